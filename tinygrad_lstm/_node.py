@@ -1,0 +1,142 @@
+"""The graph: a value together with the stage that computed it, and the guard over the memory of values.
+
+Who may write to a value's memory decides whether a gradient can be trusted, so the rule is strict:
+
+* what a stage computed never changes: its array is handed out read-only;
+* a leaf owns its memory: arrays are copied in, and an array that was handed out (``x.data``) is never the one that a
+  stage keeps. An edit therefore cannot corrupt a recorded graph, and backward notices it (`edited`) and raises.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm._errors import DtypeError
+from tinygrad_lstm._recorder import next_order, recorder
+
+__all__ = ["SCALARS", "Node", "own"]
+
+SCALARS = (int, float, complex, np.generic)  # immutable: stages keep them as they are, so that Python's stay weak (NEP 50)
+
+NO_PARAMETERS: dict[str, Any] = {}
+
+
+def own(value: Any, dtype: Any = None) -> np.ndarray:
+    """A copy of `value` as an array of numbers in native byte order."""
+    array = np.array(value, dtype=dtype)
+    if array.dtype.kind not in "biufc":
+        raise DtypeError("a Tensor holds numbers", expected="a number, an array or nested lists of numbers", got=f"dtype {array.dtype}")
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+class Node:
+    """A value and, unless it is a leaf, the stage that computed it.
+
+    The stage lives on its output and refers to its inputs, never the other way round: there are no reference cycles,
+    and a graph goes away with the last Tensor that leads to it.
+
+    Attributes
+    ----------
+    _array : ndarray
+        The value.
+    _op : Operation or None
+        The operation that computed the value. None for a leaf, which has none of the attributes from `_inputs` on.
+    _block : int or None
+        The block (time step) in which the value was recorded or named.
+    _inputs : tuple of Node or scalar
+        What the operation read, by argument position.
+    _values : list of ndarray or scalar
+        The inputs as the forward function saw them; the derivative rules are given these.
+    _params : dict
+        The operation's parameters (axis, shape, index).
+    _order : int
+        When the stage ran: a later stage has a higher number.
+    _spent : bool
+        Whether ``backward`` has run through this stage.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_array",
+        "_block",
+        "_exposed",
+        "_frozen",
+        "_inputs",
+        "_label",
+        "_op",
+        "_order",
+        "_params",
+        "_spent",
+        "_values",
+        "grad",
+        "requires_grad",
+    )
+
+    def __init__(self, array: np.ndarray, requires_grad: bool, label: str | None = None, block: int | None = None) -> None:
+        self._array = array
+        self._exposed = False
+        self._op = None
+        self._label = label
+        self._block = block
+        self.requires_grad = requires_grad
+        self.grad = None
+
+    def _computed(self, array: np.ndarray, op: Any, inputs: tuple[Any, ...], values: list[Any], params: dict[str, Any]) -> Any:
+        """A node of this node's class that records `array` as the output of a stage."""
+        node = _new(type(self))
+        node._array = array
+        node._exposed = False
+        node._op = op
+        node._inputs = inputs
+        node._values = values
+        node._params = params or NO_PARAMETERS  # the call's own dict goes away at once
+        node._order = next_order()
+        node._spent = False
+        node._label = None
+        node._block = recorder.block
+        node.requires_grad = True
+        node.grad = None
+        return node
+
+    def _leaf(self, array: np.ndarray) -> Any:
+        """A leaf of this node's class, without gradient, that takes `array` as it is."""
+        node = _new(type(self))
+        Node.__init__(node, array, False, block=recorder.block)
+        return node
+
+    def _expose(self) -> np.ndarray:
+        """The value, for the user's hands: read-only where a stage computed it, the live array of a leaf."""
+        if self._op is not None:
+            view = self._array.view()
+            view.flags.writeable = False
+            return view
+        if not self._exposed:
+            if sys.getrefcount(self._array) > 2 or self._array.base is not None:  # others may hold it: perhaps a stage
+                self._array = self._array.copy()
+            self._exposed = True
+            self._frozen: np.ndarray | None = None
+        return self._array
+
+    def _snapshot(self) -> np.ndarray:
+        """The value of an exposed leaf, as an array that nobody outside this package can change."""
+        if sys.getrefcount(self._array) == 2:  # the user let go of what `_expose` handed out
+            self._exposed = False
+            return self._array
+        if self._frozen is None or not _same(self._frozen, self._array):
+            self._frozen = self._array.copy()
+        return self._frozen
+
+
+def edited(node: Node, seen: np.ndarray) -> bool:
+    """Whether the value of `node` is no longer what a stage saw when it read it."""
+    return seen is not node._array and not _same(seen, node._array)
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()  # bytes: a NaN is equal to itself
+
+
+_new = object.__new__

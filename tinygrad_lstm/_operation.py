@@ -1,0 +1,174 @@
+"""Operations: a forward function and one derivative rule per argument; calling one records a stage.
+
+An operation is *data*: its forward function and its rules are plain named functions in NumPy notation. A rule is a
+pure function ``rule(gradient, output, *inputs, **parameters)`` that returns the contribution of one argument. Since it
+says nothing about the kind of value it works on, the same rule runs on arrays (backward), on Tensors (gradients of
+gradients) and on symbols (the chain rule written out).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm._errors import DtypeError, Error, IndexingError, ShapeError
+from tinygrad_lstm._node import SCALARS, Node, own
+from tinygrad_lstm._recorder import recorder
+
+__all__ = ["NUMPY", "Operation", "implements", "operation", "unbroadcast"]
+
+
+class Operation:
+    """A forward function with one derivative rule per argument.
+
+    Parameters
+    ----------
+    forward : callable
+        ``forward(*inputs, **parameters)`` on arrays. Arguments without a default are inputs and get a rule each; the
+        others are parameters. A forward function of ``*inputs`` takes any number of them and has one rule, which is
+        called as ``rule(gradient, output, inputs, argument, **parameters)``.
+    name : str, optional
+        What tapes, pictures and errors call it, where that is not the function's name.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+        The names of the inputs, in order; empty when their number is open.
+    variadic : bool
+        Whether the number of inputs is open.
+    rules : tuple of callable
+        The derivative rules by argument; empty for an operation without a derivative (a comparison).
+    """
+
+    def __init__(self, forward: Callable[..., Any], name: str | None = None) -> None:
+        self.name = name or forward.__name__
+        self.forward = forward
+        signature = inspect.signature(forward).parameters.values()
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in signature)
+        fixed = [p for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
+        self.arguments = tuple(p.name for p in fixed if p.default is p.empty)
+        self.parameters = tuple(p.name for p in fixed if p.default is not p.empty)
+        self.rules: tuple[Callable[..., Any], ...] = ()
+
+    def rule(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Declare the derivative rule of the next argument: a decorator for ``<operation>_<argument>``."""
+        expected = f"{self.name}_{'i' if self.variadic else self.arguments[len(self.rules)]}"
+        if function.__name__ != expected:
+            raise Error("a derivative rule is named after its operation and argument", expected=expected, got=function.__name__)
+        self.rules += (function,)
+        return function
+
+    def bind(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Sort positional parameters (``np.sum(x, 0)``) and inputs given by keyword into their places."""
+        arity = len(self.arguments)
+        params = {**dict(zip(self.parameters, inputs[arity:], strict=False)), **params}
+        inputs = inputs[:arity]
+        inputs += tuple(params.pop(name) for name in self.arguments[len(inputs) :] if name in params)
+        if len(inputs) != arity:
+            raise DtypeError("wrong number of arguments", where=self.name, expected=", ".join(self.arguments), got=len(inputs))
+        return inputs, params
+
+    def explain(self, error: Exception, inputs: tuple[Any, ...], values: list[Any]) -> Error:
+        """NumPy's complaint, with the operation, the block, and the inputs' names, dtypes and shapes."""
+        names = self.arguments or tuple(str(i) for i in range(len(inputs)))
+        got = ", ".join(
+            f"{getattr(x, 'name', None) or name} {value.dtype} {value.shape}" if isinstance(value, np.ndarray) else f"{name} {value!r}"
+            for name, x, value in zip(names, inputs, values, strict=False)
+        )
+        where = self.name if recorder.block is None else f"{self.name} in block {recorder.block}"
+        kind = IndexingError if isinstance(error, IndexError) else DtypeError if isinstance(error, TypeError) else ShapeError
+        return kind(str(error), where=where, got=got, do="check the shapes and dtypes of these inputs")
+
+    def __repr__(self) -> str:
+        return f"<Operation {self.name}>"
+
+
+def recorded(op: Operation) -> Any:
+    """The function that computes `op` and records a stage.
+
+    Given plain arrays it returns a plain array. Given a Tensor anywhere it returns a Tensor, and records the stage
+    when one of its inputs requires gradients.
+    """
+    forward = op.forward
+    arity = None if op.variadic else len(op.arguments)
+
+    @functools.wraps(forward)
+    def call(*inputs: Any, **params: Any) -> Any:
+        if len(inputs) != arity and arity is not None:
+            inputs, params = op.bind(inputs, params)
+        node = None  # a Tensor among the inputs, if there is one
+        record = foreign = False
+        values: list[Any] = []
+        for x in inputs:
+            if isinstance(x, Node):
+                node = x
+                if x.requires_grad:
+                    record = True
+                values.append(x._snapshot() if x._exposed else x._array)
+            else:
+                foreign = True
+                values.append(x)
+        if node is None:
+            return forward(*values, **params)
+        record = record and recorder.enabled and op.rules != ()
+        if record and foreign:
+            inputs = _keep_arrays(inputs, values, node)
+        try:
+            array = forward(*values, **params)
+        except (ValueError, IndexError, TypeError) as error:
+            raise op.explain(error, inputs, values) from error
+        if not isinstance(array, np.ndarray):
+            array = np.asarray(array)  # NumPy returns scalars for 0-d results
+        return node._computed(array, op, inputs, values, params) if record else node._leaf(array)
+
+    call.op, call.rule = op, op.rule  # type: ignore[attr-defined]
+    return call
+
+
+def _keep_arrays(inputs: tuple[Any, ...], values: list[Any], node: Node) -> tuple[Any, ...]:
+    """Make leaves of the arrays among `inputs`: copies, since their owner may edit them before backward."""
+    kept = list(inputs)
+    for i, x in enumerate(inputs):
+        if not isinstance(x, (Node, SCALARS)):
+            values[i] = own(x)
+            kept[i] = node._leaf(values[i])
+    return tuple(kept)
+
+
+NUMPY: dict[Any, Callable[..., Any]] = {}
+"""NumPy's functions that work on Tensors, and what computes them here."""
+
+
+def implements(*functions: Any) -> Callable[[Any], Any]:
+    """Declare what computes NumPy's `functions` when they are given a Tensor."""
+
+    def declare(ours: Any) -> Any:
+        NUMPY.update(dict.fromkeys(functions, ours))
+        return ours
+
+    return declare
+
+
+def operation(*functions: Any, name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
+    """Make a recorded function of a forward function, known to NumPy as `functions`.
+
+    Its rules follow with ``@<name>.rule``, one for each argument, in the arguments' order.
+    """
+
+    def declare(forward: Callable[..., Any]) -> Any:
+        return implements(*functions)(recorded(Operation(forward, name)))
+
+    return declare
+
+
+def unbroadcast(gradient: Any, x: Any) -> Any:
+    """Sum `gradient` over the axes along which NumPy broadcast `x`, so that it has the shape of `x` again."""
+    if gradient.shape == x.shape:
+        return gradient
+    lead = gradient.ndim - x.ndim
+    stretched = [lead + i for i, n in enumerate(x.shape) if n == 1 and gradient.shape[lead + i] != 1]
+    return gradient.sum(axis=(*range(lead), *stretched)).reshape(x.shape)
