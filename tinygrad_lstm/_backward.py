@@ -17,9 +17,7 @@ from tinygrad_lstm._tape import Branch, Stage, Tape, ancestors, canonical
 __all__ = ["Gradients", "backward", "gradients"]
 
 
-def reverse(
-    nodes: list[Node], totals: dict[Any, Any], arrived: dict[Any, list[Branch]] | None = None, create_graph: bool = False
-) -> dict[Any, Any]:
+def reverse(nodes: list[Node], totals: dict[Any, Any], arrived: dict[Any, list[Branch]] | None = None, create_graph: bool = False) -> dict[Any, Any]:
     """Walk a tape in reverse and return total derivatives by value.
 
     Parameters
@@ -212,7 +210,9 @@ class Gradients(Mapping[str, Any]):
             found = self.tape.names.get(canonical(key), [])
             if not found:
                 near = difflib.get_close_matches(canonical(key), self.tape.names, n=1)
-                raise UnknownNameError(f"no value is called {key!r}", where=where, do=f"did you mean {near[0]!r}?" if near else "print(loss.tape) lists them")
+                raise UnknownNameError(
+                    f"no value is called {key!r}", where=where, do=f"did you mean {near[0]!r}?" if near else "print(loss.tape) lists them"
+                )
             if len(found) > 1:
                 raise UnknownNameError(f"{len(found)} values are called {key!r}", where=where, do="ask with the Tensor itself, or name them apart")
             key = found[0]
@@ -232,7 +232,9 @@ class Gradients(Mapping[str, Any]):
         found = [b for b in self.branches(value) if canonical(b.stage.name) == name and position in ("", f"{b.argument}]")]
         if len(found) != 1:
             have = ", ".join(f"{b.stage.name}[{b.argument}]" for b in self.branches(value))
-            raise UnknownNameError(f"{len(found)} branches are called {key!r}", where="gradients", expected=f"one of {have}" if have else "a value with branches")
+            raise UnknownNameError(
+                f"{len(found)} branches are called {key!r}", where="gradients", expected=f"one of {have}" if have else "a value with branches"
+            )
         return found[0]
 
     def __iter__(self) -> Iterator[str]:
@@ -281,7 +283,8 @@ def _spent(node: Any) -> GradientError:
         "backward has already run through this graph",
         where=_where(node),
         expected="a graph that was recorded since the last backward",
-        do="run forward again, give retain_graph=True to the first backward, or detach() a state that is carried over; gradients() changes nothing and can be called again",
+        do="run forward again, give retain_graph=True to the first backward, or detach() a state that is carried over; "
+        "gradients() changes nothing and can be called again",
     )
 
 

@@ -24,9 +24,7 @@ class Error(Exception):
         What the user can do about it.
     """
 
-    def __init__(
-        self, what: str, *, where: str | None = None, expected: object = None, got: object = None, do: str | None = None
-    ) -> None:
+    def __init__(self, what: str, *, where: str | None = None, expected: object = None, got: object = None, do: str | None = None) -> None:
         self.what, self.where, self.expected, self.got, self.do = what, where, expected, got, do
         message = f"{where}: {what}" if where else what
         details = [f"{word} {value}" for word, value in (("expected", expected), ("got", got)) if value is not None]

@@ -98,7 +98,10 @@ class LSTM:
         if set(arrays) != set(names):
             missing, unknown = sorted(set(names) - set(arrays)), sorted(set(arrays) - set(names))
             raise ShapeError(
-                "these are not the parameters of an LSTM", where="LSTM.from_arrays", expected=", ".join(names), got=f"missing {missing}, unknown {unknown}"
+                "these are not the parameters of an LSTM",
+                where="LSTM.from_arrays",
+                expected=", ".join(names),
+                got=f"missing {missing}, unknown {unknown}",
             )
         lstm = cls.__new__(cls)
         lstm._take({n: arrays[n] if isinstance(arrays[n], Tensor) else Tensor(np.asarray(arrays[n]) * 1.0, True, n) for n in names})
@@ -248,7 +251,9 @@ class LSTM:
             raise ShapeError("the shape does not fit this LSTM", where=name, expected=f"({', '.join(map(str, shape))})", got=tensor.shape)
         if not np.isfinite(tensor._array).all():
             at = tuple(int(i) for i in np.argwhere(~np.isfinite(tensor._array))[0])
-            raise DataError(f"{tensor._array[at]} in the data", where=f"{name}[{', '.join(map(str, at))}]", expected="finite numbers", do="remove or fill it")
+            raise DataError(
+                f"{tensor._array[at]} in the data", where=f"{name}[{', '.join(map(str, at))}]", expected="finite numbers", do="remove or fill it"
+            )
         if tensor.name is None:
             tensor.name = name
         return tensor

@@ -75,14 +75,23 @@ class Node:
         "requires_grad",
     )
 
+    _array: np.ndarray
+    _inputs: tuple[Any, ...]
+    _values: list[Any]
+    _params: dict[str, Any]
+    _order: int
+    _spent: bool
+    _frozen: np.ndarray | None
+    requires_grad: bool
+
     def __init__(self, array: np.ndarray, requires_grad: bool, label: str | None = None, block: int | None = None) -> None:
         self._array = array
         self._exposed = False
-        self._op = None
+        self._op: Any = None
         self._label = label
         self._block = block
         self.requires_grad = requires_grad
-        self.grad = None
+        self.grad: Any = None
 
     def _computed(self, array: np.ndarray, op: Any, inputs: tuple[Any, ...], values: list[Any], params: dict[str, Any]) -> Any:
         """A node of this node's class that records `array` as the output of a stage."""
@@ -117,7 +126,7 @@ class Node:
             if sys.getrefcount(self._array) > 2 or self._array.base is not None:  # others may hold it: perhaps a stage
                 self._array = self._array.copy()
             self._exposed = True
-            self._frozen: np.ndarray | None = None
+            self._frozen = None
         return self._array
 
     def _snapshot(self) -> np.ndarray:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from tinygrad_lstm._node import SCALARS, Node, own
 from tinygrad_lstm._recorder import recorder
 
 __all__ = ["NUMPY", "Operation", "implements", "operation", "unbroadcast"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Operation:
@@ -54,7 +56,7 @@ class Operation:
         self.parameters = tuple(p.name for p in fixed if p.default is not p.empty)
         self.rules: tuple[Callable[..., Any], ...] = ()
 
-    def rule(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def rule(self, function: Function) -> Function:
         """Declare the derivative rule of the next argument: a decorator for ``<operation>_<argument>``."""
         expected = f"{self.name}_{'i' if self.variadic else self.arguments[len(self.rules)]}"
         if function.__name__ != expected:
@@ -87,7 +89,18 @@ class Operation:
         return f"<Operation {self.name}>"
 
 
-def recorded(op: Operation) -> Any:
+class Recorded(Protocol):
+    """A function that computes an operation and records it; its rules are declared with ``@<name>.rule``."""
+
+    op: Operation
+    __name__: str
+
+    def rule(self, function: Function) -> Function: ...
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any: ...
+
+
+def recorded(op: Operation) -> Recorded:
     """The function that computes `op` and records a stage.
 
     Given plain arrays it returns a plain array. Given a Tensor anywhere it returns a Tensor, and records the stage
@@ -126,7 +139,7 @@ def recorded(op: Operation) -> Any:
         return node._computed(array, op, inputs, values, params) if record else node._leaf(array)
 
     call.op, call.rule = op, op.rule  # type: ignore[attr-defined]
-    return call
+    return call  # type: ignore[return-value]
 
 
 def _keep_arrays(inputs: tuple[Any, ...], values: list[Any], node: Node) -> tuple[Any, ...]:
@@ -143,23 +156,23 @@ NUMPY: dict[Any, Callable[..., Any]] = {}
 """NumPy's functions that work on Tensors, and what computes them here."""
 
 
-def implements(*functions: Any) -> Callable[[Any], Any]:
+def implements(*functions: Any) -> Callable[[Function], Function]:
     """Declare what computes NumPy's `functions` when they are given a Tensor."""
 
-    def declare(ours: Any) -> Any:
+    def declare(ours: Function) -> Function:
         NUMPY.update(dict.fromkeys(functions, ours))
         return ours
 
     return declare
 
 
-def operation(*functions: Any, name: str | None = None) -> Callable[[Callable[..., Any]], Any]:
+def operation(*functions: Any, name: str | None = None) -> Callable[[Callable[..., Any]], Recorded]:
     """Make a recorded function of a forward function, known to NumPy as `functions`.
 
     Its rules follow with ``@<name>.rule``, one for each argument, in the arguments' order.
     """
 
-    def declare(forward: Callable[..., Any]) -> Any:
+    def declare(forward: Callable[..., Any]) -> Recorded:
         return implements(*functions)(recorded(Operation(forward, name)))
 
     return declare

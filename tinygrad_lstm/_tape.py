@@ -198,7 +198,12 @@ class Tape:
         for stage in self.stages:
             shown = ", ".join(self.label(x) for x in stage.inputs)
             rows.append(
-                ("" if stage.block is None else str(stage.block), f"{stage.name} = {stage.op}({shown})", str(stage.output.shape), self._mark(stage.output))
+                (
+                    "" if stage.block is None else str(stage.block),
+                    f"{stage.name} = {stage.op}({shown})",
+                    str(stage.output.shape),
+                    self._mark(stage.output),
+                )
             )
         widths = [max(len(row[i]) for row in rows) for i in range(3)]
         lines = ["  ".join((*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3])).rstrip() for row in rows]

@@ -181,7 +181,9 @@ class Tensor(Node):
     def item(self) -> Any:
         """The value as a Python number. It must have one entry."""
         if self.size != 1:
-            raise ShapeError("only one entry makes a number", where=f"{self.name or 'Tensor'}.item()", expected="one entry", got=f"shape {self.shape}")
+            raise ShapeError(
+                "only one entry makes a number", where=f"{self.name or 'Tensor'}.item()", expected="one entry", got=f"shape {self.shape}"
+            )
         return self._array.item()
 
     # Arithmetic.

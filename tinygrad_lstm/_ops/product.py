@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm._errors import ShapeError
 from tinygrad_lstm._operation import implements, operation, unbroadcast
 from tinygrad_lstm._ops.elementwise import multiply
 
@@ -47,7 +48,9 @@ def dot(a: Any, b: Any) -> Any:
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return multiply(a, b)
     if np.ndim(b) > 2:
-        raise ShapeError("dot of stacks of matrices is not what matmul computes", where="dot", expected="b of at most 2 axes", got=b.shape, do="use tensordot")
+        raise ShapeError(
+            "dot of stacks of matrices is not what matmul computes", where="dot", expected="b of at most 2 axes", got=b.shape, do="use tensordot"
+        )
     return matmul(a, b)
 
 
