@@ -1,0 +1,357 @@
+"""gradcheck: it finds every planted wrong rule, cries wolf at no right one, and says why it knows."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import tinygrad_lstm as tl
+from tinygrad_lstm import LSTM, DataError, DtypeError, GradientError, ShapeError, Tensor, gradcheck, gradients
+from tinygrad_lstm._gradcheck import ANALYTIC, numeric_gradients
+from tinygrad_lstm._operation import operation
+
+WRONG = {"1.001": 1.001, "2": 2.0, "99": 99.0, "sign": -1.0, "zero": 0.0, "nan": np.nan}
+SIZES = [10.0**k for k in range(-8, 9, 4)]
+
+
+def tensor(*shape, size=1.0, low=None, seed=0):
+    rng = np.random.default_rng([seed, *shape])
+    return Tensor(size * (rng.normal(size=shape) if low is None else rng.uniform(low, low + 2, shape)), name="x")
+
+
+def planted(forward, slope, factor=1.0, only=None):
+    """A stage of the user's own, whose rule is off by a factor, everywhere or in one entry."""
+
+    @operation()
+    def own(x):
+        return forward(x)
+
+    @own.rule
+    def own_x(g, y, x):
+        wrong = np.full(x.shape, factor)
+        if only is not None:
+            wrong = np.ones(x.shape)
+            wrong[only] = factor
+        return g * slope(x) * wrong
+
+    return own
+
+
+CUBE = (lambda x: x * x * x, lambda x: 3 * x * x)
+SINE = (np.sin, np.cos)
+EXPONENTIAL = (lambda x: np.exp(x / 1e8), lambda x: np.exp(x / 1e8) / 1e8)
+FUNCTIONS = {"cube": CUBE, "sine": SINE, "exponential": EXPONENTIAL}
+
+
+# Planted mistakes.
+
+
+@pytest.mark.parametrize(("function", "size"), [*itertools.product(["cube", "exponential"], SIZES), ("sine", 1e-8), ("sine", 1.0)])
+@pytest.mark.parametrize("factor", WRONG)
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_wrong_rule_is_caught_and_the_right_one_is_not(function, size, factor, exact, monkeypatch):
+    right, wrong = planted(*FUNCTIONS[function]), planted(*FUNCTIONS[function], WRONG[factor])
+    if exact:  # declared to be analytic, they are checked by the complex step
+        monkeypatch.setattr("tinygrad_lstm._gradcheck.ANALYTIC", ANALYTIC | {right.op, wrong.op})
+    x = tensor(4, size=size)
+    assert gradcheck(right, x), str(gradcheck(right, x))
+    for f in (wrong, lambda x: wrong(x).sum()):
+        report = gradcheck(f, x)
+        assert not report
+        assert report.method.startswith("complex" if exact else "central")
+        assert len(report.failures) == (16 if factor == "nan" and f is wrong else 4)  # 0 * nan is no 0
+
+
+@pytest.mark.parametrize("factor", ["1.001", "99", "sign"])
+@pytest.mark.parametrize("shape", [(3, 2), (9, 9)])  # the whole Jacobian, or one weighted sum
+def test_a_rule_that_is_wrong_in_one_entry_is_caught_and_named(factor, shape):
+    only = (shape[0] - 1, 1)
+    report = gradcheck(planted(*SINE, WRONG[factor], only), tensor(*shape))
+    (entry,) = report.failures
+    assert entry.name.endswith(f"d x{list(only)}")
+    slope = np.cos(tensor(*shape).numpy()[only])
+    assert entry.tape / entry.numeric == pytest.approx(WRONG[factor])
+    if shape == (3, 2):
+        assert entry.name == "d f[2, 1] / d x[2, 1]" and entry.numeric == pytest.approx(slope)
+
+
+def test_a_wrong_small_entry_beside_large_ones_is_caught():
+    x = Tensor([1e-8, 1.0, 1e8], name="x")
+    assert gradcheck(planted(*CUBE), x)
+    (entry,) = gradcheck(planted(*CUBE, 1.001, only=(0,)), x).failures
+    assert entry.name == "d f[0] / d x[0]"
+
+
+def test_a_contribution_that_is_missing_is_caught():
+    assert not gradcheck(lambda x: x * x.detach(), tensor(3))  # the tape does not see the second factor
+    assert not gradcheck(lambda x, y: x * y.detach(), tensor(3), tensor(3, seed=1))
+
+
+def test_a_wrong_rule_deep_in_a_network_is_caught():
+    wrong = planted(np.tanh, lambda x: 1 - np.tanh(x), 1.0)  # 1 - tanh for 1 - tanh**2
+    W, x = tensor(4, 3), tensor(2, 3, seed=1)
+    assert gradcheck(lambda W, x: tl.squared_error(tl.tanh(x @ W.T), 1.0), W, x)
+    assert not gradcheck(lambda W, x: tl.squared_error(wrong(x @ W.T), 1.0), W, x)
+
+
+# Right functions.
+
+
+ONE = {
+    "negative": tl.negative,
+    "square": tl.square,
+    "exp": tl.exp,
+    "tanh": tl.tanh,
+    "sigmoid": tl.sigmoid,
+    "relu": tl.relu,
+    "cube": lambda x: x**3,
+    "reciprocal": lambda x: 1 / x,
+    "maximum": lambda x: tl.maximum(x, -0.5 * x),
+    "where": lambda x: tl.where(x > 0, x * x, x),
+    "mean": lambda x: x.mean(axis=0),
+    "sum": lambda x: x.sum(axis=(0, 1)),
+    "stack": lambda x: tl.stack([x, x * x]),
+    "concatenate": lambda x: tl.concatenate([x, x[0:1]]),
+    "index": lambda x: x[[0, 0, 1]] * x[1, 2],
+    "transpose": lambda x: x.T.reshape(2, 3),
+    "broadcast": lambda x: tl.broadcast_to(x, (2, 2, 3)),
+    "product": lambda x: x @ x.T,
+    "softmax": lambda x: tl.exp(x) / tl.exp(x).sum(axis=1, keepdims=True),
+    "softmax summed": lambda x: (tl.exp(x) / tl.exp(x).sum()).sum(),
+    "zero but for rounding": lambda x: 1.0 + 0.1 * x * 3 - 0.3 * x,
+    "identity": lambda x: x,
+    "partly unused": lambda x: x[0] * 1.0,
+}
+POSITIVE = {"log": tl.log, "sqrt": tl.sqrt, "power": lambda x: x**x, "log of itself": lambda x: tl.log(x * tl.log(1 + x))}
+
+
+@pytest.mark.parametrize("name", [*ONE, *POSITIVE])
+def test_no_false_alarm(name):
+    for seed in range(5):
+        x = tensor(2, 3, seed=seed) if name in ONE else tensor(2, 3, seed=seed, low=0.1)
+        report = gradcheck((ONE | POSITIVE)[name], x)
+        assert report, str(report)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("f", [lambda x: x**3, lambda x: tl.relu(x) * x, lambda x: tl.log(x * x), lambda x: tl.maximum(x, 2 * x).sum() ** 2])
+def test_no_false_alarm_at_any_size(f, size):
+    report = gradcheck(f, tensor(5, size=size))
+    assert report, str(report)
+
+
+@pytest.mark.parametrize("loss", [[1, 1, 1], [0, 0, 1]])
+def test_the_lstm(loss):
+    lstm, rng = LSTM(2, 3, rng=0), np.random.default_rng(0)
+    names, targets = list(lstm.parameters()), rng.normal(size=(3, 2, 3))
+
+    def total(*values):
+        return LSTM.from_arrays(dict(zip(names, values, strict=False))).error(values[8], targets, values[9:], loss)
+
+    state = [Tensor(rng.normal(size=shape)) for shape in ((3, 2, 2), (2, 3), (2, 3))]
+    report = gradcheck(total, *lstm.parameters().values(), *state)
+    assert report, str(report)
+    assert report.method == "complex step" and report.checked == 4 * 15 + 4 * 3 + 12 + 6 + 6
+
+
+def test_gradients_of_gradients():
+    def slope(x):
+        y = (tl.tanh(x) * x).sum()
+        return gradients(y, create_graph=True)[x]
+
+    assert gradcheck(slope, tensor(3))
+
+
+# Which method.
+
+
+def test_every_stage_that_is_called_analytic_is_so():
+    """Each of them, alone, by the complex step: against differences."""
+    x, y, w = tensor(2, 3), tensor(2, 3, low=0.5), tensor(4, 3, seed=1)
+    functions = [
+        *(lambda x, y, w, f=f: f(x, y) for f in (tl.add, tl.subtract, tl.multiply, tl.divide, tl.squared_error)),
+        *(lambda x, y, w, f=f: f(x) for f in (tl.negative, tl.square, tl.exp, tl.tanh, tl.sigmoid)),
+        *(lambda x, y, w, f=f: f(x) for f in (tl.sum, tl.mean, tl.reshape, tl.transpose, tl.swapaxes)),
+        *(lambda x, y, w, f=f: f(y) for f in (tl.sqrt, tl.log)),
+        *(lambda x, y, w, f=f: f([x, y]) for f in (tl.stack, tl.concatenate)),
+        lambda x, y, w: tl.power(y, x),
+        lambda x, y, w: tl.matmul(x, w.detach().numpy().T),
+        lambda x, y, w: tl.linear(x, w, w[:, 0]),
+        lambda x, y, w: tl.add_n(x, y),
+        lambda x, y, w: tl.broadcast_to(x, (2, 2, 3)),
+        lambda x, y, w: tl.index(x, key=0),
+        lambda x, y, w: tl.scatter(x, key=slice(0, 2), shape=(3, 3)),
+    ]
+    seen = set()
+    for f in functions:
+        seen |= {stage.output._op for stage in f(*(Tensor(t, requires_grad=True) for t in (x, y, w))).tape}
+        exact = numeric_gradients(lambda *a, f=f: (f(*a) * f(*a)).sum(), x, y, w)
+        h, values = 1e-5, [t.numpy() for t in (x, y, w)]
+        for i, value in enumerate(values):
+            for j in np.ndindex(value.shape):
+                ends = []
+                for step in (h, -h):
+                    moved = [v.copy() for v in values]
+                    moved[i][j] += step
+                    ends.append((f(*map(Tensor, moved)).numpy() ** 2).sum())
+                assert exact[i][j] == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-6, abs=1e-7)
+    assert seen == ANALYTIC
+
+
+@pytest.mark.parametrize(
+    ("f", "reason"),
+    [
+        (lambda x: tl.relu(x), "the stage relu#1 is not known to be analytic"),
+        (lambda x: tl.maximum(x, 0.0), "maximum#1"),
+        (planted(*SINE), "own#1"),
+        (lambda x: x * float(x[0].item()), "does not run on complex arrays (TypeError"),
+        (lambda x: x / np.max(np.abs(x.numpy())), "not analytic: along a random direction"),
+        (lambda x: x * np.sign(x.numpy().imag + 0.5), None),
+        (lambda x: x * (2.0 if x.dtype == complex else 1.0), "another value on complex arrays"),
+    ],
+)
+def test_the_report_says_which_method_and_why(f, reason):
+    report = gradcheck(f, tensor(3))
+    assert report.method == ("central differences with Richardson extrapolation" if reason else "complex step")
+    assert (reason or "every stage is analytic") in report.reason
+    assert report.reason in str(report)
+
+
+def test_a_function_that_is_not_analytic_off_the_tape_is_judged_rightly():
+    """The scale is a constant for the tape, but not for the truth: the complex step alone would not see it."""
+    assert not gradcheck(lambda x: x / np.max(np.abs(x.numpy())), tensor(3))
+
+
+def test_beside_a_jump_it_does_not_decide():
+    report = gradcheck(lambda x: tl.where(x > 1.0, x * 3, x), Tensor([1.0 + 1e-10]))
+    assert not report
+    assert "undecided" in str(report)
+
+
+def test_at_a_tie_a_rule_that_takes_sides_is_caught():
+    """The tape's derivative jumps there when the values move; that is not rounding."""
+
+    @operation()
+    def larger(a, b):
+        return np.maximum(a, b)
+
+    @larger.rule
+    def larger_a(g, y, a, b):
+        return np.where(a >= b, g, 0)
+
+    @larger.rule
+    def larger_b(g, y, a, b):
+        return np.where(b > a, g, 0)
+
+    x, y = Tensor([1.0, 2.0]), Tensor([1.0, 2.0])
+    assert gradcheck(tl.maximum, x, y)
+    assert gradcheck(larger, x, y + 1.0)
+    assert len(gradcheck(larger, x, y).failures) == 4
+
+
+def test_always_in_float64_and_nothing_is_touched():
+    x = Tensor(np.linspace(0.1, 2, 4, dtype=np.float32), requires_grad=True, name="x")
+    x.grad = np.ones(4, np.float32)
+    seen = []
+
+    def f(x):
+        seen.append(x.dtype)
+        x.data[...] = x.data  # even if f edits what it is given
+        return tl.tanh(x) * 2
+
+    before = x.numpy().copy()
+    assert gradcheck(f, x)
+    assert set(seen) == {np.dtype(float), np.dtype(complex)}
+    assert x.dtype == np.float32
+    np.testing.assert_array_equal(x.numpy(), before)
+    np.testing.assert_array_equal(x.grad, 1)
+
+
+# The report.
+
+
+def test_the_report_of_a_wrong_rule():
+    report = gradcheck(planted(lambda x: x * x, lambda x: 2 * x, 1.5), Tensor([1.0, -2.0], name="x"))
+    lines = str(report).splitlines()
+    assert lines[0] == "gradcheck: 4 derivatives, 2 off"
+    assert lines[1].startswith("  d f[") and "backward" in lines[1] and "numeric" in lines[1] and "tolerance" in lines[1]
+    assert {entry.name: (entry.tape, round(entry.numeric, 6)) for entry in report.failures} == {
+        "d f[0] / d x[0]": (3.0, 2.0),
+        "d f[1] / d x[1]": (-6.0, -4.0),
+    }
+    assert lines[3] == "numeric: central differences with Richardson extrapolation, since the stage own#1 is not known to be analytic"
+    assert lines[4].startswith("tolerance: 1e-06 of the value (a difference is not exact: ten times its estimated error is added), and what rounding")
+
+
+def test_the_worst_come_first_and_a_long_list_is_cut():
+    report = gradcheck(lambda x: planted(*SINE, 2.0)(x) + planted(*SINE, 5.0, only=(3,))(x), tensor(20, low=0.0))
+    assert len(report.failures) == 20
+    assert report.failures[0].name == "d f[3] / d x[3]"
+    assert "and 15 more" in str(report)
+
+
+def test_the_tolerance_can_be_given():
+    f, x = planted(*SINE, 1.001), tensor(3)
+    assert not gradcheck(f, x)
+    assert gradcheck(f, x, rtol=0.01)
+    assert "1e-02 of the value" in str(gradcheck(f, x, rtol=0.01))
+
+
+def test_shapes_at_the_edge():
+    assert gradcheck(lambda x: x.sum() * 2.0, Tensor(0.0)).checked == 1
+    assert gradcheck(lambda x, y: (x * 2).sum() + y, Tensor(np.zeros((0, 3))), Tensor(1.0)).checked == 1
+    assert gradcheck(lambda x: tl.exp(x), tensor(10, 10)).checked == 100  # one weighted sum
+    assert gradcheck(lambda x: tl.exp(x), tensor(8, 8)).checked == 64 * 64
+
+
+# Numeric gradients alone.
+
+
+def test_numeric_gradients_do_not_need_the_rules():
+    wrong = planted(*CUBE, 99.0)
+    x = Tensor([1.0, -2.0, 0.5])
+    (found,) = numeric_gradients(lambda x: wrong(x).sum(), x)
+    np.testing.assert_allclose(found, [3.0, 12.0, 0.75], rtol=1e-8)
+    found = numeric_gradients(lambda x, y: (x**3).sum() * y, Tensor([1.0, -2.0], dtype=np.float32), Tensor(2.0))
+    np.testing.assert_allclose(found[0], [6.0, 24.0], rtol=1e-15)
+    np.testing.assert_allclose(found[1], -7.0, rtol=1e-15)
+    assert [n.dtype for n in found] == [np.float64] * 2
+
+
+def test_differences_are_extrapolated():
+    """Without the extrapolation the best step leaves a median error of 3e-11 in a sum of this size."""
+    x = tensor(200)
+    (found,) = numeric_gradients(lambda x: planted(*SINE)(x).sum(), x)
+    assert np.median(np.abs(found - np.cos(x.numpy()))) < 1e-11
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("f", "tensors", "kind", "words"),
+    [
+        (lambda: None, (), DtypeError, "at least one Tensor"),
+        (lambda x: x, (np.ones(2),), DtypeError, "argument 2.*ndarray float64"),
+        (lambda x: x, (Tensor([1, 2]),), DtypeError, "got Tensor int64"),
+        (lambda x: x, (Tensor([1j]),), DtypeError, "got Tensor complex128"),
+        (lambda x: x.numpy(), (Tensor(1.0),), DtypeError, "f returned no Tensor.*ndarray"),
+        (lambda x: x.detach() * 2, (Tensor(1.0),), GradientError, "depends on none"),
+        (lambda x: Tensor(1.0, requires_grad=True) * 2, (Tensor(1.0),), GradientError, "depends on none"),
+        (lambda x: x * np.random.default_rng().normal(), (Tensor(1.0),), GradientError, "deterministic"),
+        (lambda x: x.astype(np.float32) * 2, (Tensor(1.0),), DtypeError, "astype#1.*float32"),
+        (lambda x: tl.where(x > 0, np.inf, x), (Tensor(1.0),), DataError, "not finite"),
+    ],
+)
+def test_what_is_refused(f, tensors, kind, words):
+    for check in (gradcheck, numeric_gradients):
+        with pytest.raises(kind, match=words) as error:
+            check(f, *tensors)
+        assert "\n" not in str(error.value)
+
+
+def test_what_else_is_refused():
+    with pytest.raises(DataError, match="rtol"):
+        gradcheck(tl.exp, tensor(2), rtol=-1)
+    with pytest.raises(ShapeError, match="one entry"):
+        numeric_gradients(tl.exp, tensor(2))
