@@ -1,0 +1,107 @@
+"""What can go wrong on the way to a picture: a clear error of one line, and no file that is not whole."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+from test_viz_picture import EMBEDDED, PROGRAM, square
+
+from tinygrad_lstm import DrawingError, Tensor, gradients
+from tinygrad_lstm.viz import draw, render
+
+
+@pytest.fixture
+def anywhere():
+    """Some way to draw."""
+    return PROGRAM or EMBEDDED or pytest.skip("there is neither a dot program nor pygraphviz")
+
+
+def program(folder, text, monkeypatch):
+    """Put a shell script in the place of the dot program."""
+    script = folder / "dot"
+    script.write_text(f"#!/bin/sh\n{text}\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("picture.gif", "expected .svg, .png, .pdf, .dot"),
+        ("picture", "expected .svg"),
+        ("missing/picture.svg", "the folder does not exist"),
+        ("occupied.svg", "cannot be written"),
+        (f"{'x' * 300}.svg", "cannot be written"),
+    ],
+)
+def test_a_file_that_cannot_be_written(anywhere, tmp_path, file, said):
+    (tmp_path / "occupied.svg").mkdir()
+    with pytest.raises(DrawingError, match=re.escape(said)) as caught:
+        draw(square(), tmp_path / file)
+    assert "\n" not in str(caught.value)
+    assert [f.name for f in tmp_path.iterdir()] == ["occupied.svg"]
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo half a picture; echo 'Error: out of order' >&2; exit 1", "Error: out of order"),
+        ("kill -SEGV $$", "exit status"),
+        ("exit 0", "exit status 0"),
+        ("exec sleep 30", "took too long"),
+        ("echo 'dot: graph is too large for cairo-renderer bitmaps. Scaling by 0.5 to fit' >&2; echo small", "too large for a PNG"),
+    ],
+)
+def test_a_dot_program_that_fails(monkeypatch, tmp_path, script, said):
+    out = tmp_path / "out"
+    out.mkdir()
+    program(tmp_path, script, monkeypatch)
+    with pytest.raises(DrawingError, match=re.escape(said)) as caught:
+        draw(square(), out / "picture.png", timeout=0.5)
+    assert "\n" not in str(caught.value)
+    assert list(out.iterdir()) == []
+
+
+def test_without_graphviz_the_text_is_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(render.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DrawingError, match=r'pip install "tinygrad-lstm\[dot\]"') as caught:
+        draw(square(), tmp_path / "picture.svg")
+    assert "picture.dot" in str(caught.value)
+    assert [f.name for f in tmp_path.iterdir()] == ["picture.dot"]
+    assert (tmp_path / "picture.dot").read_text(encoding="utf-8") == draw(square()).dot
+    with pytest.raises(DrawingError, match="no Graphviz"):
+        draw(square())._repr_svg_()
+
+
+@pytest.mark.parametrize(
+    ("loss", "options", "said"),
+    [
+        (3.0, {}, "expected a Tensor, got float"),
+        (Tensor(3.0), {}, "no graph to draw"),
+        (square(), {"theme": "pink"}, "expected light or dark, got 'pink'"),
+        (square(), {"blocks": 0}, "expected a whole number from 1, or None"),
+        (square(), {"gradients": gradients(square())}, "belong to another graph"),
+    ],
+)
+def test_arguments_that_make_no_sense(tmp_path, loss, options, said):
+    with pytest.raises(DrawingError, match=re.escape(said)):
+        draw(loss, tmp_path / "picture.svg", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_old_picture_survives_a_failure(monkeypatch, tmp_path):
+    out = tmp_path / "picture.svg"
+    out.write_text("old")
+    program(tmp_path, "exit 1", monkeypatch)
+    with pytest.raises(DrawingError):
+        draw(square(), out)
+    assert out.read_text() == "old"
+
+
+def test_a_file_name_without_a_folder(anywhere, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    draw(square(), "picture.svg").save("again.svg")
+    assert Path("again.svg").read_bytes() == Path("picture.svg").read_bytes()

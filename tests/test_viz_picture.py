@@ -1,0 +1,230 @@
+"""The picture as DOT text, and as what Graphviz makes of it."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_viz_graph import lstm_loss, rnn_loss
+
+from tinygrad_lstm import LSTM, Tensor, gradients
+from tinygrad_lstm.viz import draw
+from tinygrad_lstm.viz.text import printable
+
+GOLDEN = Path(__file__).with_name("golden") / "square.dot"
+SVG = "{http://www.w3.org/2000/svg}"
+TITLE = "{http://www.w3.org/1999/xlink}title"
+PROGRAM, EMBEDDED = shutil.which("dot"), importlib.util.find_spec("pygraphviz")
+HOSTILE = [
+    'a "quoted" name',
+    "'",
+    "ends in \\",
+    'ends in \\"',
+    "\\",
+    "\\N and \\G",
+    "a\\nb",
+    "a\nb",
+    "tab\tbell\x07null\x00",
+    "<b>",
+    "<b>bold</b>",
+    "<<TABLE>>",
+    "&amp;",
+    "&lt;x&gt; &#65; &bogus;",
+    "a & b",
+    "{a|b}",
+    "a:b:c",
+    "node",
+    "digraph",
+    "100%",
+    "[0]",
+    "]]>",
+    "<!-- no -->",
+    "Ĝ∂ş 梯度 🙂 e\u0301",
+    "\x1b[31m",
+    "\ufffe",
+    " ",
+    "x" * 20000,
+    "/* comment",
+    "# line",
+]
+
+
+@pytest.fixture(params=["program", "embedded"])
+def graphviz(request, monkeypatch):
+    """Both ways to draw, one after the other."""
+    if request.param == "program":
+        return PROGRAM or pytest.skip("there is no dot program on this machine")
+    if not EMBEDDED:
+        pytest.skip("pygraphviz is not installed")
+    monkeypatch.setenv("PATH", "")
+    return EMBEDDED
+
+
+def square():
+    x = Tensor(3.0, requires_grad=True, name="x")
+    y = (x * x).named("y")
+    return (y + y).named("z")
+
+
+# The text.
+
+
+def test_golden_text():
+    z = square()
+    assert draw(z, gradients=gradients(z)).dot == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_the_text_is_the_same_in_every_process():
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from test_viz_graph import lstm_loss; from tinygrad_lstm import gradients\n"
+    code += "from tinygrad_lstm.viz import draw; loss = lstm_loss(9, 2, 3, 2)\n"
+    code += "sys.stdout.buffer.write(draw(loss, gradients=gradients(loss)).dot.encode())"
+    texts = set()
+    for seed in ("0", "1", "random"):
+        run = [sys.executable, "-c", code, str(Path(__file__).parent)]
+        texts.add(subprocess.run(run, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout)
+    assert len(texts) == 1
+    assert texts.pop().decode().startswith("digraph")
+
+
+def test_ids_are_generated_and_forks_are_double_rings():
+    loss = lstm_loss(3)
+    loss.tape.stages[3].output.named('"]; evil')
+    dot = draw(loss, gradients=gradients(loss)).dot
+    assert set(re.findall(r"^\t+(\w+) \[", dot, re.M)) - {"graph", "node", "edge", "title", "legend", "ledger"} == {
+        f"n{i}" for i in range(54)
+    }  # 15 stages a block, Error, 8 leaves
+    assert dot.count("peripheries=2") == len([f for f in loss.tape.forks if not f.value.is_leaf]) == 7
+    assert len(re.findall(r"n\d+ -> n\d+", dot)) == 66  # 21 a block, and those to Error
+
+
+@pytest.mark.parametrize("loss", [lstm_loss(2), rnn_loss(2), square()], ids=["lstm", "rnn", "square"])
+def test_the_legend_lists_what_is_there(loss):
+    plain, full = draw(loss).dot, draw(loss, gradients=gradients(loss)).dot
+    assert "derivative of" in full
+    assert "rounded" in full
+    assert "derivative of" not in plain
+    assert ("hexagon" in plain) == (loss.name == "Error")
+    assert "dashed edge" not in plain
+    assert "dashed edge" in draw(lstm_loss(9)).dot
+
+
+def test_title_themes_and_sizes():
+    loss = lstm_loss(2, D=4, H=3, N=5)
+    assert "LSTM unrolled over T = 2 blocks" in draw(loss).dot
+    assert "N = 5, D = 4, H = 3" in draw(loss).dot
+    assert "a &lt;b&gt; title" in draw(loss, title="a <b> title").dot
+    light, dark = draw(loss).dot, draw(loss, theme="dark").dot
+    assert re.sub("#[0-9a-f]{6}", "", light) == re.sub("#[0-9a-f]{6}", "", dark)
+    assert light != dark
+
+
+def test_the_ledger_adds_up():
+    loss = lstm_loss(12)
+    g = gradients(loss)
+    row = re.search(r"<TR>(?:(?!</TR>).)*>b_o<.*?</TR>", draw(loss, gradients=g).dot)[0]
+    shown = [float(n.replace("−", "-")) for n in re.findall(r">([+−]?\d[^<,(]*)<", row)]
+    assert shown[0] == pytest.approx(float(g["b_o"][0]), abs=1e-4)
+    assert shown[0] == pytest.approx(sum(shown[1:]), abs=6e-4)
+    assert len(shown) == 1 + 5  # t = 1, 2, the ones between, 11, 12
+
+
+# Through real Graphviz.
+
+
+def test_every_format(graphviz, tmp_path):
+    loss = lstm_loss(3, D=2, H=3, N=2)
+    for suffix, start in ((".svg", b"<?xml"), (".png", b"\x89PNG\r\n\x1a\n"), (".pdf", b"%PDF-"), (".dot", b"digraph"), (".SVG", b"<?xml")):
+        file = tmp_path / f"picture{suffix}"
+        picture = draw(loss, file, gradients=gradients(loss))
+        assert file.read_bytes().startswith(start)
+    assert picture.dot.encode() == (tmp_path / "picture.dot").read_bytes()
+    assert sorted(f.suffix for f in tmp_path.iterdir()) == sorted((".svg", ".png", ".pdf", ".dot", ".SVG"))
+
+
+def test_svg_keeps_text_as_text_and_exact_values_in_tooltips(graphviz):
+    loss = lstm_loss(3)
+    g = gradients(loss)
+    root = ET.fromstring(draw(loss, gradients=g)._repr_svg_())
+    texts = [t.text for t in root.iter(f"{SVG}text")]
+    assert {"c<1>", "= keep + write", "block t = 3", "How to read", "W_f"} <= set(texts)
+    assert f"∂ {g['c<1>'].item():+.4f}".replace("-", "−") in texts
+    tooltips = {a.get(TITLE).splitlines()[0]: a.get(TITLE) for a in root.iter(f"{SVG}a")}
+    assert f"gradient {g['c<1>'].tolist()}" in tooltips["add: c<1> = keep + write, block 1"]
+    assert all(f"sends back {b.gradient.tolist()}" in tooltips["add: c<1> = keep + write, block 1"] for b in g.branches("c<1>"))
+
+
+def chain(names):
+    """A chain of stages with these names, and the parameters and inputs of a small LSTM with them."""
+    value = Tensor(1.0, requires_grad=True, name=names[-1])
+    for name in names:
+        value = (value * 2.0).named(name)
+    return value
+
+
+def lstm_of(names):
+    """An LSTM whose input, initial state and parameters have these names."""
+    arrays = [np.ones((1, 1)), np.ones((2, 1, 1)), *[np.ones((1, 2))] * 4, *[np.ones(1)] * 4]
+    start, x, *parameters = (Tensor(array, True, name) for array, name in zip(arrays, names, strict=True))
+    lstm = LSTM.from_arrays(dict(zip(LSTM(1, 1).parameters(), parameters, strict=True)))
+    return lstm.error(x, np.zeros((2, 1, 1)), state=(start, np.zeros((1, 1))))
+
+
+@pytest.mark.parametrize("graph", [chain, lstm_of])
+def test_hostile_names_survive(graphviz, graph):
+    for i in range(0, len(HOSTILE), 10):
+        names = HOSTILE[i : i + 10]
+        loss = graph(names)
+        root = ET.fromstring(draw(loss, title=names[0], gradients=gradients(loss))._repr_svg_())
+        texts = {_plain(t.text) for t in root.iter(f"{SVG}text")}
+        tooltips = "\n".join(a.get(TITLE) for a in root.iter(f"{SVG}a"))
+        for name in names:
+            shown = printable(name)
+            assert _plain(shown if len(shown) <= 48 else shown[:47] + "…") in texts
+            assert graph is lstm_of or shown[:2000] in tooltips.replace("\xa0", " ")
+
+
+def _plain(text):
+    return (text or "").replace("\xa0", " ").strip()
+
+
+@pytest.mark.skipif(not (PROGRAM and EMBEDDED), reason="needs both a dot program and pygraphviz")
+def test_both_ways_put_everything_in_the_same_place(monkeypatch):
+    picture = draw(lstm_loss(9))
+    one = _places(picture._repr_svg_())
+    monkeypatch.setenv("PATH", "")
+    other = _places(picture._repr_svg_())
+    assert len(one) == len(other) > 100
+    for (name, numbers), (same, near) in zip(one, other, strict=True):
+        assert name == same
+        np.testing.assert_allclose(near, numbers, atol=2.5)  # versions differ in where the tip of an arrow is
+
+
+def _places(svg):
+    """The nodes, edges and frames with the numbers in their first shape."""
+    found = []
+    for group in ET.fromstring(svg).iter(f"{SVG}g"):
+        shape = next((s for s in group.iter() if s.tag in (f"{SVG}path", f"{SVG}polygon", f"{SVG}ellipse")), None)
+        if shape is not None and group.get("class") in ("node", "edge", "cluster"):
+            written = " ".join(shape.get(a, "") for a in ("d", "points", "cx", "cy", "rx", "ry"))
+            found.append((group.find(f"{SVG}title").text, [float(n) for n in re.findall(r"-?\d+\.?\d*", written)]))
+    return found
+
+
+def test_positions_are_the_ones_given(graphviz):
+    root = ET.fromstring(draw(lstm_loss(20))._repr_svg_())
+    centres = {g.find(f"{SVG}title").text: e.get("cy") for g in root.iter(f"{SVG}g") if g.get("class") == "node" for e in g.iter(f"{SVG}ellipse")}
+    assert len(set(centres.values())) == 3  # the c line, the row of write, the a line
+    frames = [g for g in root.iter(f"{SVG}g") if g.get("class") == "cluster"]
+    assert [f.find(f".//{SVG}text").text for f in frames] == [
+        "block t = 1",
+        "block t = 2",
+        "… 16 blocks, t = 3 … 18, 48 forks …",
+        "block t = 19",
+        "block t = 20",
+    ]

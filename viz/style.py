@@ -1,0 +1,121 @@
+"""What things look like: the two themes, the shape of each kind of node, and how wide a text is."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from tinygrad_lstm._errors import DrawingError
+from tinygrad_lstm.viz.graph import Node
+
+__all__ = ["FONT", "SHAPES", "THEMES", "Theme", "kind", "text_width", "theme"]
+
+FONT = "Helvetica,Arial,sans-serif"
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours by what they mean. Every text has a contrast of at least 4.5:1 with every surface that it stands on."""
+
+    page: str
+    frame: str
+    line: str
+    text: str
+    muted: str
+    value: str
+    gradient: str
+    fork: str
+    product: str
+    function: str
+    arithmetic: str
+    move: str
+    error: str
+    constant: str
+    leaf: str
+
+
+THEMES = {
+    "light": Theme(
+        page="#ffffff",
+        frame="#f6f7f8",
+        line="#5f666d",
+        text="#16191d",
+        muted="#4d545b",
+        value="#0a4f9e",
+        gradient="#8f4300",
+        fork="#c00418",
+        product="#dbe8f5",
+        function="#fdf1c5",
+        arithmetic="#ffffff",
+        move="#ece7f6",
+        error="#dcf0e0",
+        constant="#f0f1f2",
+        leaf="#ffffff",
+    ),
+    "dark": Theme(
+        page="#12161a",
+        frame="#1b2026",
+        line="#9aa4ae",
+        text="#f2f4f6",
+        muted="#bcc4cc",
+        value="#8cc8ff",
+        gradient="#ffbf66",
+        fork="#ff8086",
+        product="#1d3a57",
+        function="#403816",
+        arithmetic="#12161a",
+        move="#352c4d",
+        error="#1d4029",
+        constant="#262c33",
+        leaf="#12161a",
+    ),
+}
+
+# Graphviz's shape and style, and by how much a box must be larger than the text in it.
+SHAPES = {
+    "product": ("box", "filled", 1.0, 1.0),
+    "function": ("box", "filled,rounded", 1.0, 1.0),
+    "arithmetic": ("ellipse", "filled", 1.24, 1.22),
+    "move": ("box", "filled", 1.0, 1.0),
+    "error": ("hexagon", "filled", 1.5, 1.0),
+    "constant": ("box", "filled,dashed", 1.0, 1.0),
+    "leaf": ("box", "filled", 1.0, 1.0),
+}
+
+_KINDS = {
+    "product": ("linear", "matmul", "einsum"),
+    "function": ("sigmoid", "tanh", "relu", "exp", "log", "sqrt", "square"),
+    "move": ("concatenate", "stack", "index", "reshape", "transpose", "swapaxes", "broadcast_to", "scatter", "astype"),
+    "error": ("squared_error",),
+    "constant": ("constant",),
+    "leaf": ("leaf",),
+}
+_KIND_OF = {op: kind for kind, ops in _KINDS.items() for op in ops}
+
+
+def kind(node: Node) -> str:
+    """Which of the shapes a node has."""
+    return "error" if node.stem == "Error" else _KIND_OF.get(node.op, "arithmetic")
+
+
+def theme(name: str) -> Theme:
+    """The theme of that name."""
+    if name not in THEMES:
+        raise DrawingError("there is no such theme", where="draw(theme=...)", expected=" or ".join(THEMES), got=repr(name))
+    return THEMES[name]
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """The width of a text in points, on the generous side for common sans-serif fonts.
+
+    An estimate of our own, so that a picture does not depend on the fonts of the machine that draws it.
+    """
+    return sum(map(_em, text)) * size * (1.08 if bold else 1.0)
+
+
+def _em(character: str) -> float:
+    if unicodedata.combining(character):
+        return 0.0
+    if unicodedata.east_asian_width(character) in "WF":
+        return 1.0
+    return 0.3 if character in " .,:;'|!iljtf[]()" else 0.86 if character in "mwMW%@" else 0.6

@@ -1,0 +1,193 @@
+"""What stands around the graph, as tables: the title, the legend and the ledger of parameters."""
+
+from __future__ import annotations
+
+import html as markup
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tinygrad_lstm.viz.graph import Graph, Parameter
+from tinygrad_lstm.viz.style import Theme, kind, text_width
+from tinygrad_lstm.viz.text import Line, printable, shortened, summary
+
+__all__ = ["Cell", "Table", "html", "inked", "ledger", "legend", "size", "titled"]
+
+PAD = 3
+COLUMNS = 6  # blocks with a column of their own in the ledger; of more, the ones in the middle are summed
+
+
+class Cell(NamedTuple):
+    """A cell: its text, and the theme's colour of the surface it stands on, where that is not the table's."""
+
+    line: Line
+    fill: str | None = None
+    align: str = "LEFT"
+
+
+class Table(NamedTuple):
+    """Rows of cells. A row with a single cell goes across all columns."""
+
+    rows: Sequence[Sequence[Cell]]
+    border: bool = True
+
+
+def _columns(table: Table) -> list[int]:
+    """The widths of the columns, wide enough for the rows that go across them."""
+    count = max(map(len, table.rows))
+    widths = [max((_width(row[i]) for row in table.rows if len(row) == count), default=0) for i in range(count)]
+    across = max((_width(row[0]) for row in table.rows if len(row) == 1), default=0)
+    widths[-1] += max(0, across - sum(widths))
+    return widths
+
+
+def _width(cell: Cell) -> int:
+    return math.ceil(text_width(cell.line.text, cell.line.size, cell.line.bold)) + 2 * PAD
+
+
+def _height(row: Sequence[Cell]) -> int:
+    return math.ceil(max(cell.line.size for cell in row) * 1.25) + 2 * PAD
+
+
+def size(table: Table) -> tuple[int, int]:
+    """The width and the height of a table, in points."""
+    return sum(_columns(table)) + 2, sum(map(_height, table.rows)) + 2
+
+
+def html(table: Table, theme: Theme) -> str:
+    """The table as Graphviz's HTML-like label, without the angle brackets around it."""
+    widths = _columns(table)
+    rows = "".join(f"<TR>{''.join(_cell(row, i, widths, theme) for i in range(len(row)))}</TR>" for row in table.rows)
+    edge = f'BORDER="1" COLOR="{theme.line}"' if table.border else 'BORDER="0"'
+    return f'<TABLE {edge} CELLBORDER="0" CELLSPACING="0" CELLPADDING="{PAD}">{rows}</TABLE>'
+
+
+def _cell(row: Sequence[Cell], i: int, widths: list[int], theme: Theme) -> str:
+    cell = row[i]
+    span = f' COLSPAN="{len(widths)}"' if len(row) == 1 < len(widths) else ""
+    width = sum(widths) if len(row) == 1 else widths[i]
+    fill = f' BGCOLOR="{getattr(theme, cell.fill)}"' if cell.fill else ""
+    return f'<TD WIDTH="{width}" HEIGHT="{_height(row)}" ALIGN="{cell.align}"{span}{fill}>{inked(cell.line, theme)}</TD>'
+
+
+def inked(line: Line, theme: Theme) -> str:
+    """A line of text in its colour, size and weight; whatever the text holds, it stays text."""
+    text = markup.escape(printable(line.text)).replace("\\", "\\\\").replace("  ", "&#160; ") or "&#160;"
+    bold = f"<B>{text}</B>" if line.bold else text
+    return f'<FONT COLOR="{getattr(theme, line.ink)}" POINT-SIZE="{line.size:g}">{bold}</FONT>'
+
+
+def titled(graph: Graph, title: str | None, lstm: bool) -> Table:
+    """The title, and below it what the picture shows in numbers."""
+    root = graph.node(graph.root)
+    steps = len(graph.blocks)
+    unrolled = f"{'LSTM' if lstm else shortened(root.name)} unrolled over T = {_count(steps, 'block')}"
+    heading = shortened(title, 200) if title is not None else unrolled if steps else f"How {shortened(root.name)} was computed"
+    shared = sum(len(p.shares) > 1 for p in graph.parameters)
+    said = [f"{shortened(root.name)} = {summary(root.value)}", *(_sizes(graph) if lstm else ()), f"{_count(graph.forks, 'fork')} among the values"]
+    said += [f"{shared} among the {_listed(graph)}"] if shared else []
+    said += [f"{graph.elided.count} of {steps} blocks are not drawn"] if graph.elided else []
+    said.append("data runs left to right" + (", gradients right to left" if graph.has_gradients else ""))
+    return Table([[Cell(Line(heading, size=16, bold=True))], [Cell(Line(" · ".join(said), "muted", 11))]], border=False)
+
+
+def _sizes(graph: Graph) -> Iterator[str]:
+    """The batch, the inputs and the units of an LSTM, read off its concatenations and cell states."""
+    widths = {node.stem: node.value.shape for node in graph.nodes if node.stem in ("z", "c")}
+    if len(widths) == 2:
+        (rows, units), joined = widths["c"], widths["z"][-1]
+        yield f"N = {rows}, D = {joined - units}, H = {units}"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'s' * (n != 1)}"
+
+
+def legend(graph: Graph) -> Table:
+    """How to read the picture: one entry for each thing that is in it, in two columns."""
+    entries = [*_texts(graph), *_kinds(graph)]
+    half = (len(entries) + 1) // 2
+    blank = (Cell(Line("")), Cell(Line("")))
+    right = [*entries[half:], *[blank] * (len(entries) % 2)]
+    rows = [(*left, *other) for left, other in zip(entries[:half], right, strict=True)]
+    return Table([[Cell(Line("How to read", size=11, bold=True))], *rows])
+
+
+def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
+    """The entries for what is written, and for forks."""
+    root = shortened(graph.node(graph.root).name)
+    found = [(Line("+0.4789", "value"), "value of the stage, forward; rounded, exact in the tooltip")]
+    if graph.has_gradients:
+        found.append((Line("∂ −0.0832", "gradient"), f"derivative of {root} by that value, backward; rounded"))
+    if any(n.value.size > 2 for n in graph.nodes):
+        found.append((Line("Σ +1.2345", "value"), "of an array with more than two entries: their sum"))
+    if any(n.fork for n in graph.nodes):
+        found.append((Line("double ring", "fork"), "fork: the value is read more than once"))
+        sent = "what that reader sends back; ∂ in the ring is the sum" if graph.has_gradients else "a branch of a fork"
+        found.append((Line("red edge, −0.1120" if graph.has_gradients else "red edge", "fork"), sent))
+    if graph.elided:
+        found.append((Line("dashed edge"), "goes through blocks that are not drawn"))
+    return [(Cell(sample), Cell(Line(text))) for sample, text in found]
+
+
+def _kinds(graph: Graph) -> list[tuple[Cell, Cell]]:
+    described = {
+        "product": ("box", "weighted sum: matrix product and bias"),
+        "function": ("rounded box", "gate or activation: a function of each entry"),
+        "arithmetic": ("ellipse", "arithmetic; ∘ multiplies entry by entry"),
+        "move": ("box", "entries put together or picked out"),
+        "error": ("hexagon", "Error"),
+        "constant": ("dashed box", "constant: it needs no gradient"),
+        "leaf": ("box", "start: a leaf that requires a gradient"),
+    }
+    present = {kind(node) for node in graph.nodes}
+    return [(Cell(Line(sample), name), Cell(Line(text))) for name, (sample, text) in described.items() if name in present]
+
+
+def ledger(graph: Graph) -> Table | None:
+    """The parameters: their gradients, and each block's share of them. None where there are none."""
+    if not graph.parameters:
+        return None
+    shared = any(len(p.shares) > 1 for p in graph.parameters)
+    what = _listed(graph).capitalize() + (" are forks too" if shared else "")
+    heading = Line(f"{what}: the blocks read them (edges not drawn)", size=11, bold=True)
+    if not graph.has_gradients:
+        return Table([[Cell(heading)], *map(_counted, graph.parameters)])
+    blocks = sorted({r.block for p in graph.parameters for r in p.shares if r.block is not None})
+    spans = _spans(blocks)
+    top = [Cell(Line("∂ total =", "gradient"), align="RIGHT"), *(Cell(Line(_times(s), "fork"), align="RIGHT") for s in spans)]
+    return Table([[Cell(heading)], [Cell(Line("")), Cell(Line("")), *top], *(_shares(p, spans) for p in graph.parameters)])
+
+
+def _listed(graph: Graph) -> str:
+    return "parameters and inputs" if any(p.is_input for p in graph.parameters) else "parameters"
+
+
+def _counted(p: Parameter) -> list[Cell]:
+    """A parameter's row where no gradients are known."""
+    uses = f"read {len(p.shares)} times" if len(p.shares) != 1 else "read once"
+    return [Cell(Line(shortened(p.name))), Cell(Line(str(p.value.shape), "muted")), Cell(Line(summary(p.value), "value")), Cell(Line(uses, "fork"))]
+
+
+def _shares(p: Parameter, spans: list[list[int]]) -> list[Cell]:
+    """A parameter's row: total, then what each block (or span of blocks) adds to it."""
+    sent = [[r.gradient for r in p.shares if r.block in span] for span in spans]
+    shares = [summary(sum(found)) if found else "none" for found in sent]
+    return [
+        Cell(Line(shortened(p.name))),
+        Cell(Line(str(p.value.shape), "muted")),
+        Cell(Line(summary(p.gradient), "gradient"), align="RIGHT"),
+        *(Cell(Line(share, "fork"), align="RIGHT") for share in shares),
+    ]
+
+
+def _spans(blocks: list[int]) -> list[list[int]]:
+    """Each block by itself, or the first and the last ones by themselves and all between them together."""
+    if len(blocks) <= COLUMNS:
+        return [[t] for t in blocks]
+    end = COLUMNS // 2 - 1
+    return [*([t] for t in blocks[:end]), blocks[end:-end], *([t] for t in blocks[-end:])]
+
+
+def _times(span: list[int]) -> str:
+    return f"t = {span[0]}" if len(span) == 1 else f"sum of t = {span[0]} … {span[-1]}"

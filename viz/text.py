@@ -1,0 +1,109 @@
+"""What a picture says: numbers and names, as lines for nodes and as tooltips."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_lstm.viz.graph import Edge, Node
+
+__all__ = ["Line", "edge_tooltip", "exact", "lines", "number", "printable", "shortened", "summary", "tooltip"]
+
+LONGEST = 48  # characters of a name on a node; the tooltip has all of them
+
+
+class Line(NamedTuple):
+    """A line of text; `ink` is a colour of the theme."""
+
+    text: str
+    ink: str = "text"
+    size: float = 10
+    bold: bool = False
+
+
+def number(x: Any) -> str:
+    """A number with sign, rounded to four digits after the point, or to three significant ones where that says more."""
+    if isinstance(x, (bool, np.bool_)):
+        return str(bool(x))
+    if np.iscomplexobj(x):
+        return f"{x:.4g}".replace("-", "−")
+    if x == 0:
+        return "0"
+    if not np.isfinite(x) or 1e-3 <= abs(x) < 1e4:
+        return f"{x:+.4f}".replace("-", "−")
+    return f"{x:+.2e}".replace("-", "−")
+
+
+def summary(array: Any) -> str:
+    """The entries of a small array; the sum of the entries of a larger one, which keeps the additions at forks true."""
+    array = np.asarray(array)
+    if array.size == 1:
+        return number(array.reshape(-1)[0])
+    if array.size == 2:
+        return "[" + ", ".join(map(number, array.reshape(-1))) + "]"
+    return "Σ " + number(array.sum())
+
+
+def lines(node: Node) -> list[Line]:
+    """The lines of a node: its name, formula, value and gradient, and what hidden branches send back."""
+    found = [Line(shortened(node.name), "text", 12, True)]
+    if node.formula:
+        found.append(Line(shortened(f"= {node.formula}"), "muted", 10))
+    found.append(Line(summary(node.value), "value"))
+    if node.gradient is not None:
+        found.append(Line(f"∂ {summary(node.gradient)}", "gradient"))
+    if node.unseen is not None:
+        found.append(Line(f"{summary(node.unseen)} not drawn", "fork", 9))
+    return found
+
+
+def tooltip(node: Node) -> str:
+    """Everything about a node: exact value and gradient, shape, dtype, stage and block."""
+    where = "" if node.block is None else f", block {node.block}"
+    stage = f"{node.op}: {node.name} = {node.formula}" if node.formula else f"{node.op} {node.name}"
+    value = np.asarray(node.value)
+    said = [f"{stage}{where}", f"shape {value.shape}, {value.dtype}", f"value {exact(value)}"]
+    if node.gradient is not None:
+        said.append(f"gradient {exact(node.gradient)}")
+    if node.fork:
+        said.append(f"fork, read {len(node.readers)} times" + (": the gradient is the sum of" if node.gradient is not None else ":"))
+        said += [f"  {r.name}" + ("" if r.gradient is None else f" sends back {exact(r.gradient)}") for r in node.readers[:20]]
+        said += [f"  … and {len(node.readers) - 20} more"] if len(node.readers) > 20 else []
+    return "\n".join(map(printable, said))
+
+
+def edge_tooltip(edge: Edge, source: Node, target: Node) -> str:
+    """Who reads what through an edge, and what it sends back, exactly."""
+    said = [
+        f"{source.name} goes on through blocks that are not drawn"
+        if edge.through
+        else f"{source.name} is read by {target.name}, argument {edge.argument}"
+    ]
+    if edge.gradient is not None:
+        said.append(f"sends back {exact(edge.gradient)}")
+    return "\n".join(map(printable, said))
+
+
+def exact(array: Any, most: int = 36) -> str:
+    """The entries without rounding; of a large array the first ones and the last."""
+    array = np.asarray(array)
+    if array.size <= most:
+        return str(array.tolist())
+    flat = array.reshape(-1)
+    return f"[{', '.join(str(x) for x in flat[:8].tolist())}, …, {flat[-1].item()}] ({array.size} entries)"
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """A printable text of at most `longest` characters."""
+    text = printable(text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """The text with control characters as their pictures, and others that XML cannot hold as the replacement character."""
+    return text.translate(_UNPRINTABLE)
+
+
+_PICTURES = {code: 0x2400 + code for code in range(32)}  # Unicode has a picture of each: \n is shown as U+240A
+_UNPRINTABLE = _PICTURES | dict.fromkeys([*range(0x7F, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], 0xFFFD)
