@@ -1,0 +1,30 @@
+"""Each example runs as a reader would run it, and says what it is there to say."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+ESSENTIAL = {
+    "fork.py": ["dz/dx = 6.0 (argument 0 of y) + 6.0 (argument 1 of y) = 12.0", "x.grad = 12.0"],
+    "compare_by_hand.py": ["as printed, wrong:"],
+    "unrolled_picture.py": ["15 forks"],
+    "own_cell.py": ["W is shared by all blocks", "recurrent<3>", "kept<3>"],
+}
+
+
+def test_every_example_is_tested():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(ESSENTIAL)
+
+
+@pytest.mark.parametrize("name", ESSENTIAL)
+def test_example(name, tmp_path):
+    run = subprocess.run([sys.executable, "-W", "error", EXAMPLES / name], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=120)
+    assert (run.returncode, run.stderr) == (0, "")
+    for line in ESSENTIAL[name]:
+        assert line in run.stdout
+    if name == "unrolled_picture.py":
+        assert (tmp_path / "lstm.svg").read_text(encoding="utf-8").rstrip().endswith("</svg>")

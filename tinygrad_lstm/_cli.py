@@ -1,0 +1,179 @@
+"""The command line: the main job and its parts, on random numbers or on a series from a file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tinygrad_lstm._backward import gradients
+from tinygrad_lstm._compare import compare
+from tinygrad_lstm._errors import DataError, DrawingError, Error
+from tinygrad_lstm._problem import describe_forks, judge, problem
+from tinygrad_lstm._series import SHIPPED
+from tinygrad_lstm.viz import draw
+from tinygrad_lstm.viz.render import command as graphviz
+
+__all__ = ["main"]
+
+LARGEST = 10**6  # of any size: beyond it a slip of the finger is likelier than a wish
+BROKEN_PIPE = 141  # what a shell reports of a program whose reader went away
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The words after the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit status: 0 if all is right, 1 if a gradient is wrong, 2 for input that cannot be used.
+    """
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know Γ
+    try:
+        try:
+            options = command_line().parse_args(arguments)
+            return int(options.run(options))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _silence()
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (Error, OSError) as error:
+        if isinstance(error, OSError):
+            _silence()
+        return _refuse(str(error))
+    except MemoryError as error:
+        return _refuse(f"out of memory; choose smaller sizes. {error}")
+
+
+def _refuse(message: str) -> int:
+    print("tinygrad-lstm: error:", " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+def _silence() -> None:
+    """Send the rest of the output nowhere: Python flushes it once more at exit, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+# What can be typed.
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one of our errors, and so one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise DataError(message, do=f"see {self.prog} --help")
+
+
+def command_line() -> Parser:
+    parser = Parser(prog="tinygrad-lstm", description="Backpropagation through an LSTM: run it, check it, see it.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('tinygrad-lstm')}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[Any], int], summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False)
+        added.set_defaults(run=run)
+        _add_problem_options(added)
+        return added
+
+    demo = command("demo", run_demo, "forward, backward, three judges of every gradient, and the picture")
+    demo.add_argument("--out", metavar="DIR", type=Path, default=Path("out"), help="the folder for the picture (default: out)")
+
+    table = command("compare", run_compare, "compare the tape's gradients with the derivation by hand, value by value")
+    table.add_argument("--as-printed", action="store_true", help="read the printed formulas literally, errors included")
+
+    picture = command("draw", run_draw, "draw the unrolled graph with its forks and gradients")
+    picture.add_argument("-o", metavar="FILE", dest="out", type=Path, default=Path("lstm.svg"), help=".svg .png .pdf .dot (default: lstm.svg)")
+    return parser
+
+
+def _add_problem_options(parser: argparse.ArgumentParser) -> None:
+    size = _whole_number(1, LARGEST)
+    parser.add_argument("--steps", metavar="T", type=size, help="blocks (default: 3, or as many as the series has)")
+    parser.add_argument("--inputs", metavar="D", type=size, help="width of x<t> (default: 3; a series has 1)")
+    parser.add_argument("--units", metavar="H", type=size, help="width of a<t> and c<t> (default: 4, or 2 for a series)")
+    parser.add_argument("--batch", metavar="N", type=size, help="rows of the batch (default: 1)")
+    parser.add_argument("--loss", choices=("every", "last"), default="every", help="which blocks have a loss (default: every)")
+    parser.add_argument("--seed", metavar="S", type=_whole_number(0, 2**63), default=0, help="of all random numbers (default: 0)")
+    parser.add_argument("--data", metavar="FILE", help=f"a series as CSV; or {', '.join(SHIPPED)}, which comes with the package")
+    parser.add_argument("--column", metavar="NAME", help="the column of --data (default: the last)")
+
+
+def _whole_number(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, got {text!r}")
+        return number
+
+    return parse
+
+
+# The commands.
+
+
+def run_demo(options: Any) -> int:
+    case = problem(options)
+    picture = writable(options.out, "--out") / "lstm.svg"
+    print(case)
+    loss = case.error()
+    print(f"Error = {loss.item():.6g}, after {len(loss.tape)} stages")
+    print(describe_forks(loss.tape, case), end="\n\n")
+    found = gradients(loss)
+    entries = sum(value.size for value in case.judged().values())
+    print(f"three judges: the tape, the derivation by hand, and numeric differentiation by each of {entries} entries", flush=True)
+    table, right = judge(found, case)
+    print(table, end="\n\n")
+    try:
+        draw(loss, picture, gradients=found, title=case.title)
+    except DrawingError as error:
+        if graphviz("svg"):
+            raise
+        print(f"no picture: {error}")  # the judges have spoken all the same
+    else:
+        print(f"picture: {picture}")
+    return 0 if right else 1
+
+
+def run_compare(options: Any) -> int:
+    case = problem(options)
+    comparison = compare(gradients(case.error()), case.by_hand(options.as_printed))
+    print(case, comparison, sep="\n")
+    return 0 if comparison.ok else 1
+
+
+def run_draw(options: Any) -> int:
+    case = problem(options)
+    writable(options.out.parent, "-o")
+    loss = case.error()
+    draw(loss, options.out, gradients=gradients(loss), title=case.title)
+    print(f"picture: {options.out}")
+    return 0
+
+
+def writable(folder: Path, option: str) -> Path:
+    """`folder`, made where it is missing. Found out before anything is computed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise DrawingError("the folder cannot be written", where=str(folder), got=error.strerror, do=f"give another with {option}") from error

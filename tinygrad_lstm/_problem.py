@@ -1,0 +1,142 @@
+"""What the command line computes: an LSTM on random numbers or on a series, and three judges of its gradients."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm import by_hand
+from tinygrad_lstm._backward import Gradients
+from tinygrad_lstm._compare import Row, compare
+from tinygrad_lstm._errors import DataError
+from tinygrad_lstm._gradcheck import numeric_gradients
+from tinygrad_lstm._lstm import LSTM
+from tinygrad_lstm._series import read_series, scale
+from tinygrad_lstm._tape import Tape
+from tinygrad_lstm._tensor import Tensor
+
+__all__ = ["Problem", "describe_forks", "judge", "problem"]
+
+TOLERANCE = 1e-9  # relative; complex steps are exact to rounding, so a judge that differs by more is wrong
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An LSTM, what it reads and what it should have said."""
+
+    lstm: LSTM
+    x: Tensor
+    targets: np.ndarray
+    state: tuple[Tensor, Tensor]
+    mask: list[int]
+    origin: str
+
+    @property
+    def title(self) -> str:
+        steps, batch, units = self.targets.shape
+        loss = "every block" if all(self.mask) else "the last block"
+        return f"LSTM of T = {steps} blocks, N = {batch}, D = {self.x.shape[-1]}, H = {units}, loss at {loss}"
+
+    def __str__(self) -> str:
+        return f"{self.title}\n{self.origin}"
+
+    def error(self) -> Tensor:
+        return self.lstm.error(self.x, self.targets, self.state, self.mask)  # type: ignore[no-any-return]
+
+    def by_hand(self, as_printed: bool = False) -> Any:
+        return by_hand.lstm(self.lstm, self.x, self.targets, state=self.state, mask=self.mask, as_printed=as_printed)
+
+    def judged(self) -> dict[str, Tensor]:
+        """The values whose gradients are compared, by name."""
+        a, c = self.state
+        return {**self.lstm.parameters(), "x": self.x, "a<0>": a, "c<0>": c}
+
+    def numeric(self) -> dict[str, np.ndarray]:
+        values = self.judged()
+        names = list(self.lstm.parameters())
+
+        def error(*tensors: Any) -> Any:
+            *parameters, x, a, c = tensors
+            lstm = LSTM.from_arrays(dict(zip(names, parameters, strict=True)))
+            return lstm.error(x, self.targets, (a, c), self.mask)
+
+        return dict(zip(values, numeric_gradients(error, *values.values()), strict=True))
+
+
+def problem(options: Any) -> Problem:
+    """The problem that the command line describes."""
+    rng = np.random.default_rng(options.seed)
+    if options.data is None:
+        x, targets, origin = _random_sequence(options, rng)
+    else:
+        x, targets, origin = _series(options)
+    steps, batch, units = targets.shape
+    a, c = rng.standard_normal((2, batch, units)) / 2
+    return Problem(
+        LSTM(x.shape[-1], units, rng),
+        Tensor(x, True, "x"),
+        targets,
+        (Tensor(a, True, "a<0>"), Tensor(c, True, "c<0>")),
+        [1] * steps if options.loss == "every" else [0] * (steps - 1) + [1],
+        origin,
+    )
+
+
+def _random_sequence(options: Any, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, str]:
+    if options.column is not None:
+        raise DataError("there is no column to choose", where="--column", expected="--data FILE.csv beside it")
+    steps, batch = options.steps or 3, options.batch or 1
+    x = rng.standard_normal((steps, batch, options.inputs or 3))
+    return x, rng.uniform(-1, 1, (steps, batch, options.units or 4)), f"random numbers, seed {options.seed}"
+
+
+def _series(options: Any) -> tuple[np.ndarray, np.ndarray, str]:
+    """x<t> is a value of the series; the target of every unit is the next one."""
+    for name in ("inputs", "batch"):
+        if getattr(options, name) not in (None, 1):
+            raise DataError("a series has one value a block", where=f"--{name}", expected="1", got=getattr(options, name), do="leave it out")
+    values, label = read_series(options.data, options.column)
+    steps = options.steps or max(len(values) - 1, 1)
+    if len(values) <= steps:
+        raise DataError("too few rows", where=options.data, expected=f"{steps + 1} for {steps} steps and the last target", got=len(values))
+    scaled = scale(values, label)[: steps + 1, np.newaxis, np.newaxis]
+    origin = f"column {label} of {options.data}, {len(values)} rows, scaled linearly from [{values.min():g}, {values.max():g}] to [-1, 1]"
+    return scaled[:-1], np.repeat(scaled[1:], options.units or 2, axis=2), f"{origin}; the target of every unit is the next value"
+
+
+def describe_forks(tape: Tape, case: Problem) -> str:
+    """The counts of the derivation. Beside them, x is read once a block, through the stage that slices it."""
+    parameters = case.lstm.parameters()
+    counted = [fork for fork in tape.forks if fork.value is not case.x]
+    kinds = Counter("parameters" if fork.name in parameters else f"{fork.name.partition('<')[0]}<t>" for fork in counted)
+    branches = sum(len(fork.branches) for fork in counted)
+    listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    also = "" if len(counted) == len(tape.forks) else f"; x too, sliced for each of its {len(case.targets)} blocks"
+    return (
+        f"{len(counted)} fork{'s' * (len(counted) != 1)} with {branches} branches, so {branches - len(counted)} additions in backward: {listed}{also}"
+    )
+
+
+def judge(found: Gradients, case: Problem) -> tuple[str, bool]:
+    """The table of the three judges, and whether they agree in every row."""
+    hand = case.by_hand()
+    by_hand_rows = compare(found, {name: hand[name] for name in case.judged()}, TOLERANCE).rows
+    numeric_rows = {row.name: row for row in compare(found, case.numeric(), TOLERANCE).rows}
+    table = [("gradient of", "shape", "tape - by hand", "tape - numeric", "verdict")]
+    right = 0
+    for row in by_hand_rows:
+        numeric = numeric_rows[row.name]
+        right += row.ok and numeric.ok
+        verdict = "right" if row.ok and numeric.ok else f"by hand {row.verdict}, numeric {numeric.verdict}"
+        table.append((row.name, str(row.shape), _error(row), _error(numeric), verdict))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in table]
+    lines.append(f"{right} of {len(by_hand_rows)} right; errors are max|difference| / max|tape|, right up to {TOLERANCE:.0e}")
+    return "\n".join(lines), right == len(by_hand_rows)
+
+
+def _error(row: Row) -> str:
+    return row.verdict if row.error is None else f"{row.error:.2g}"
