@@ -18,26 +18,12 @@ import numpy as np
 from tinygrad_lstm._backward import gradients
 from tinygrad_lstm._compare import Rounding, check_tolerance
 from tinygrad_lstm._errors import DataError, DtypeError, GradientError, ShapeError
-from tinygrad_lstm._ops import elementwise, loss, product, reduce, shape
 from tinygrad_lstm._recorder import recording
 from tinygrad_lstm._tape import Tape
 from tinygrad_lstm._tensor import Tensor
 
 __all__ = ["Entry", "GradCheck", "gradcheck", "numeric_gradients"]
 
-# Analytic, and computed on complex arrays by the same code. What is not listed is checked by differences: functions
-# with a kink (relu, maximum, where), and the user's own.
-ANALYTIC = frozenset(
-    getattr(module, name).op
-    for module, names in (
-        (elementwise, "add subtract multiply divide power negative square sqrt exp log tanh sigmoid"),
-        (product, "matmul linear"),
-        (reduce, "sum mean add_n"),
-        (shape, "reshape transpose swapaxes broadcast_to index scatter join pile"),
-        (loss, "squared_error"),
-    )
-    for name in names.split()
-)
 H = 1e-100  # the complex step: its square vanishes beside any value in use, and its products do not underflow
 FLOAT64 = np.finfo(np.float64)
 EVERY_OUTPUT = 64  # up to so many entries of f's result have their own row of the Jacobian
@@ -210,7 +196,7 @@ class _Point:
     def _obstacle(self) -> str | None:
         """Why the complex step cannot be used, or None. Stages first; then a trial, for what f does outside the tape."""
         for stage in Tape(self.result):
-            if stage.output._op not in ANALYTIC:
+            if not stage.output._op.analytic:
                 return f"the stage {stage.name} is not known to be analytic"
         rng = np.random.default_rng(0)
         along = [_dense(rng, a.shape) * np.where(a == 0, np.max(np.abs(a), initial=0) or 1, a) for a in self.arrays]

@@ -35,6 +35,9 @@ class Operation:
         called as ``rule(gradient, output, inputs, argument, **parameters)``.
     name : str, optional
         What tapes, pictures and errors call it, where that is not the function's name.
+    analytic : bool, default False
+        Whether `forward` also computes the function's analytic continuation when it is given complex arrays.
+        :func:`gradcheck` uses the complex step where all stages do.
 
     Attributes
     ----------
@@ -46,9 +49,10 @@ class Operation:
         The derivative rules by argument; empty for an operation without a derivative (a comparison).
     """
 
-    def __init__(self, forward: Callable[..., Any], name: str | None = None) -> None:
+    def __init__(self, forward: Callable[..., Any], name: str | None = None, analytic: bool = False) -> None:
         self.name = name or forward.__name__
         self.forward = forward
+        self.analytic = analytic
         signature = inspect.signature(forward).parameters.values()
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in signature)
         fixed = [p for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -166,14 +170,14 @@ def implements(*functions: Any) -> Callable[[Function], Function]:
     return declare
 
 
-def operation(*functions: Any, name: str | None = None) -> Callable[[Callable[..., Any]], Recorded]:
+def operation(*functions: Any, name: str | None = None, analytic: bool = False) -> Callable[[Callable[..., Any]], Recorded]:
     """Make a recorded function of a forward function, known to NumPy as `functions`.
 
     Its rules follow with ``@<name>.rule``, one for each argument, in the arguments' order.
     """
 
     def declare(forward: Callable[..., Any]) -> Recorded:
-        return implements(*functions)(recorded(Operation(forward, name)))
+        return implements(*functions)(recorded(Operation(forward, name, analytic)))
 
     return declare
 

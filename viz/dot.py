@@ -9,7 +9,7 @@ import html as markup
 from collections.abc import Sequence
 from typing import Any
 
-import graphviz  # type: ignore[import-untyped]
+import graphviz
 
 from tinygrad_lstm.viz.graph import Edge, Graph, Node
 from tinygrad_lstm.viz.layout import Box, Frame, Layout, Measures, Point, place

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_lstm._operation import operation, unbroadcast
 
 
-@operation(np.add)
+@operation(np.add, analytic=True)
 def add(a: Any, b: Any) -> Any:
     """``a + b``, as :func:`numpy.add`."""
     return a + b
@@ -28,7 +28,7 @@ def add_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(g, b)
 
 
-@operation(np.subtract)
+@operation(np.subtract, analytic=True)
 def subtract(a: Any, b: Any) -> Any:
     """``a - b``, as :func:`numpy.subtract`."""
     return a - b
@@ -44,7 +44,7 @@ def subtract_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(-g, b)
 
 
-@operation(np.multiply)
+@operation(np.multiply, analytic=True)
 def multiply(a: Any, b: Any) -> Any:
     """``a * b``, entry by entry, as :func:`numpy.multiply`."""
     return a * b
@@ -60,7 +60,7 @@ def multiply_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(g * a, b)
 
 
-@operation(np.divide)
+@operation(np.divide, analytic=True)
 def divide(a: Any, b: Any) -> Any:
     """``a / b``, as :func:`numpy.divide`."""
     return a / b
@@ -76,7 +76,7 @@ def divide_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(-g * y / b, b)
 
 
-@operation(np.power, np.float_power)
+@operation(np.power, np.float_power, analytic=True)
 def power(a: Any, b: Any) -> Any:
     """``a ** b``, as :func:`numpy.power`. The derivative by `a` is 0 where ``b == 0``, that by `b` is 0 where ``a == 0``."""
     return a**b
@@ -94,7 +94,7 @@ def power_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(np.where(zero, 0, g * y * np.log(np.where(zero, 1, a))), b)
 
 
-@operation(np.negative)
+@operation(np.negative, analytic=True)
 def negative(x: Any) -> Any:
     """``-x``, as :func:`numpy.negative`."""
     return -x
@@ -105,7 +105,7 @@ def negative_x(g: Any, y: Any, x: Any) -> Any:
     return -g
 
 
-@operation(np.square)
+@operation(np.square, analytic=True)
 def square(x: Any) -> Any:
     """``x * x`` as one stage with one edge, as :func:`numpy.square`."""
     return np.square(x)
@@ -116,7 +116,7 @@ def square_x(g: Any, y: Any, x: Any) -> Any:
     return g * (2 * x)
 
 
-@operation(np.sqrt)
+@operation(np.sqrt, analytic=True)
 def sqrt(x: Any) -> Any:
     """The square root, as :func:`numpy.sqrt`."""
     return np.sqrt(x)
@@ -127,7 +127,7 @@ def sqrt_x(g: Any, y: Any, x: Any) -> Any:
     return g / (2 * y)
 
 
-@operation(np.exp)
+@operation(np.exp, analytic=True)
 def exp(x: Any) -> Any:
     """The exponential, as :func:`numpy.exp`."""
     return np.exp(x)
@@ -138,7 +138,7 @@ def exp_x(g: Any, y: Any, x: Any) -> Any:
     return g * y
 
 
-@operation(np.log)
+@operation(np.log, analytic=True)
 def log(x: Any) -> Any:
     """The natural logarithm, as :func:`numpy.log`."""
     return np.log(x)
@@ -149,7 +149,7 @@ def log_x(g: Any, y: Any, x: Any) -> Any:
     return g / x
 
 
-@operation(np.tanh)
+@operation(np.tanh, analytic=True)
 def tanh(x: Any) -> Any:
     """The hyperbolic tangent, as :func:`numpy.tanh`."""
     return np.tanh(x)
@@ -160,7 +160,7 @@ def tanh_x(g: Any, y: Any, x: Any) -> Any:
     return g * (1 - y * y)
 
 
-@operation()
+@operation(analytic=True)
 @np.errstate(over="ignore")  # exp(-x) is inf where the result is 0
 def sigmoid(x: Any) -> Any:
     """The logistic function ``1 / (1 + exp(-x))``, to full relative precision at both ends."""

@@ -7,7 +7,7 @@ from typing import Any
 from tinygrad_lstm._operation import operation, unbroadcast
 
 
-@operation()
+@operation(analytic=True)
 def squared_error(prediction: Any, target: Any) -> Any:
     """Half the sum of squared differences, over all entries: ``1/2 * sum((target - prediction)**2)``.
 

@@ -11,7 +11,7 @@ from tinygrad_lstm._operation import implements, operation, unbroadcast
 from tinygrad_lstm._ops.elementwise import multiply
 
 
-@operation(np.matmul)
+@operation(np.matmul, analytic=True)
 def matmul(a: Any, b: Any) -> Any:
     """The matrix product ``a @ b``, as :func:`numpy.matmul`: vectors, matrices and stacks of matrices."""
     return a @ b
@@ -54,7 +54,7 @@ def dot(a: Any, b: Any) -> Any:
     return matmul(a, b)
 
 
-@operation()
+@operation(analytic=True)
 def linear(x: Any, W: Any, b: Any) -> Any:
     """The sum ``x @ W.T + b`` of a layer, as one stage.
 

@@ -18,7 +18,7 @@ def restore(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     return g.reshape(tuple(1 if i in reduced else n for i, n in enumerate(x.shape)))
 
 
-@operation(np.sum)
+@operation(np.sum, analytic=True)
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The sum along `axis`, as :func:`numpy.sum`."""
     return np.sum(x, axis=axis, keepdims=keepdims)
@@ -29,7 +29,7 @@ def sum_x(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -> A
     return np.broadcast_to(restore(g, x, axis, keepdims), x.shape)
 
 
-@operation(np.mean)
+@operation(np.mean, analytic=True)
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The mean along `axis`, as :func:`numpy.mean`."""
     return np.mean(x, axis=axis, keepdims=keepdims)
@@ -41,7 +41,7 @@ def mean_x(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -> 
     return np.broadcast_to(restore(g / count, x, axis, keepdims), x.shape)
 
 
-@operation()
+@operation(analytic=True)
 def add_n(*values: Any) -> Any:
     """The sum of any number of values of one shape, as one stage: the total Error of its blocks' Errors."""
     total = values[0]

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_lstm._operation import implements, operation, unbroadcast
 
 
-@operation(np.reshape)
+@operation(np.reshape, analytic=True)
 def reshape(x: Any, shape: Any = -1) -> Any:
     """The same entries in another shape, as :func:`numpy.reshape`."""
     return np.reshape(x, shape)
@@ -21,7 +21,7 @@ def reshape_x(g: Any, y: Any, x: Any, shape: Any = -1) -> Any:
     return g.reshape(x.shape)
 
 
-@operation(np.transpose)
+@operation(np.transpose, analytic=True)
 def transpose(x: Any, axes: Any = None) -> Any:
     """The axes in reverse order, or in the order `axes`, as :func:`numpy.transpose`."""
     return np.transpose(x, axes)
@@ -32,7 +32,7 @@ def transpose_x(g: Any, y: Any, x: Any, axes: Any = None) -> Any:
     return g.transpose() if axes is None else g.transpose(tuple(int(i) for i in np.argsort(np.mod(axes, x.ndim))))
 
 
-@operation(np.swapaxes)
+@operation(np.swapaxes, analytic=True)
 def swapaxes(x: Any, axis1: int = -1, axis2: int = -2) -> Any:
     """Two axes exchanged, as :func:`numpy.swapaxes`."""
     return np.swapaxes(x, axis1, axis2)
@@ -43,7 +43,7 @@ def swapaxes_x(g: Any, y: Any, x: Any, axis1: int = -1, axis2: int = -2) -> Any:
     return g.swapaxes(axis1, axis2)
 
 
-@operation(np.broadcast_to)
+@operation(np.broadcast_to, analytic=True)
 def broadcast_to(x: Any, shape: Any = ()) -> Any:
     """`x` repeated along new axes and axes of length one, as :func:`numpy.broadcast_to`."""
     return np.broadcast_to(x, shape)
@@ -54,7 +54,7 @@ def broadcast_to_x(g: Any, y: Any, x: Any, shape: Any = ()) -> Any:
     return unbroadcast(g, x)
 
 
-@operation()
+@operation(analytic=True)
 def index(x: Any, key: Any = ...) -> Any:
     """``x[key]``: slices, integers, masks, index arrays, as NumPy's indexing."""
     return x[key]
@@ -65,7 +65,7 @@ def index_x(g: Any, y: Any, x: Any, key: Any = ...) -> Any:
     return scatter(g, key=key, shape=x.shape)
 
 
-@operation()
+@operation(analytic=True)
 def scatter(x: Any, key: Any = ..., shape: Any = ()) -> Any:
     """Zeros of `shape` with `x` added at ``[key]``, repeated indices adding up: the adjoint of :func:`index`."""
     out = np.zeros(shape, x.dtype)
@@ -81,7 +81,7 @@ def scatter_x(g: Any, y: Any, x: Any, key: Any = ..., shape: Any = ()) -> Any:
     return g[key]
 
 
-@operation(name="concatenate")
+@operation(name="concatenate", analytic=True)
 def join(*arrays: Any, axis: int, starts: list[int]) -> Any:
     return np.concatenate(arrays, axis=axis)
 
@@ -113,7 +113,7 @@ def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
     return join(*arrays, axis=axis, starts=starts)
 
 
-@operation(name="stack")
+@operation(name="stack", analytic=True)
 def pile(*arrays: Any, axis: int) -> Any:
     return np.stack(arrays, axis=axis)
 
