@@ -9,7 +9,6 @@ import tinygrad_lstm as tl
 from tinygrad_lstm import LSTM, DataError, DtypeError, GradientError, ShapeError, Tensor, gradcheck, gradients
 from tinygrad_lstm._gradcheck import numeric_gradients
 from tinygrad_lstm._operation import operation
-from tinygrad_lstm._ops import elementwise, loss, product, reduce, shape
 
 WRONG = {"1.001": 1.001, "2": 2.0, "99": 99.0, "sign": -1.0, "zero": 0.0, "nan": np.nan}
 SIZES = [10.0**k for k in range(-8, 9, 4)]
@@ -163,40 +162,6 @@ def test_gradients_of_gradients():
 
 
 # Which method.
-
-
-def test_every_stage_that_is_called_analytic_is_so():
-    """Each of them, alone, by the complex step: against differences."""
-    x, y, w = tensor(2, 3), tensor(2, 3, low=0.5), tensor(4, 3, seed=1)
-    functions = [
-        *(lambda x, y, w, f=f: f(x, y) for f in (tl.add, tl.subtract, tl.multiply, tl.divide, tl.squared_error)),
-        *(lambda x, y, w, f=f: f(x) for f in (tl.negative, tl.square, tl.exp, tl.tanh, tl.sigmoid)),
-        *(lambda x, y, w, f=f: f(x) for f in (tl.sum, tl.mean, tl.reshape, tl.transpose, tl.swapaxes)),
-        *(lambda x, y, w, f=f: f(y) for f in (tl.sqrt, tl.log)),
-        *(lambda x, y, w, f=f: f([x, y]) for f in (tl.stack, tl.concatenate)),
-        lambda x, y, w: tl.power(y, x),
-        lambda x, y, w: tl.matmul(x, w.detach().numpy().T),
-        lambda x, y, w: tl.linear(x, w, w[:, 0]),
-        lambda x, y, w: tl.add_n(x, y),
-        lambda x, y, w: tl.broadcast_to(x, (2, 2, 3)),
-        lambda x, y, w: tl.index(x, key=0),
-        lambda x, y, w: tl.scatter(x, key=slice(0, 2), shape=(3, 3)),
-    ]
-    seen = set()
-    for f in functions:
-        seen |= {stage.output._op for stage in f(*(Tensor(t, requires_grad=True) for t in (x, y, w))).tape}
-        exact = numeric_gradients(lambda *a, f=f: (f(*a) * f(*a)).sum(), x, y, w)
-        h, values = 1e-5, [t.numpy() for t in (x, y, w)]
-        for i, value in enumerate(values):
-            for j in np.ndindex(value.shape):
-                ends = []
-                for step in (h, -h):
-                    moved = [v.copy() for v in values]
-                    moved[i][j] += step
-                    ends.append((f(*map(Tensor, moved)).numpy() ** 2).sum())
-                assert exact[i][j] == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-6, abs=1e-7)
-    functions = [f for module in (elementwise, loss, product, reduce, shape) for f in vars(module).values() if hasattr(f, "op")]
-    assert seen == {f.op for f in functions if f.op.analytic}
 
 
 @pytest.mark.parametrize(

@@ -291,8 +291,8 @@ def test_numpy_functions_record():
     y = np.float64(2) * np.tanh(np.concatenate([x, np.ones(1)])) + np.ones((3, 1))
     assert isinstance(y, Tensor) and y.shape == (3, 3)
     assert [s.op for s in (np.ones((4, 2)) @ x).tape] == ["matmul"]
-    with pytest.raises(TypeError, match=r"np\.cbrt: no derivative rule"):
-        np.cbrt(x)
+    with pytest.raises(TypeError, match=r"np\.spacing: no derivative rule"):
+        np.spacing(x)
     with pytest.raises(TypeError, match="no derivative rule"):
         np.fft.fft(x)
     with pytest.raises(GradientError, match="would lose"):

@@ -1,23 +1,35 @@
-"""Backward: one loop over the tape, reversed. At a fork the contributions of the branches are summed."""
+"""Backward: one loop over the tape, reversed. At a fork the contributions of the branches are summed.
+
+The derivative of a real loss by a complex value ``z = x + iy`` is ``dL/dx + i dL/dy``, as PyTorch has it: the direction
+of steepest ascent. Inside the walk a gradient is the conjugate of that, ``dL/dx - i dL/dy``, for then the chain rule
+has no conjugate in it and the rules of analytic functions are written as for real numbers. What goes in and what comes
+out is conjugated once (`seed`, `outgoing`).
+"""
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm._errors import GradientError, UnknownNameError
+from tinygrad_lstm._errors import GradientError
+from tinygrad_lstm._gradients import Gradients
+from tinygrad_lstm._hooks import conjugate, hooked
 from tinygrad_lstm._node import Node, edited
-from tinygrad_lstm._recorder import recording
-from tinygrad_lstm._tape import Branch, Stage, Tape, ancestors, canonical
+from tinygrad_lstm._recorder import detector, recording, selecting, watching
+from tinygrad_lstm._tape import Branch, Stage, Tape, ancestors
 
-__all__ = ["Gradients", "backward", "gradients"]
+__all__ = ["Gradients", "backward", "gradients", "reverse", "seed"]
 
 
-def reverse(nodes: list[Node], totals: dict[Any, Any], arrived: dict[Any, list[Branch]] | None = None, create_graph: bool = False) -> dict[Any, Any]:
+def reverse(
+    nodes: list[Node],
+    totals: dict[Any, Any],
+    arrived: dict[Any, list[Branch]] | None = None,
+    create_graph: bool = False,
+    sums: set[Any] | None = None,
+) -> dict[Any, Any]:
     """Walk a tape in reverse and return total derivatives by value.
 
     Parameters
@@ -29,11 +41,18 @@ def reverse(nodes: list[Node], totals: dict[Any, Any], arrived: dict[Any, list[B
     arrived : dict, optional
         Where to keep the contribution of every branch, last branch first. With it the totals of all values are
         returned. Without it a contribution is added to its total as it comes, a total is dropped when it has been
-        used, and those of the leaves are left.
+        used, and those of the leaves and of the values with ``retain_grad`` are left.
     create_graph : bool
         Run the rules on Tensors, so that the derivatives have a tape of their own.
+    sums : set, optional
+        Filled with the values whose totals are arrays made here, by adding. Only these may be added to in place.
     """
-    sums: set[Any] = set()  # the totals that are additions made here: only these may be added to in place
+    with selecting(any(node._op.selects for node in nodes)):
+        return _walk(nodes, totals, arrived, create_graph, set() if sums is None else sums)
+
+
+def _walk(nodes: list[Any], totals: dict[Any, Any], arrived: Any, create_graph: bool, sums: set[Any]) -> dict[Any, Any]:
+    watch = detector() if watching else None
     for node in reversed(nodes):
         if arrived is None:
             g = totals.pop(node)
@@ -43,6 +62,12 @@ def reverse(nodes: list[Node], totals: dict[Any, Any], arrived: dict[Any, list[B
             g = totals[node]
         op: Any = node._op
         values, params, rules = node._values, node._params, op.rules
+        if node._hooks is not None:
+            g = hooked(node, g)
+            if arrived is not None or node._hooks.retain:
+                totals[node] = g
+        if watch is not None:
+            rules = watch.guard(node, rules)
         output, read = (node, node._inputs) if create_graph else (node._array, values)
         i = len(values)
         for x in reversed(node._inputs):
@@ -52,7 +77,10 @@ def reverse(nodes: list[Node], totals: dict[Any, Any], arrived: dict[Any, list[B
             value = values[i]
             if value is not x._array and edited(x, value):
                 raise _edited(x, node)
-            if not x.requires_grad:
+            if not x._requires_grad:
+                continue
+            if op.add is not None and x in sums and watch is None and value.shape:  # no zeros are made for what the stage did not read
+                op.add(totals[x], g, **params)
                 continue
             contribution = rules[0](g, output, read, i, **params) if op.variadic else rules[i](g, output, *read, **params)
             if contribution.dtype is not value.dtype or contribution.shape != value.shape:
@@ -65,7 +93,8 @@ def reverse(nodes: list[Node], totals: dict[Any, Any], arrived: dict[Any, list[B
                 totals[x] += contribution
             else:
                 totals[x] = totals[x] + contribution
-                sums.add(x)
+                if not create_graph:
+                    sums.add(x)
     return totals
 
 
@@ -75,8 +104,15 @@ def backward(root: Any, gradient: Any = None, retain_graph: bool = False) -> Non
     for node in nodes:
         if node._spent:
             raise _spent(node)
-    for leaf, total in reverse(nodes, {root: start}).items():
-        leaf.grad = np.array(total) if leaf.grad is None else leaf.grad + total
+    sums: set[Any] = set()
+    totals = reverse(nodes, {root: start}, sums=sums)
+    for x, total in totals.items():
+        if x._hooks is not None or total.dtype.kind == "c":
+            totals[x] = outgoing(x, total)
+            sums.discard(x)
+    for x, total in totals.items():
+        found = np.asarray(total) if x in sums else np.array(total)  # what is not a sum may be shared with another value
+        x.grad = found if x.grad is None else x.grad + found
     if not retain_graph:
         for node in nodes:
             node._spent = True
@@ -119,14 +155,15 @@ def gradients(root: Any, gradient: Any = None, create_graph: bool = False) -> Gr
     >>> [b.gradient for b in g.branches("x")]
     [array(6.), array(6.)]
     """
-    start = seed(root, gradient)
     arrived: dict[Any, list[Branch]] = defaultdict(list)
     with recording(create_graph):
-        totals = reverse(ancestors(root), {root: root._leaf(start) if create_graph else start}, arrived, create_graph)
+        totals = reverse(ancestors(root), {root: seed(root, gradient, create_graph)}, arrived, create_graph)
         totals |= {x: summed(branches) for x, branches in arrived.items() if x._op is None}
+        totals = {x: outgoing(x, g) for x, g in totals.items()}
+        branches = {x: [_branch(b) for b in reversed(arrived[x])] for x in arrived}
     if not create_graph:
         totals = {x: _frozen(g) for x, g in totals.items()}
-    return Gradients(Tape(root), totals, arrived)
+    return Gradients(Tape(root), totals, branches)
 
 
 def summed(arrived: list[Branch]) -> Any:
@@ -137,9 +174,18 @@ def summed(arrived: list[Branch]) -> Any:
     return result
 
 
-def seed(root: Any, gradient: Any) -> np.ndarray:
-    """The gradient that arrives at `root`: `gradient`, or 1 for a scalar."""
-    if not root.requires_grad:
+def outgoing(x: Any, total: Any) -> Any:
+    """The total derivative by `x` as the user sees it."""
+    return conjugate(hooked(x, total) if x._op is None and x._hooks is not None else total)
+
+
+def _branch(branch: Branch) -> Branch:
+    return branch if branch.gradient.dtype.kind != "c" else Branch(branch.stage, branch.argument, conjugate(branch.gradient))
+
+
+def seed(root: Any, gradient: Any, create_graph: bool = False) -> Any:
+    """The gradient that arrives at `root`: `gradient`, or 1 for a scalar. A Tensor if the walk is to have a tape."""
+    if not root._requires_grad:
         raise GradientError(
             "there is nothing to differentiate",
             where=f"backward of {root.name or 'this value'}",
@@ -147,111 +193,31 @@ def seed(root: Any, gradient: Any) -> np.ndarray:
             got="one that requires no gradient",
         )
     if gradient is None:
-        if root._array.size != 1:
+        if root._array.size != 1 or root._array.dtype.kind == "c":
             raise GradientError(
-                "only a scalar can be differentiated without a gradient",
+                "only a real scalar can be differentiated without a gradient",
                 where=f"backward of {root.name or 'this value'}",
                 expected="shape ()",
-                got=root.shape,
+                got=f"{root.shape} {root.dtype}",
                 do="reduce it first, for example with .sum(), or give gradient=",
             )
-        return np.ones_like(root._array)
-    start = np.array(getattr(gradient, "_array", gradient), root._array.dtype)
+        gradient = np.ones_like(root._array)
+        if not create_graph:
+            return gradient
+    start = _start(root, gradient, create_graph)
     if start.shape != root.shape:
         raise GradientError(
             "the gradient does not have the value's shape", where=f"backward of {root.name or 'this value'}", expected=root.shape, got=start.shape
         )
-    return start
+    return conjugate(start)
 
 
-class Gradients(Mapping[str, Any]):
-    """The derivatives of one value by every value on its tape, with the contribution of every branch.
-
-    A mapping from names to total derivatives. It is asked by name, by Tensor, or for one branch by
-    ``"<value> via <consumer>"`` (``"c<2> via keep<3>"``; with ``[i]`` behind it where a stage reads the value as
-    several arguments). Iteration goes over the names in the order of the tape. The arrays are read-only.
-
-    Attributes
-    ----------
-    tape : Tape
-        The tape that was walked.
-    """
-
-    def __init__(self, tape: Tape, totals: dict[Any, Any], arrived: Mapping[Any, list[Branch]]) -> None:
-        self.tape = tape
-        self._totals = totals
-        self._branches = {x: tuple(reversed(branches)) for x, branches in arrived.items()}
-
-    def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, str) and " via " in key:
-            return self._branch(key).gradient
-        return self._totals[self.find(key)]
-
-    def branches(self, key: Any) -> tuple[Branch, ...]:
-        """What each use of a value sent back, before it was summed: one Branch an edge, by (stage, argument).
-
-        Parameters
-        ----------
-        key : str or Tensor
-            The value. One that is read once has one branch; the root, which nobody reads, has none.
-        """
-        return self._branches.get(self.find(key), ())
-
-    def find(self, key: Any) -> Any:
-        """The Tensor that a key stands for.
-
-        Raises
-        ------
-        UnknownNameError
-            If there is none on the tape, if several have that name, or if it is a constant.
-        """
-        where = f"gradients of {self.tape.label(self.tape.root)}"
-        if isinstance(key, str):
-            found = self.tape.names.get(canonical(key), [])
-            if not found:
-                near = difflib.get_close_matches(canonical(key), self.tape.names, n=1)
-                raise UnknownNameError(
-                    f"no value is called {key!r}", where=where, do=f"did you mean {near[0]!r}?" if near else "print(loss.tape) lists them"
-                )
-            if len(found) > 1:
-                raise UnknownNameError(f"{len(found)} values are called {key!r}", where=where, do="ask with the Tensor itself, or name them apart")
-            key = found[0]
-        if not isinstance(key, Node) or key not in self._totals:
-            kind = "a constant" if any(key is x for x in self.tape.values) else "not on this tape"
-            raise UnknownNameError(
-                f"there is no derivative by {getattr(key, 'name', None) or 'this value'}",
-                where=where,
-                expected="a name, or a Tensor on the tape that requires gradients",
-                got=kind if isinstance(key, Node) else type(key).__name__,
-            )
-        return key
-
-    def _branch(self, key: str) -> Branch:
-        value, _, consumer = key.partition(" via ")
-        name, _, position = canonical(consumer).partition("[")
-        found = [b for b in self.branches(value) if canonical(b.stage.name) == name and position in ("", f"{b.argument}]")]
-        if len(found) != 1:
-            have = ", ".join(f"{b.stage.name}[{b.argument}]" for b in self.branches(value))
-            raise UnknownNameError(
-                f"{len(found)} branches are called {key!r}", where="gradients", expected=f"one of {have}" if have else "a value with branches"
-            )
-        return found[0]
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name, values in self.tape.names.items() if len(values) == 1 and values[0] in self._totals)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __contains__(self, key: object) -> bool:
-        try:
-            self[key]
-        except UnknownNameError:
-            return False
-        return True
-
-    def __repr__(self) -> str:
-        return f"<Gradients of {self.tape.label(self.tape.root)}: {len(self._totals)} values, {len(self.tape.forks)} forks>"
+def _start(root: Any, gradient: Any, create_graph: bool) -> Any:
+    """`gradient` in the dtype of `root`; recorded, if it is a Tensor and the walk has a tape."""
+    if create_graph and isinstance(gradient, Node):
+        return gradient if gradient._array.dtype == root._array.dtype else gradient.astype(root._array.dtype)  # type: ignore[attr-defined]
+    start = np.array(getattr(gradient, "_array", gradient), root._array.dtype)
+    return root._leaf(start) if create_graph else start
 
 
 def _frozen(value: Any) -> np.ndarray:

@@ -6,7 +6,7 @@ Each class is also the built-in exception that a NumPy user would have caught, s
 
 from __future__ import annotations
 
-__all__ = ["DataError", "DrawingError", "DtypeError", "Error", "GradientError", "IndexingError", "ShapeError", "UnknownNameError"]
+__all__ = ["AnomalyError", "DataError", "DrawingError", "DtypeError", "Error", "GradientError", "IndexingError", "ShapeError", "UnknownNameError"]
 
 
 class Error(Exception):
@@ -52,6 +52,10 @@ class DtypeError(Error, TypeError):
 
 class GradientError(Error, RuntimeError):
     """Backward cannot run: no graph, a spent graph, an edited value, a wrong derivative rule, no seed."""
+
+
+class AnomalyError(Error, FloatingPointError):
+    """A stage made a NaN or an infinity, and :class:`detect_anomaly` was asked to say which."""
 
 
 class UnknownNameError(Error, KeyError):

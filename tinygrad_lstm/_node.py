@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_lstm._errors import DtypeError
 from tinygrad_lstm._recorder import next_order, recorder
 
-__all__ = ["SCALARS", "Node", "own"]
+__all__ = ["SCALARS", "Node", "edited", "frozen", "own"]
 
 SCALARS = (int, float, complex, np.generic)  # immutable: stages keep them as they are, so that Python's stay weak (NEP 50)
 
@@ -30,6 +30,25 @@ def own(value: Any, dtype: Any = None) -> np.ndarray:
     if array.dtype.kind not in "biufc":
         raise DtypeError("a Tensor holds numbers", expected="a number, an array or nested lists of numbers", got=f"dtype {array.dtype}")
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def frozen(value: Any) -> Any:
+    """A parameter as a stage can keep it: lists and arrays in it are copied, since their owner may edit them later."""
+    try:
+        hash(value)  # what has a hash cannot be edited
+        return value
+    except TypeError:
+        pass
+    if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.flags.writeable = False
+    elif isinstance(value, (list, tuple)):
+        value = type(value)(map(frozen, value))
+    elif isinstance(value, slice):
+        value = slice(frozen(value.start), frozen(value.stop), frozen(value.step))
+    elif isinstance(value, dict):
+        value = {key: frozen(v) for key, v in value.items()}
+    return value
 
 
 class Node:
@@ -56,6 +75,10 @@ class Node:
         When the stage ran: a later stage has a higher number.
     _spent : bool
         Whether ``backward`` has run through this stage.
+    _requires_grad : bool
+        What ``requires_grad`` says: read directly where every stage passes, since a property takes twice the time.
+    _hooks : Hooks or None
+        What wants to see the total derivative by this value.
     """
 
     __slots__ = (
@@ -64,34 +87,38 @@ class Node:
         "_block",
         "_exposed",
         "_frozen",
+        "_hooks",
         "_inputs",
         "_label",
         "_op",
         "_order",
         "_params",
+        "_requires_grad",
         "_spent",
         "_values",
         "grad",
-        "requires_grad",
     )
 
     _array: np.ndarray
-    _inputs: tuple[Any, ...]
-    _values: list[Any]
-    _params: dict[str, Any]
-    _order: int
-    _spent: bool
+    _op: Any
+    _hooks: Any
     _frozen: np.ndarray | None
-    requires_grad: bool
+    _inputs: tuple[Any, ...]
+    _order: int
+    _params: dict[str, Any]
+    _spent: bool
+    _values: list[Any]
+    grad: Any
 
     def __init__(self, array: np.ndarray, requires_grad: bool, label: str | None = None, block: int | None = None) -> None:
         self._array = array
         self._exposed = False
-        self._op: Any = None
+        self._op = None
         self._label = label
         self._block = block
-        self.requires_grad = requires_grad
-        self.grad: Any = None
+        self._hooks = None
+        self._requires_grad = requires_grad
+        self.grad = None
 
     def _computed(self, array: np.ndarray, op: Any, inputs: tuple[Any, ...], values: list[Any], params: dict[str, Any]) -> Any:
         """A node of this node's class that records `array` as the output of a stage."""
@@ -106,7 +133,8 @@ class Node:
         node._spent = False
         node._label = None
         node._block = recorder.block
-        node.requires_grad = True
+        node._hooks = None
+        node._requires_grad = True
         node.grad = None
         return node
 

@@ -15,9 +15,9 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from tinygrad_lstm._errors import DtypeError, Error, IndexingError, ShapeError
-from tinygrad_lstm._node import SCALARS, Node, own
-from tinygrad_lstm._recorder import recorder
+from tinygrad_lstm._errors import DtypeError, Error, GradientError, IndexingError, ShapeError
+from tinygrad_lstm._node import SCALARS, Node, frozen, own
+from tinygrad_lstm._recorder import detector, recorder, watching
 
 __all__ = ["NUMPY", "Operation", "implements", "operation", "unbroadcast"]
 
@@ -38,6 +38,9 @@ class Operation:
     analytic : bool, default False
         Whether `forward` also computes the function's analytic continuation when it is given complex arrays.
         :func:`gradcheck` uses the complex step where all stages do.
+    selects : bool, default False
+        Whether it lets only some entries of an input through (``where``, an index). What stands in the others, even a
+        NaN, must not come back: where a tape selects, the rules look out for it.
 
     Attributes
     ----------
@@ -47,30 +50,44 @@ class Operation:
         Whether the number of inputs is open.
     rules : tuple of callable
         The derivative rules by argument; empty for an operation without a derivative (a comparison).
+    add : callable or None
+        For an operation of one input that reads few of its entries: ``add(total, gradient, **parameters)`` adds what
+        the rule returns to `total`, in place, at the cost of those few.
     """
 
-    def __init__(self, forward: Callable[..., Any], name: str | None = None, analytic: bool = False) -> None:
+    def __init__(self, forward: Callable[..., Any], name: str | None = None, analytic: bool = False, selects: bool = False) -> None:
         self.name = name or forward.__name__
         self.forward = forward
         self.analytic = analytic
+        self.selects = selects
         signature = inspect.signature(forward).parameters.values()
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in signature)
         fixed = [p for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
         self.arguments = tuple(p.name for p in fixed if p.default is p.empty)
         self.parameters = tuple(p.name for p in fixed if p.default is not p.empty)
         self.rules: tuple[Callable[..., Any], ...] = ()
+        self.add: Callable[..., None] | None = None
 
     def rule(self, function: Function) -> Function:
-        """Declare the derivative rule of the next argument: a decorator for ``<operation>_<argument>``."""
-        expected = f"{self.name}_{'i' if self.variadic else self.arguments[len(self.rules)]}"
-        if function.__name__ != expected:
-            raise Error("a derivative rule is named after its operation and argument", expected=expected, got=function.__name__)
-        self.rules += (function,)
+        """Declare the derivative rule of an argument: a decorator for ``<operation>_<argument>``."""
+        rules = self.rules or self.missing()
+        names = [rule.__name__ for rule in rules]
+        if function.__name__ not in names:
+            raise Error("a derivative rule is named after its operation and argument", expected=" or ".join(names), got=function.__name__)
+        i = names.index(function.__name__)
+        self.rules = (*rules[:i], function, *rules[i + 1 :])
         return function
+
+    def missing(self) -> tuple[Callable[..., Any], ...]:
+        """What stands in for the rules until they are declared: it says so when it is needed."""
+        return tuple(_missing(f"{self.name}_{argument}") for argument in self.arguments or ("i",))
 
     def bind(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort positional parameters (``np.sum(x, 0)``) and inputs given by keyword into their places."""
         arity = len(self.arguments)
+        if len(inputs) > arity + len(self.parameters):
+            taken = ", ".join(self.arguments + self.parameters)
+            raise DtypeError("too many arguments by position", where=self.name, expected=taken, got=len(inputs), do="give the others by keyword")
         params = {**dict(zip(self.parameters, inputs[arity:], strict=False)), **params}
         inputs = inputs[:arity]
         inputs += tuple(params.pop(name) for name in self.arguments[len(inputs) :] if name in params)
@@ -86,11 +103,21 @@ class Operation:
             for name, x, value in zip(names, inputs, values, strict=False)
         )
         where = self.name if recorder.block is None else f"{self.name} in block {recorder.block}"
+        if isinstance(error, RecursionError):  # NumPy came back to this operation for the sake of a parameter
+            return DtypeError("a parameter of an operation is a plain number or array, not a Tensor", where=where, got=got)
         kind = IndexingError if isinstance(error, IndexError) else DtypeError if isinstance(error, TypeError) else ShapeError
         return kind(str(error), where=where, got=got, do="check the shapes and dtypes of these inputs")
 
     def __repr__(self) -> str:
         return f"<Operation {self.name}>"
+
+
+def _missing(name: str) -> Callable[..., Any]:
+    def rule(*args: Any, **params: Any) -> Any:
+        raise GradientError("this derivative is needed and no rule was declared for it", where=name, do=f"declare it: def {name}(g, y, ...)")
+
+    rule.__name__ = name
+    return rule
 
 
 class Recorded(Protocol):
@@ -123,7 +150,7 @@ def recorded(op: Operation) -> Recorded:
         for x in inputs:
             if isinstance(x, Node):
                 node = x
-                if x.requires_grad:
+                if x._requires_grad:
                     record = True
                 values.append(x._snapshot() if x._exposed else x._array)
             else:
@@ -134,13 +161,18 @@ def recorded(op: Operation) -> Recorded:
         record = record and recorder.enabled and op.rules != ()
         if record and foreign:
             inputs = _keep_arrays(inputs, values, node)
+        if record and params:
+            params = {key: frozen(value) for key, value in params.items()}
         try:
             array = forward(*values, **params)
-        except (ValueError, IndexError, TypeError) as error:
+        except (ValueError, IndexError, TypeError, RecursionError) as error:
             raise op.explain(error, inputs, values) from error
         if not isinstance(array, np.ndarray):
             array = np.asarray(array)  # NumPy returns scalars for 0-d results
-        return node._computed(array, op, inputs, values, params) if record else node._leaf(array)
+        output = node._computed(array, op, inputs, values, params) if record else node._leaf(array)
+        if watching and (watch := detector()):
+            watch.forward(output, op, inputs, values)
+        return output
 
     call.op, call.rule = op, op.rule  # type: ignore[attr-defined]
     return call  # type: ignore[return-value]
@@ -170,14 +202,14 @@ def implements(*functions: Any) -> Callable[[Function], Function]:
     return declare
 
 
-def operation(*functions: Any, name: str | None = None, analytic: bool = False) -> Callable[[Callable[..., Any]], Recorded]:
+def operation(*functions: Any, name: str | None = None, analytic: bool = False, selects: bool = False) -> Callable[[Callable[..., Any]], Recorded]:
     """Make a recorded function of a forward function, known to NumPy as `functions`.
 
     Its rules follow with ``@<name>.rule``, one for each argument, in the arguments' order.
     """
 
     def declare(forward: Callable[..., Any]) -> Recorded:
-        return implements(*functions)(recorded(Operation(forward, name, analytic)))
+        return implements(*functions)(recorded(Operation(forward, name, analytic, selects)))
 
     return declare
 

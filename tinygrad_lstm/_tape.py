@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -12,17 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm._node import Node
+from tinygrad_lstm._node import Node, frozen
 
 __all__ = ["Branch", "Fork", "Stage", "Tape", "ancestors", "canonical"]
 
 
-def ancestors(root: Node) -> list[Node]:
-    """The nodes that stages computed on the way to `root` (included), in the order in which the stages ran."""
-    if root._op is None:
+def ancestors(root: Node, stop: Set[Node] = frozenset()) -> list[Node]:
+    """The nodes that stages computed on the way to `root` (included), in the order in which the stages ran.
+
+    The walk ends at leaves, and at the nodes in `stop`, which are left out.
+    """
+    seen = {root, *stop}
+    if root._op is None or root in stop:
         return []
     found = [root]
-    seen = {root}
     for node in found:  # grows while it is walked: no recursion, whatever the depth
         for x in node._inputs:
             if isinstance(x, Node) and x._op is not None and x not in seen:
@@ -66,7 +69,7 @@ class Stage:
     @property
     def params(self) -> dict[str, Any]:
         """The parameters of the operation, such as its axis."""
-        return dict(self.output._params)
+        return {name: frozen(value) for name, value in self.output._params.items()}
 
     @property
     def name(self) -> str:
@@ -157,7 +160,7 @@ class Tape:
         readers: dict[int, list[Branch]] = defaultdict(list)
         for stage in self.stages:
             for i, x in enumerate(stage.output._inputs):
-                if isinstance(x, Node) and x.requires_grad:
+                if isinstance(x, Node) and x._requires_grad:
                     readers[id(x)].append(Branch(stage, i))
         return readers
 
@@ -234,4 +237,4 @@ def _brief(x: Any) -> str:
         return str(name)
     if x._op is not None:
         return str(x._op.name)
-    return np.array2string(x._array, precision=4) if x._array.size == 1 else f"{'parameter' if x.requires_grad else 'constant'} {x._array.shape}"
+    return np.array2string(x._array, precision=4) if x._array.size == 1 else f"{'parameter' if x._requires_grad else 'constant'} {x._array.shape}"

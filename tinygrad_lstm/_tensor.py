@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm._backward import backward
 from tinygrad_lstm._errors import DtypeError, GradientError, ShapeError
-from tinygrad_lstm._node import Node, own
-from tinygrad_lstm._operation import NUMPY, implements
-from tinygrad_lstm._ops import elementwise, product, reduce, shape
+from tinygrad_lstm._hooks import Handle, Hooks
+from tinygrad_lstm._methods import Methods
+from tinygrad_lstm._node import own
+from tinygrad_lstm._ops.select import index, plain
 from tinygrad_lstm._recorder import recorder
 from tinygrad_lstm._tape import Tape
 
 __all__ = ["Tensor"]
 
 
-class Tensor(Node):
+class Tensor(Methods):
     """An array that records the functional stages it goes through, for backpropagation.
 
     Parameters
@@ -35,9 +36,8 @@ class Tensor(Node):
     Attributes
     ----------
     grad : ndarray or None
-        For a leaf: the sum of the derivatives that ``backward`` found since the last ``zero_grad``.
-    requires_grad : bool
-        True for a result that was recorded.
+        For a leaf: the sum of the derivatives that ``backward`` found since the last ``zero_grad``. For a computed value
+        None, unless :meth:`retain_grad` asked for it. Of a complex value it is ``dL/dx + i dL/dy``, as PyTorch's.
 
     Raises
     ------
@@ -60,15 +60,9 @@ class Tensor(Node):
         if isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) for x in data):
             raise DtypeError("a Tensor of Tensors would lose their gradients", where="Tensor(...)", do="use stack or concatenate")
         array = own(data._array if isinstance(data, Tensor) else data, dtype)
-        if requires_grad and array.dtype.kind not in "fc":
-            raise DtypeError(
-                "only floating-point values have derivatives",
-                where=f"Tensor {name or ''}(requires_grad=True)".replace(" (", "("),
-                expected="float32, float64 or complex",
-                got=array.dtype,
-                do="give dtype=float, or write 3.0 for 3",
-            )
-        super().__init__(array, bool(requires_grad), name, recorder.block)
+        super().__init__(array, False, name, recorder.block)
+        if requires_grad:
+            self.requires_grad = True
 
     # What it is.
 
@@ -145,6 +139,60 @@ class Tensor(Node):
 
     # Gradients.
 
+    @property
+    def requires_grad(self) -> bool:
+        """Whether derivatives by this value are wanted: True for a result that was recorded.
+
+        It can be set for a leaf of a floating-point or complex dtype; a computed value says what was recorded.
+        """
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if self._op is not None and not wanted:
+            raise GradientError("a recorded value requires gradients", where=f"{self.name or self._op.name}.requires_grad", do="use t.detach()")
+        if wanted and self.dtype.kind not in "fc":
+            raise DtypeError(
+                "only floating-point values have derivatives",
+                where=f"Tensor {self.name or ''}(requires_grad=True)".replace(" (", "("),
+                expected="float32, float64 or complex",
+                got=self.dtype,
+                do="give dtype=float, or write 3.0 for 3",
+            )
+        self._requires_grad = bool(wanted)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set :attr:`requires_grad`, and return the Tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> Handle:
+        """Call ``hook(total)`` with the total derivative by this value, each time it is found.
+
+        `total` is a read-only array (a Tensor where gradients are recorded). What the hook returns takes its place on
+        the way back, and in ``.grad`` of a leaf; None leaves it as it is. Hooks run in the order of their
+        registration, in ``backward``, in :func:`gradients` and in the transforms.
+
+        Returns
+        -------
+        Handle
+            Its ``remove()`` takes the hook away.
+        """
+        handle = Handle(self._hooked("register_hook"))
+        handle._hooks[handle] = hook
+        return handle
+
+    def retain_grad(self) -> None:
+        """Let ``backward`` fill ``.grad`` of this computed value too, with the total after its hooks."""
+        self._hooked("retain_grad").retain = True
+
+    def _hooked(self, where: str) -> Hooks:
+        if not self._requires_grad:
+            raise GradientError("this value requires no gradient, so none is found", where=f"{self.name or 'Tensor'}.{where}")
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks  # type: ignore[no-any-return]
+
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Add the derivatives of this value to ``.grad`` of every leaf that led to it and requires gradients.
 
@@ -178,88 +226,26 @@ class Tensor(Node):
         """The value as an array, as :attr:`data`."""
         return self._expose()
 
-    def item(self) -> Any:
-        """The value as a Python number. It must have one entry."""
-        if self.size != 1:
-            raise ShapeError(
-                "only one entry makes a number", where=f"{self.name or 'Tensor'}.item()", expected="one entry", got=f"shape {self.shape}"
-            )
-        return self._array.item()
-
-    # Arithmetic.
-
-    def __add__(self, other: Any) -> Any:
-        return elementwise.add(self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return elementwise.add(other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return elementwise.subtract(self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return elementwise.subtract(other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return elementwise.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return elementwise.multiply(other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return elementwise.divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return elementwise.divide(other, self)
-
-    def __pow__(self, other: Any) -> Any:
-        return elementwise.power(self, other)
-
-    def __rpow__(self, other: Any) -> Any:
-        return elementwise.power(other, self)
-
-    def __matmul__(self, other: Any) -> Any:
-        return product.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return product.matmul(other, self)
-
-    def __neg__(self) -> Any:
-        return elementwise.negative(self)
-
-    def __gt__(self, other: Any) -> Any:
-        return elementwise.greater(self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return elementwise.greater_equal(self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return elementwise.less(self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return elementwise.less_equal(self, other)
-
-    def __eq__(self, other: Any) -> Any:
-        return elementwise.equal(self, other)
-
-    def __ne__(self, other: Any) -> Any:
-        return elementwise.not_equal(self, other)
-
-    __hash__ = object.__hash__  # a Tensor is itself, whatever == says of its entries
+    def __reduce__(self) -> Any:
+        """Leaves are copied and pickled with their name, gradient and requires_grad, and without their hooks."""
+        if self._op is not None:
+            where = f"copy or pickle of {self.name or self._op.name}"
+            raise GradientError("a recorded value cannot be copied without its graph", where=where, do="detach() it first")
+        return _restored, (type(self), self._array.copy(), self._requires_grad, self._label, self._block, self.grad)
 
     # In place: an update of a leaf under no_grad, as an optimizer writes it; otherwise a new value.
 
-    def __iadd__(self, other: Any) -> Any:
-        return self._update(elementwise.add(self, other))
+    def __iadd__(self, other: Any) -> Any:  # type: ignore[override, misc]
+        return self._update(self + other)
 
-    def __isub__(self, other: Any) -> Any:
-        return self._update(elementwise.subtract(self, other))
+    def __isub__(self, other: Any) -> Any:  # type: ignore[override, misc]
+        return self._update(self - other)
 
-    def __imul__(self, other: Any) -> Any:
-        return self._update(elementwise.multiply(self, other))
+    def __imul__(self, other: Any) -> Any:  # type: ignore[override, misc]
+        return self._update(self * other)
 
-    def __itruediv__(self, other: Any) -> Any:
-        return self._update(elementwise.divide(self, other))
+    def __itruediv__(self, other: Any) -> Any:  # type: ignore[override, misc]
+        return self._update(self / other)
 
     def _update(self, result: Tensor) -> Tensor:
         if self._op is not None or recorder.enabled:
@@ -270,17 +256,17 @@ class Tensor(Node):
     # Entries and axes.
 
     def __getitem__(self, key: Any) -> Any:
-        return shape.index(self, key=_key(key))
+        return index(self, key=key if isinstance(key, int) else plain(key))
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if self._op is not None or (self.requires_grad and recorder.enabled):
+        if self._op is not None or (self._requires_grad and recorder.enabled):
             raise GradientError(
                 "entries of a recorded value cannot be assigned, since backward needs it as it is",
                 where=f"item assignment to {self.name or 'a Tensor'}",
                 do="build the new value with where, concatenate or stack; a parameter can be edited under no_grad",
             )
         array = self._array.copy()
-        array[_key(key)] = getattr(value, "_array", value)
+        array[plain(key)] = getattr(value, "_array", value)
         self._replace(array)
 
     def __len__(self) -> int:
@@ -291,112 +277,18 @@ class Tensor(Node):
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
-    @property
-    def T(self) -> Any:
-        """The axes in reverse order."""
-        return shape.transpose(self)
-
-    def transpose(self, *axes: Any) -> Any:
-        """As :meth:`numpy.ndarray.transpose`."""
-        return shape.transpose(self, axes=_several(axes) if axes and axes[0] is not None else None)
-
-    def swapaxes(self, axis1: int, axis2: int) -> Any:
-        """As :meth:`numpy.ndarray.swapaxes`."""
-        return shape.swapaxes(self, axis1=axis1, axis2=axis2)
-
-    def reshape(self, *lengths: Any) -> Any:
-        """As :meth:`numpy.ndarray.reshape`."""
-        return shape.reshape(self, shape=_several(lengths))
-
-    def astype(self, dtype: Any) -> Any:
-        """As :meth:`numpy.ndarray.astype`."""
-        return elementwise.astype(self, dtype=np.dtype(dtype))
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """As :meth:`numpy.ndarray.sum`."""
-        return reduce.sum(self, axis=axis, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """As :meth:`numpy.ndarray.mean`."""
-        return reduce.mean(self, axis=axis, keepdims=keepdims)
-
-    # NumPy's own functions, applied to Tensors.
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method == "reduce" and ufunc is np.add:
-            return reduce.sum(*inputs, **kwargs)
-        if method != "__call__" or ufunc not in NUMPY:
-            raise _no_rule(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
-        return NUMPY[ufunc](*inputs, **kwargs)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function not in NUMPY:
-            raise _no_rule(f"{function.__module__}.{function.__name__}")
-        return NUMPY[function](*args, **kwargs)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if self.requires_grad:
-            raise GradientError(
-                "turning a Tensor that requires gradients into an array would lose them",
-                where=f"np.asarray({self.name or 'Tensor'})",
-                do="use t.numpy() or t.detach() where that is what you want",
-            )
-        return np.array(self._array, dtype)
-
-    def __bool__(self) -> bool:
-        return bool(self.item())
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
     def __repr__(self) -> str:
         values = np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=100)
         details = [f"name={self.name!r}"] if self.name else []
         if self._array.dtype not in (np.float64, np.int64, np.bool_):
             details.append(f"dtype={self.dtype}")
-        if self.requires_grad:
+        if self._requires_grad:
             details.append("requires_grad=True" if self._op is None else f"op={self._op.name}")
         return f"Tensor({', '.join([values, *details])})"
 
 
-def _key(key: Any) -> Any:
-    """An index as a stage can keep it: Tensors and lists in it become arrays, and arrays are copied."""
-    if isinstance(key, tuple):
-        return tuple(map(_key, key))
-    if isinstance(key, Node):
-        return key._array.copy()
-    return np.array(key) if isinstance(key, (list, np.ndarray)) else key
-
-
-def _several(given: tuple[Any, ...]) -> Any:
-    """``(2, 3)`` from both ``f(2, 3)`` and ``f((2, 3))``."""
-    return given[0] if len(given) == 1 else given
-
-
-def _no_rule(function: str) -> DtypeError:
-    return DtypeError(
-        "no derivative rule is known for this function, so its result would lose the gradient",
-        where=function,
-        do="use t.detach().numpy() where no gradient is wanted, or define the stage yourself",
-    )
-
-
-# What NumPy asks about an array, without computing.
-
-
-@implements(np.shape)
-def _shape(a: Tensor) -> tuple[int, ...]:
-    return a.shape
-
-
-@implements(np.ndim)
-def _ndim(a: Tensor) -> int:
-    return a.ndim
-
-
-@implements(np.size)
-def _size(a: Tensor) -> int:
-    return a.size
+def _restored(cls: type[Tensor], array: np.ndarray, requires_grad: bool, label: str | None, block: int | None, grad: Any) -> Tensor:
+    """The copy of a leaf, or what comes out of a pickle."""
+    leaf = cls(array, requires_grad, label)
+    leaf._block, leaf.grad = block, None if grad is None else grad.copy()
+    return leaf

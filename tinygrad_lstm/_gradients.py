@@ -1,0 +1,101 @@
+"""The result of a reverse pass: a total derivative for every value, and what each branch contributed to it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tinygrad_lstm._errors import UnknownNameError
+from tinygrad_lstm._node import Node
+from tinygrad_lstm._tape import Branch, Tape, canonical
+
+__all__ = ["Gradients"]
+
+
+class Gradients(Mapping[str, Any]):
+    """The derivatives of one value by every value on its tape, with the contribution of every branch.
+
+    A mapping from names to total derivatives. It is asked by name, by Tensor, or for one branch by
+    ``"<value> via <consumer>"`` (``"c<2> via keep<3>"``; with ``[i]`` behind it where a stage reads the value as
+    several arguments). Iteration goes over the names in the order of the tape. The arrays are read-only.
+
+    Attributes
+    ----------
+    tape : Tape
+        The tape that was walked.
+    """
+
+    def __init__(self, tape: Tape, totals: dict[Any, Any], arrived: Mapping[Any, list[Branch]]) -> None:
+        self.tape = tape
+        self._totals = totals
+        self._branches = {x: tuple(branches) for x, branches in arrived.items()}
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str) and " via " in key:
+            return self._branch(key).gradient
+        return self._totals[self.find(key)]
+
+    def branches(self, key: Any) -> tuple[Branch, ...]:
+        """What each use of a value sent back, before it was summed: one Branch an edge, by (stage, argument).
+
+        Parameters
+        ----------
+        key : str or Tensor
+            The value. One that is read once has one branch; the root, which nobody reads, has none.
+        """
+        return self._branches.get(self.find(key), ())
+
+    def find(self, key: Any) -> Any:
+        """The Tensor that a key stands for.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none on the tape, if several have that name, or if it is a constant.
+        """
+        where = f"gradients of {self.tape.label(self.tape.root)}"
+        if isinstance(key, str):
+            found = self.tape.names.get(canonical(key), [])
+            if not found:
+                near = difflib.get_close_matches(canonical(key), self.tape.names, n=1)
+                do = f"did you mean {near[0]!r}?" if near else "print(loss.tape) lists them"
+                raise UnknownNameError(f"no value is called {key!r}", where=where, do=do)
+            if len(found) > 1:
+                raise UnknownNameError(f"{len(found)} values are called {key!r}", where=where, do="ask with the Tensor itself, or name them apart")
+            key = found[0]
+        if not isinstance(key, Node) or key not in self._totals:
+            kind = "a constant" if any(key is x for x in self.tape.values) else "not on this tape"
+            raise UnknownNameError(
+                f"there is no derivative by {getattr(key, 'name', None) or 'this value'}",
+                where=where,
+                expected="a name, or a Tensor on the tape that requires gradients",
+                got=kind if isinstance(key, Node) else type(key).__name__,
+            )
+        return key
+
+    def _branch(self, key: str) -> Branch:
+        value, _, consumer = key.partition(" via ")
+        name, _, position = canonical(consumer).partition("[")
+        found = [b for b in self.branches(value) if canonical(b.stage.name) == name and position in ("", f"{b.argument}]")]
+        if len(found) != 1:
+            have = ", ".join(f"{b.stage.name}[{b.argument}]" for b in self.branches(value))
+            expected = f"one of {have}" if have else "a value with branches"
+            raise UnknownNameError(f"{len(found)} branches are called {key!r}", where="gradients", expected=expected)
+        return found[0]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, values in self.tape.names.items() if len(values) == 1 and values[0] in self._totals)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            self[key]
+        except UnknownNameError:
+            return False
+        return True
+
+    def __repr__(self) -> str:
+        return f"<Gradients of {self.tape.label(self.tape.root)}: {len(self._totals)} values, {len(self.tape.forks)} forks>"
