@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_lstm import LSTM, DataError, ShapeError, Tensor, gradients
+from tinygrad_lstm import LSTM, DataError, DtypeError, ShapeError, Tensor, by_hand, compare, gradients
 
 D, H, N = 3, 4, 2
 
@@ -160,7 +160,10 @@ def test_training_learns():
     [
         (ShapeError, r"x: .*expected \(T, N, 3\), got \(2, 2, 5\)", lambda m, x, t: m.error(np.ones((2, 2, 5)), t)),
         (ShapeError, r"x: .*expected \(T, N, 3\), got \(2, 3\)", lambda m, x, t: m(np.ones((2, 3)))),
-        (ShapeError, r"T >= 1 time steps, got shape \(0, 2, 3\)", lambda m, x, t: m.error(x[:0], t[:0])),
+        (ShapeError, r"N >= 1 rows, got shape \(2, 0, 3\)", lambda m, x, t: m.error(x[:, :0], t[:, :0])),
+        (DtypeError, "float32 or float64, got float16", lambda m, x, t: LSTM(3, 4, dtype="f2")),
+        (DataError, r"b_f\[1\]: inf in the data", lambda m, x, t: LSTM.from_arrays({**m.parameters(), "b_f": np.array([0, np.inf, 0, 0])})),
+        (ShapeError, r"T >= 1 time steps, .* got shape \(0, 2, 3\)", lambda m, x, t: m.error(x[:0], t[:0])),
         (ShapeError, r"targets: .*expected \(2, 2, 4\), got \(2, 2, 3\)", lambda m, x, t: m.error(x, x)),
         (ShapeError, r"a<0>: .*expected \(2, 4\), got \(2, 3\)", lambda m, x, t: m(x, state=(x[0], t[0]))),
         (ShapeError, r"state: .*expected \(a_0, c_0\)", lambda m, x, t: m(x, state=(t[0],))),
@@ -177,3 +180,23 @@ def test_bad_input_is_refused_in_one_line(error, match, call):
     with pytest.raises(error, match=match) as caught:
         call(lstm, x, targets)
     assert "\n" not in str(caught.value)
+
+
+def test_tensors_with_names_of_their_own_keep_them():
+    lstm, x, targets, _ = setup(3)
+    rng = np.random.default_rng(1)
+    series = Tensor(x, requires_grad=True, name="series")
+    state = Tensor(rng.normal(size=(N, H)), requires_grad=True, name="start")
+    g = gradients(lstm.error(series, targets, state=(state, state)))
+    hand = by_hand.lstm(lstm, x, targets, state=(state, state))
+    assert compare(g, hand).ok
+    np.testing.assert_allclose(g["start"], hand["a<0>"] + hand["c<0>"], rtol=1e-12)
+    np.testing.assert_allclose(g["series"], g["x"], rtol=1e-15)
+
+
+def test_targets_of_blocks_without_a_loss_are_not_read():
+    lstm, x, targets, _ = setup(3)
+    unknown = np.where(np.arange(3)[:, None, None] < 2, np.nan, targets)
+    assert lstm.error(x, unknown, mask=[0, 0, 1]).item() == lstm.error(x, targets, mask=[0, 0, 1]).item()
+    with pytest.raises(DataError, match=r"targets\[1, 0, 0\]: nan"):
+        lstm.error(x, unknown, mask=[0, 1, 1])

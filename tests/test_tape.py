@@ -307,3 +307,39 @@ def test_float32_stays_float32():
     assert x.grad.dtype == np.float32
     mixed = (x * np.arange(3.0)).sum()
     assert mixed.dtype == np.float64 and gradients(mixed)[x].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: Tensor([[1.0], [1.0, 2.0]]), "no Tensor can be made"),
+        (lambda: Tensor(1.0, dtype="junk"), "no Tensor can be made"),
+        (lambda: Tensor(["1"], dtype=float), "holds numbers"),
+        (lambda: Tensor([1j], dtype=float), "imaginary part would be lost"),
+        (lambda: Tensor(np.array([{}])), "holds numbers"),
+    ],
+)
+def test_what_is_no_tensor_is_refused(make, match):
+    with pytest.raises(TypeError, match=match) as caught:
+        make()
+    assert isinstance(caught.value, Error)
+
+
+@pytest.mark.parametrize("edit", [lambda i: i.__setitem__(1, 2), lambda i: i.fill(0)])
+def test_an_index_edited_later_does_not_change_the_gradient(edit):
+    from tinygrad_lstm import index
+
+    x, key, start, stop = Tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True), np.array([0, 1]), np.array(1), np.array(3)
+    y = index(x, key=key).sum() + x[key].sum() + x[start:stop].sum()
+    edit(key)
+    start[...] = stop[...] = 0
+    y.backward()
+    assert x.grad.tolist() == [2.0, 3.0, 1.0, 0.0]
+    with pytest.raises(ValueError, match="read-only"):
+        y.tape.stages[0].params["key"][0] = 3
+
+
+def test_a_computed_value_cannot_be_made_writeable(x):
+    y = x * 2.0
+    with pytest.raises(ValueError, match="WRITEABLE"):
+        y.numpy().flags.writeable = True

@@ -1,5 +1,7 @@
 """Reverse-mode automatic differentiation on NumPy that shows why a gradient is what it is, with an LSTM on top."""
 
+import builtins
+
 from tinygrad_lstm import by_hand
 from tinygrad_lstm._anomaly import detect_anomaly
 from tinygrad_lstm._backward import Gradients, gradients
@@ -8,7 +10,7 @@ from tinygrad_lstm._compare import Comparison, compare
 from tinygrad_lstm._errors import AnomalyError, DataError, DrawingError, DtypeError, Error, GradientError, IndexingError, ShapeError, UnknownNameError
 from tinygrad_lstm._gradcheck import gradcheck
 from tinygrad_lstm._lstm import LSTM
-from tinygrad_lstm._operation import Operation
+from tinygrad_lstm._memory import keep_freed_memory
 from tinygrad_lstm._ops.activation import *
 from tinygrad_lstm._ops.complex import *
 from tinygrad_lstm._ops.elementwise import *
@@ -29,3 +31,8 @@ from tinygrad_lstm._stage import stage
 from tinygrad_lstm._tape import Branch, Fork, Stage, Tape
 from tinygrad_lstm._tensor import Tensor
 from tinygrad_lstm._transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+
+__all__ = [name for name in globals() if not name.startswith("_") and not hasattr(builtins, name) and name not in ("builtins", "keep_freed_memory")]
+"""What ``from tinygrad_lstm import *`` brings: everything but the namesakes of built-ins (sum, max, round, ...)."""
+
+keep_freed_memory()

@@ -17,7 +17,7 @@ from tinygrad_lstm._errors import GradientError
 from tinygrad_lstm._gradients import Gradients
 from tinygrad_lstm._hooks import conjugate, hooked
 from tinygrad_lstm._node import Node, edited
-from tinygrad_lstm._recorder import detector, recording, selecting, watching
+from tinygrad_lstm._recorder import detector, recorder, recording, watching
 from tinygrad_lstm._tape import Branch, Stage, Tape, ancestors
 
 __all__ = ["Gradients", "backward", "gradients", "reverse", "seed"]
@@ -47,8 +47,11 @@ def reverse(
     sums : set, optional
         Filled with the values whose totals are arrays made here, by adding. Only these may be added to in place.
     """
-    with selecting(any(node._op.selects for node in nodes)):
+    before = recorder.selecting
+    try:
         return _walk(nodes, totals, arrived, create_graph, set() if sums is None else sums)
+    finally:
+        recorder.selecting = before
 
 
 def _walk(nodes: list[Any], totals: dict[Any, Any], arrived: Any, create_graph: bool, sums: set[Any]) -> dict[Any, Any]:
@@ -69,6 +72,9 @@ def _walk(nodes: list[Any], totals: dict[Any, Any], arrived: Any, create_graph: 
         if watch is not None:
             rules = watch.guard(node, rules)
         output, read = (node, node._inputs) if create_graph else (node._array, values)
+        if op.selects:
+            recorder.selecting = True  # for the rules of the stages before it
+        add = op.add
         i = len(values)
         for x in reversed(node._inputs):
             i -= 1
@@ -79,8 +85,8 @@ def _walk(nodes: list[Any], totals: dict[Any, Any], arrived: Any, create_graph: 
                 raise _edited(x, node)
             if not x._requires_grad:
                 continue
-            if op.add is not None and x in sums and watch is None and value.shape:  # no zeros are made for what the stage did not read
-                op.add(totals[x], g, **params)
+            if add is not None and x in sums and value.shape and watch is None:  # no zeros are made for what the stage did not read
+                add(totals[x], g, **params)
                 continue
             contribution = rules[0](g, output, read, i, **params) if op.variadic else rules[i](g, output, *read, **params)
             if contribution.dtype is not value.dtype or contribution.shape != value.shape:
@@ -106,13 +112,14 @@ def backward(root: Any, gradient: Any = None, retain_graph: bool = False) -> Non
             raise _spent(node)
     sums: set[Any] = set()
     totals = reverse(nodes, {root: start}, sums=sums)
+    found = {}
     for x, total in totals.items():
         if x._hooks is not None or total.dtype.kind == "c":
-            totals[x] = outgoing(x, total)
-            sums.discard(x)
-    for x, total in totals.items():
-        found = np.asarray(total) if x in sums else np.array(total)  # what is not a sum may be shared with another value
-        x.grad = found if x.grad is None else x.grad + found
+            found[x] = np.array(outgoing(x, total))
+        else:
+            found[x] = np.asarray(total) if x in sums else np.array(total)  # what is not a sum may be another value's too
+    for x, total in found.items():
+        x.grad = total if x.grad is None else x.grad + total
     if not retain_graph:
         for node in nodes:
             node._spent = True
@@ -256,7 +263,7 @@ def _spent(node: Any) -> GradientError:
 
 def _edited(x: Any, node: Any) -> GradientError:
     return GradientError(
-        f"{x.name or 'a value'} {x.shape} was edited after the stage had read it, so the derivative would be wrong",
+        f"{x.name or 'a value'} {x.shape} was edited after the stage had read it, so the derivative may be wrong",
         where=_where(node),
         do="edit it before forward or after backward, or work on a copy",
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm._errors import DataError, ShapeError
+from tinygrad_lstm._errors import DataError, DtypeError, ShapeError
+from tinygrad_lstm._ops.complex import copy
 from tinygrad_lstm._ops.elementwise import sigmoid, tanh
 from tinygrad_lstm._ops.loss import squared_error
 from tinygrad_lstm._ops.product import linear
@@ -74,6 +75,10 @@ class LSTM:
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
             if not isinstance(size, (int, np.integer)) or size < 1:
                 raise ShapeError("an LSTM needs at least one", where=f"LSTM({name}=...)", expected="a whole number from 1", got=repr(size))
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise DtypeError(
+                "an LSTM computes in single or double precision", where="LSTM(dtype=...)", expected="float32 or float64", got=np.dtype(dtype)
+            )
         rng, reach = np.random.default_rng(rng), hidden_size**-0.5
         arrays = {name: rng.uniform(-reach, reach, (hidden_size, hidden_size + input_size)) for name in WEIGHTS}
         arrays |= {name: np.full(hidden_size, forget_bias if name == "b_f" else 0.0) for name in BIASES}
@@ -116,6 +121,7 @@ class LSTM:
             expected = shape if name in WEIGHTS else shape[:1]
             if p.shape != expected:
                 raise ShapeError("the parameter does not fit the shape of W_f", where=name, expected=expected, got=p.shape)
+            _check_finite(p, name)
             if p.name is None:
                 p.name = name
             setattr(self, name, p)
@@ -168,7 +174,8 @@ class LSTM:
         Parameters
         ----------
         x : array_like or Tensor, shape (T, N, D)
-            The inputs.
+            The inputs. Tensors that have no name yet get the tape's (x, a<0>, c<0>); one that requires gradients under
+            another name enters through a stage ``copy``, so that both names are on the tape.
         state : tuple of array_like or Tensor, optional
             ``(a<0>, c<0>)``, each of shape (N, H), or (H,) for one state that the whole batch shares. Zero by default.
             Error is differentiated by them in any case, as by a leaf of its own unless a Tensor that requires
@@ -212,8 +219,8 @@ class LSTM:
             If shapes do not fit, if there are no blocks or none has a loss, or if a number is not finite.
         """
         x, a, c = self._start(x, state)
-        targets = self._tensor(targets, "targets", (len(x), a.shape[0], self.hidden_size))
         has_loss = [1] * len(x) if mask is None else _mask(mask, len(x))
+        targets = self._tensor(targets, "targets", (len(x), a.shape[0], self.hidden_size), has_loss)
         errors = []
         for t in range(1, len(x) + 1):
             with block(t):
@@ -224,8 +231,8 @@ class LSTM:
 
     def _start(self, x: Any, state: Any) -> tuple[Any, Any, Any]:
         x = self._tensor(x, "x", ("T", "N", self.input_size))
-        if len(x) == 0:
-            raise ShapeError("there is no block to run", where="x", expected="T >= 1 time steps", got=f"shape {x.shape}")
+        if 0 in x.shape:
+            raise ShapeError("there is no block to run", where="x", expected="T >= 1 time steps, N >= 1 rows", got=f"shape {x.shape}")
         shape = (x.shape[1], self.hidden_size)
         if state is None:
             zero = np.zeros(shape, self.W_f.dtype)
@@ -244,19 +251,25 @@ class LSTM:
             return broadcast_to(self._tensor(value, name.replace("<0>", "_0"), shape[1:]), shape=shape).named(name)
         return self._tensor(value, name, shape)
 
-    def _tensor(self, value: Any, name: str, shape: tuple[Any, ...]) -> Tensor:
-        """`value` as a finite Tensor of a shape; letters in `shape` stand for any length."""
+    def _tensor(self, value: Any, name: str, shape: tuple[Any, ...], blocks: Sequence[Any] | None = None) -> Any:
+        """`value` as a finite Tensor of a shape, under the tape's name; letters in `shape` stand for any length."""
         tensor = value if isinstance(value, Tensor) else Tensor(value, dtype=self.W_f.dtype)
         if len(shape) != tensor.ndim or any(n != m and isinstance(n, int) for n, m in zip(shape, tensor.shape, strict=True)):
             raise ShapeError("the shape does not fit this LSTM", where=name, expected=f"({', '.join(map(str, shape))})", got=tensor.shape)
-        if not np.isfinite(tensor._array).all():
-            at = tuple(int(i) for i in np.argwhere(~np.isfinite(tensor._array))[0])
-            raise DataError(
-                f"{tensor._array[at]} in the data", where=f"{name}[{', '.join(map(str, at))}]", expected="finite numbers", do="remove or fill it"
-            )
+        _check_finite(tensor, name, blocks)
         if tensor.name is None:
             tensor.name = name
-        return tensor
+        return tensor if tensor.name == name or not tensor.requires_grad else copy(tensor).named(name)
+
+
+def _check_finite(tensor: Tensor, name: str, blocks: Sequence[Any] | None = None) -> None:
+    """Refuse NaN and inf; of the rows of `tensor` only those count that `blocks` marks, if it is given."""
+    finite = np.isfinite(tensor._array)
+    if not finite.all():
+        finite = finite if blocks is None else (finite.T | (np.asarray(blocks) == 0)).T
+        for at in np.argwhere(~finite)[:1].tolist():
+            where = f"{name}[{', '.join(map(str, at))}]"
+            raise DataError(f"{tensor._array[tuple(at)]} in the data", where=where, expected="finite numbers", do="remove or fill it")
 
 
 def _mask(mask: Sequence[Any], steps: int) -> np.ndarray:

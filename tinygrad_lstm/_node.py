@@ -21,15 +21,24 @@ __all__ = ["SCALARS", "Node", "edited", "frozen", "own"]
 
 SCALARS = (int, float, complex, np.generic)  # immutable: stages keep them as they are, so that Python's stay weak (NEP 50)
 
+NUMBERS = "biufc"  # the kinds of dtype that a Tensor can have
+
 NO_PARAMETERS: dict[str, Any] = {}
 
 
 def own(value: Any, dtype: Any = None) -> np.ndarray:
     """A copy of `value` as an array of numbers in native byte order."""
-    array = np.array(value, dtype=dtype)
-    if array.dtype.kind not in "biufc":
-        raise DtypeError("a Tensor holds numbers", expected="a number, an array or nested lists of numbers", got=f"dtype {array.dtype}")
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    try:
+        array = np.array(value)
+        wanted = array.dtype if dtype is None else np.dtype(dtype)
+    except (ValueError, TypeError) as error:  # ragged lists, and what is no dtype
+        raise DtypeError(f"no Tensor can be made of this: {error}", where="Tensor(...)") from error
+    if array.dtype.kind not in NUMBERS or wanted.kind not in NUMBERS:
+        kind = array.dtype if array.dtype.kind not in NUMBERS else wanted
+        raise DtypeError("a Tensor holds numbers", expected="a number, an array or nested lists of numbers", got=f"dtype {kind}")
+    if array.dtype.kind == "c" and wanted.kind != "c":
+        raise DtypeError("the imaginary part would be lost", where="Tensor(...)", expected=f"real numbers, for {wanted}", got=array.dtype)
+    return array if array.dtype is wanted and wanted.isnative else array.astype(wanted.newbyteorder("="))
 
 
 def frozen(value: Any) -> Any:
@@ -147,9 +156,8 @@ class Node:
     def _expose(self) -> np.ndarray:
         """The value, for the user's hands: read-only where a stage computed it, the live array of a leaf."""
         if self._op is not None:
-            view = self._array.view()
-            view.flags.writeable = False
-            return view
+            self._array.flags.writeable = False  # so that nobody can make the view writeable again
+            return self._array.view()
         if not self._exposed:
             if sys.getrefcount(self._array) > 2 or self._array.base is not None:  # others may hold it: perhaps a stage
                 self._array = self._array.copy()

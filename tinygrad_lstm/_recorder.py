@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
 from typing import Any
 
-__all__ = ["block", "detector", "enable_grad", "nested", "next_order", "no_grad", "recorder", "recording", "selecting", "watching"]
+__all__ = ["block", "detector", "enable_grad", "nested", "next_order", "no_grad", "recorder", "recording", "watching"]
 
 
 class Recorder(threading.local):
@@ -23,7 +23,7 @@ class Recorder(threading.local):
     block : int or None
         The block they are recorded in.
     selecting : bool
-        Whether the tape that is walked backward has a stage that lets only some entries through (``where``).
+        Whether the walk backward has come past a stage that lets only some entries through (``where``).
     depth : int
         How many transforms (grad, jacobian, ...) are running, one inside the other.
     entered : list of setting
@@ -105,12 +105,6 @@ class Setting(ContextDecorator):
                     sent, resume = error, generator.throw
 
         return steps
-
-
-class selecting(Setting):
-    """Walk a tape that selects, or one that does not."""
-
-    setting = "selecting"
 
 
 class recording(Setting):
