@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_viz_picture import EMBEDDED, PROGRAM, square
 
-from tinygrad_lstm import DrawingError, Tensor, gradients
+from tinygrad_lstm import DrawingError, Error, Tensor, block, gradients
 from tinygrad_lstm.viz import draw, render
 
 
@@ -82,14 +82,52 @@ def test_without_graphviz_the_text_is_kept(monkeypatch, tmp_path):
         (3.0, {}, "expected a Tensor, got float"),
         (Tensor(3.0), {}, "no graph to draw"),
         (square(), {"theme": "pink"}, "expected light or dark, got 'pink'"),
+        (square(), {"theme": ["light"]}, "expected light or dark, got ['light']"),
         (square(), {"blocks": 0}, "expected a whole number from 1, or None"),
+        (square(), {"blocks": True}, "expected a whole number from 1, or None"),
+        (square(), {"gradients": {"x": 1.0}}, "expected what gradients(loss) returned, or None, got {'x': 1.0}"),
+        (square(), {"title": 5}, "expected a string, or None, got 5"),
+        (square(), {"timeout": "a"}, "expected a number of seconds"),
+        (square(), {"timeout": float("inf")}, "expected a number of seconds"),
         (square(), {"gradients": gradients(square())}, "belong to another graph"),
     ],
 )
 def test_arguments_that_make_no_sense(tmp_path, loss, options, said):
-    with pytest.raises(DrawingError, match=re.escape(said)):
+    with pytest.raises(DrawingError, match=re.escape(said)) as caught:
         draw(loss, tmp_path / "picture.svg", **options)
+    assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", [5, b"picture.svg", "picture\0.svg", "\ud800.svg", ["picture.svg"]])
+def test_what_cannot_be_the_name_of_a_file(file):
+    with pytest.raises(DrawingError, match="cannot be the name of a file"):
+        draw(square(), file)
+
+
+def test_a_line_break_in_the_name_of_a_file_stays_out_of_the_message(tmp_path):
+    with pytest.raises(DrawingError) as caught:
+        draw(square(), tmp_path / "a\nb" / "c\nd.svg")
+    assert "\n" not in str(caught.value)
+
+
+def with_name(name):
+    return Tensor(2.0, True, name) ** 2
+
+
+def with_blocks(*numbers):
+    x = Tensor(2.0, True)
+    for number in numbers:
+        with block(number):
+            x = x * 2.0
+    return x
+
+
+@pytest.mark.parametrize(("make", "given"), [(with_name, [5]), (with_blocks, ["a", 1]), (with_blocks, ["a"]), (with_blocks, [1.5])])
+def test_names_that_are_no_text_and_blocks_that_are_no_numbers(make, given):
+    with pytest.raises(Error) as caught:  # where it was given, or at the latest where it is drawn
+        draw(make(*given))
+    assert "\n" not in str(caught.value)
 
 
 def test_an_old_picture_survives_a_failure(monkeypatch, tmp_path):

@@ -1,6 +1,7 @@
 """The picture as data: what is drawn, and where; no Graphviz needed."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from tinygrad_lstm import LSTM, Tensor, add_n, block, concatenate, gradients, linear, squared_error, tanh
 from tinygrad_lstm._node import Node
 from tinygrad_lstm.viz.dot import _measures
-from tinygrad_lstm.viz.graph import build, elide
-from tinygrad_lstm.viz.layout import TOTAL, place, roles
+from tinygrad_lstm.viz.elide import elide
+from tinygrad_lstm.viz.graph import build
+from tinygrad_lstm.viz.layout import place
+from tinygrad_lstm.viz.roles import TOTAL, roles
 from tinygrad_lstm.viz.style import SHAPES, THEMES
 from tinygrad_lstm.viz.text import exact, number, printable, summary
 
@@ -117,6 +120,34 @@ def test_formulas_name_the_block_only_where_it_is_another_one():
     assert formulas["Error"] == "Error<1> + … + Error<4>"
 
 
+def test_leaves_without_a_name_have_a_word():
+    a = Tensor([[1.0, 2.0]], True, "a")
+    loss = squared_error(concatenate([a * Tensor([2.0, 2.0], True), np.ones((1, 1))], axis=-1).named("b"), np.zeros((1, 3)))
+    formulas = {n.name: n.formula for n in build(loss.tape).nodes}
+    assert formulas["b"] == "[multiply#1, constant]"
+    assert formulas["multiply#1"] == "a ∘ parameter"
+    assert formulas["squared_error#3"] == "½ Σ(constant − b)²"
+    assert formulas["parameter"] == formulas["constant"] == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        (1, "1"),
+        (np.int64(-1), "-1"),
+        (slice(1, None), "1:"),
+        ((Ellipsis, None, slice(None, None, -1)), "..., None, ::-1"),
+        ([0, 1, 1], "array"),
+        ((0, np.array([2, 0])), "0, array"),
+        (np.array([True, False]), "mask"),
+        ((), "()"),
+    ],
+)
+def test_an_index_is_written_as_in_the_code(key, shown):
+    x = Tensor(np.ones((2, 3)), True, "x")
+    assert build(x[key].tape).nodes[-1].formula == f"x[{shown}]"
+
+
 def test_the_middle_of_a_long_sequence_is_counted_and_stood_in_for():
     loss = lstm_loss(20)
     whole = build(loss.tape, gradients(loss))
@@ -218,12 +249,54 @@ def test_other_graphs_are_left_to_graphviz(loss):
     assert roles(build(loss.tape)) is None
 
 
+def test_one_tensor_as_both_initial_states_is_left_to_graphviz():
+    s = Tensor(np.ones((1, 1)), True, "s")
+    graph = build(LSTM(1, 1, rng=0).error(np.ones((2, 1, 1)), np.ones((2, 1, 1)), state=(s, s)).tape)
+    assert roles(graph) is None
+    assert place(graph, _measures(graph)) is None
+
+
+def without(graph, source, target):
+    keys = {n.name: n.key for n in graph.nodes}
+    edges = tuple(e for e in graph.edges if (e.source, e.target) != (keys[source], keys[target]))
+    assert len(edges) == len(graph.edges) - 1
+    return replace(graph, edges=edges)
+
+
+def computed_by(graph, name, op):
+    return replace(graph, nodes=tuple(replace(n, op=op) if n.name == name else n for n in graph.nodes))
+
+
+def with_edge(graph, source, target, argument):
+    keys = {n.name: n.key for n in graph.nodes}
+    return replace(graph, edges=(*graph.edges, replace(graph.edges[0], source=keys[source], target=keys[target], argument=argument)))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda g: without(g, "c<0>", "keep<1>"),
+        lambda g: without(g, "a<1>", "z<2>"),
+        lambda g: computed_by(g, "Γ_f<2>", "relu"),
+        lambda g: computed_by(g, "Error", "multiply"),
+        lambda g: with_edge(g, "c<1>", "Γ_f<2>", 1),
+        lambda g: with_edge(without(g, "c<1>", "keep<2>"), "a<1>", "keep<2>", 0),
+        lambda g: with_edge(g, "a<2>", "Error", 2),
+    ],
+)
+def test_the_names_alone_make_no_lstm(changed):
+    graph = build(lstm_loss(2).tape)
+    assert roles(graph) is not None
+    assert roles(changed(graph)) is None
+
+
 def test_leaves_have_their_role_from_who_reads_them():
     x, start = Tensor(np.ones((2, 1, 1)), name="series"), Tensor(np.ones((1, 1)), True, name="start")
     loss = LSTM(1, 1, rng=0).error(x, np.ones((2, 1, 1)), state=(start, np.zeros((1, 1))))
     graph = build(loss.tape)
     found = {n.name: roles(graph)[n.key] for n in graph.nodes}
-    assert found["start"] == ("a", 0)
+    assert found["start"] == ("a", -1)
+    assert found["a<0>"] == ("a", 0)
     assert found["Error"] == TOTAL
 
 
@@ -237,6 +310,9 @@ def test_leaves_have_their_role_from_who_reads_them():
         (-0.08324, "−0.0832"),
         ([[0.4789]], "+0.4789"),
         (1234.5, "+1234.5000"),
+        (7, "+7"),
+        ([-3, 0], "[−3, 0]"),
+        (np.zeros((2, 0)), "[]"),
         (1e-5, "+1.00e−05"),
         (-2e9, "−2.00e+09"),
         (np.float32(0.5), "+0.5000"),

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rows import activation, layer, linalg, product, reduction, select, shape
+from rows import loss as losses
 from test_viz_graph import lstm_loss, rnn_loss
 
-from tinygrad_lstm import LSTM, Tensor, gradients
+from tinygrad_lstm import LSTM, Tensor, checkpoint, gradients, squared_error, stage
 from tinygrad_lstm.viz import draw
+from tinygrad_lstm.viz.style import text_width
 from tinygrad_lstm.viz.text import printable
 
 GOLDEN = Path(__file__).with_name("golden") / "square.dot"
@@ -114,6 +117,20 @@ def test_the_legend_lists_what_is_there(loss):
     assert "dashed edge" in draw(lstm_loss(9)).dot
 
 
+def test_the_legend_names_the_loss():
+    a = Tensor([1.0, 2.0], True, "a")
+    miss, other = squared_error(a, 1.0).named("miss"), squared_error(a, 2.0).named("other")
+    assert re.search(r">hexagon<.*?>miss<", draw(miss).dot)
+    assert re.search(r">hexagon<.*?>loss<", draw(miss + other).dot)
+
+
+def test_only_the_lstm_is_titled_so():
+    s = Tensor(np.ones((1, 1)), True, "s")
+    dot = draw(LSTM(1, 1, rng=0).error(np.ones((2, 1, 1)), np.ones((2, 1, 1)), state=(s, s))).dot
+    assert "layout=dot" in dot
+    assert "LSTM unrolled" not in dot
+
+
 def test_title_themes_and_sizes():
     loss = lstm_loss(2, D=4, H=3, N=5)
     assert "LSTM unrolled over T = 2 blocks" in draw(loss).dot
@@ -132,6 +149,63 @@ def test_the_ledger_adds_up():
     assert shown[0] == pytest.approx(float(g["b_o"][0]), abs=1e-4)
     assert shown[0] == pytest.approx(sum(shown[1:]), abs=6e-4)
     assert len(shown) == 1 + 5  # t = 1, 2, the ones between, 11, 12
+
+
+@pytest.mark.parametrize("loss", [lstm_loss(1, D=3, H=4), lstm_loss(3, D=3, H=4), rnn_loss(2)], ids=["T=1", "T=3", "rnn"])
+def test_the_columns_of_the_ledger_are_as_wide_as_their_texts(loss):
+    dot = draw(loss, gradients=gradients(loss)).dot
+    table = dot[dot.index("the blocks read them") :]
+    table = table[table.index("<TR>") : table.index("</TABLE>")]
+    rows = [re.findall(r'<TD WIDTH="(\d+)"[^>]*><FONT[^>]*>([^<]*)', row) for row in table.split("</TR>") if row]
+    columns = list(zip(*rows, strict=True))
+    assert len(columns) >= 4
+    for column in columns:
+        assert len({width for width, _ in column}) == 1
+        assert int(column[0][0]) <= max(text_width(text, 10) for _, text in column if text != "&#160;") + 7
+
+
+@stage
+def scaled(x, factors=None):
+    return x * factors
+
+
+@scaled.rule
+def scaled_x(g, y, x, factors):
+    return g * factors
+
+
+FAMILIES = (activation, layer, linalg, losses, product, reduction, select, shape)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
+def test_every_operation_is_drawn(family):
+    for row in family.ROWS:
+        for make in row.makes:
+            y = row.f(*(Tensor(a, True, f"x{i}") for i, a in enumerate(make(np.random.default_rng(0)))))
+            if y.requires_grad:  # np.sign and its like are constants
+                loss = y.sum()
+                dot = draw(loss, gradients=gradients(loss)).dot
+                assert len(re.findall(r"^\t+n\d+ \[", dot, re.M)) == len(loss.tape.values), row.name
+
+
+def x(*values, **options):
+    return Tensor(values, True, "x", **options)
+
+
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        (scaled(x(1.0, 2.0), factors=np.array([2.0, 3.0])), "= scaled(x)"),
+        (checkpoint(lambda x: x * x + x)(x(1.0, 2.0)), "= checkpoint(x)"),
+        (x(1 + 2j, 3j, 1.0) * 2.0, "Σ 4+10j"),
+        (Tensor(np.zeros((0, 3)), True, "x") * 2.0, ">[]<"),
+        (x(1.0, 2.0) * Tensor([3, -4], name="counts"), ">[+3, −4]<"),
+        (x(3e38, 3e38, 3e38, dtype=np.float32) * 1, ">Σ +inf<"),
+    ],
+    ids=["own stage", "checkpoint", "complex", "empty", "integers", "overflow"],
+)
+def test_every_kind_of_value_is_drawn(y, said):
+    assert said in draw(y).dot
 
 
 # Through real Graphviz.
@@ -157,6 +231,25 @@ def test_svg_keeps_text_as_text_and_exact_values_in_tooltips(graphviz):
     tooltips = {a.get(TITLE).splitlines()[0]: a.get(TITLE) for a in root.iter(f"{SVG}a")}
     assert f"gradient {g['c<1>'].tolist()}" in tooltips["add: c<1> = keep + write, block 1"]
     assert all(f"sends back {b.gradient.tolist()}" in tooltips["add: c<1> = keep + write, block 1"] for b in g.branches("c<1>"))
+
+
+def test_a_narrow_graph_is_in_the_middle(graphviz):
+    x = Tensor(3.0, True, "x")
+    root = ET.fromstring(draw(x * x)._repr_svg_())
+    width = float(root.get("viewBox").split()[2])
+    shapes = [s for g in root.iter(f"{SVG}g") if g.get("class") == "node" for s in (*g.iter(f"{SVG}polygon"), *g.iter(f"{SVG}ellipse"))]
+    ends = [_ends(s) for s in shapes]
+    title = next(t for t in root.iter(f"{SVG}text") if "computed" in t.text)
+    middles = [(min(ends)[0] + max(e for _, e in ends)) / 2, float(title.get("x")) + text_width(title.text, 16, bold=True) / 2]
+    np.testing.assert_allclose(middles, width / 2, atol=0.05 * width)
+
+
+def _ends(drawn):
+    """The left and the right end of a polygon or an ellipse."""
+    if drawn.get("points"):
+        xs = [float(point.split(",")[0]) for point in drawn.get("points").split()]
+        return min(xs), max(xs)
+    return float(drawn.get("cx")) - float(drawn.get("rx")), float(drawn.get("cx")) + float(drawn.get("rx"))
 
 
 def chain(names):

@@ -122,15 +122,17 @@ def _draw_table(picture: Any, name: str, table: Table, corner: Point, theme: The
     picture.node(name, label=f"<{html(table, theme)}>", shape="none", margin="0", **_box(box))
 
 
-# For any other graph: Graphviz finds the positions.
+# For any other graph: Graphviz finds the positions, and puts a narrow graph in the middle between the title and the legend.
 
 
 def _flowing(picture: Any, graph: Graph, theme: Theme, title: str | None) -> None:
     heading = f"<{html(titled(graph, title, lstm=False), theme)}>"
-    picture.attr("graph", label=heading, labelloc="t", labeljust="l", rankdir="LR", nodesep="0.3", ranksep="0.45")
+    picture.attr("graph", label=heading, labelloc="t", rankdir="LR", nodesep="0.3", ranksep="0.45")
     with picture.subgraph(name="cluster_all") as whole:
-        tables = "".join(f"<TR><TD>{html(t, theme)}</TD></TR>" for t in (legend(graph), ledger(graph)) if t)
-        whole.attr(label=f'<<TABLE BORDER="0" CELLSPACING="6">{tables}</TABLE>>', labelloc="b", labeljust="l", color=theme.page)
+        below = [table for table in (legend(graph), ledger(graph)) if table]
+        width = max(size(table)[0] for table in below)  # Graphviz would stretch the columns of the narrower one
+        tables = "".join(f"<TR><TD>{html(table._replace(width=width), theme)}</TD></TR>" for table in below)
+        whole.attr(label=f'<<TABLE BORDER="0" CELLSPACING="6">{tables}</TABLE>>', labelloc="b", color=theme.page)
         for block, nodes in _by_frame(graph).items():
             _draw_nodes(whole, graph, block, nodes, theme)
         ends = {node.key: node for node in graph.nodes}

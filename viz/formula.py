@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 
 from tinygrad_lstm._tape import Stage
 
@@ -34,8 +37,19 @@ def formula(stage: Stage, values: Mapping[int, str]) -> str:
     if stage.op in TEMPLATES:
         return TEMPLATES[stage.op].format(*names)
     if stage.op == "index":
-        key = stage.params.get("key")
-        return f"{names[0]}[{key if isinstance(key, int) else '…'}]"
+        return f"{names[0]}[{_key(stage.params.get('key'))}]"
     opening, comma, closing = JOINED.get(stage.op, (f"{stage.op}(", ", ", ")"))
     shown = names if len(names) < 3 else [names[0], "…", names[-1]]
     return opening + comma.join(shown) + closing
+
+
+def _key(key: Any) -> str:
+    """An index as it is written, with one word for an array in it."""
+    if isinstance(key, tuple):
+        return ", ".join(map(_key, key)) or "()"
+    if isinstance(key, slice):
+        start, stop, step = ("" if i is None else str(i) for i in (key.start, key.stop, key.step))
+        return f"{start}:{stop}" + (f":{step}" if step else "")
+    if isinstance(key, (list, np.ndarray)):
+        return "mask" if np.asarray(key).dtype == bool else "array"
+    return "..." if key is Ellipsis else str(key)

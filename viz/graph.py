@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from tinygrad_lstm._errors import DrawingError
 from tinygrad_lstm._node import Node as Value
 from tinygrad_lstm._tape import Branch, Stage, Tape
 from tinygrad_lstm.viz.formula import formula
 
-__all__ = ["Edge", "Elided", "Graph", "Node", "Parameter", "Reader", "build", "elide"]
+__all__ = ["Edge", "Elided", "Graph", "Node", "Parameter", "Reader", "build"]
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,8 @@ def build(tape: Tape, gradients: Any = None) -> Graph:
     Raises
     ------
     DrawingError
-        If nothing was recorded, or if `gradients` belongs to another graph.
+        If nothing was recorded, if `gradients` belongs to another graph, if a name is no text, or if a block is no whole
+        number.
     """
     if not tape.stages:
         raise DrawingError(
@@ -170,7 +173,15 @@ def build(tape: Tape, gradients: Any = None) -> Graph:
             got=f"gradients of {gradients.tape.label(gradients.tape.root)} from another run",
             do="call gradients(loss) with the loss that is drawn",
         )
+    for x in tape.values:
+        _check_kind("a name is a text", x._label, str, "x.name")
+        _check_kind("blocks are counted", x.block, (int, np.integer), "block(...)")
     return _Builder(tape, gradients).graph()
+
+
+def _check_kind(what: str, value: Any, kind: Any, where: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise DrawingError(what, where=where, expected="a string" if kind is str else "a whole number", got=ascii(value))
 
 
 class _Builder:
@@ -183,7 +194,7 @@ class _Builder:
             for i, x in enumerate(stage.inputs):
                 if isinstance(x, Value):
                     self.uses[id(x)].append(Branch(stage, i))
-        self.names = {id(x): tape.label(x) for x in tape.values}
+        self.names = {id(x): tape.label(x) if x.name or not x.is_leaf else _unnamed(x) for x in tape.values}
         self.blocks = tuple(sorted({s.block for s in tape.stages if s.block is not None}))
         self.ledger = [x for x in tape.leaves if self.is_parameter(x)]
         in_ledger = {id(x) for x in self.ledger}
@@ -229,7 +240,7 @@ class _Builder:
     def node(self, x: Any, stage: Stage | None) -> Node:
         if stage is None:
             op = "leaf" if x.requires_grad else "constant"
-            return Node(self.keys[id(x)], x.name or op, "", op, self.block_of(x), array(x), self.gradient_of(x), self.readers[id(x)])
+            return Node(self.keys[id(x)], self.names[id(x)], "", op, self.block_of(x), array(x), self.gradient_of(x), self.readers[id(x)])
         shown = formula(stage, self.names)
         return Node(self.keys[id(x)], self.names[id(x)], shown, stage.op, _block(x), array(x), self.gradient_of(x), self.readers[id(x)])
 
@@ -238,6 +249,11 @@ class _Builder:
         for use, reader in zip(self.uses[id(x)], readers, strict=True):
             sent = reader.gradient if reader else None
             yield Edge(self.keys[id(x)], self.keys[id(use.stage.output)], use.argument, len(self.readers[id(x)]) > 1, sent)
+
+
+def _unnamed(x: Any) -> str:
+    """What stands for the name of a leaf without one."""
+    return "parameter" if x.requires_grad else "constant"
 
 
 def _block(x: Any) -> int | None:
@@ -249,56 +265,3 @@ def _block(x: Any) -> int | None:
 def array(value: Any) -> Any:
     """The array of a Tensor; arrays as they are."""
     return getattr(value, "_array", value)
-
-
-def elide(graph: Graph, keep: int | None) -> Graph:
-    """The graph with `keep` blocks at each end and what connects them; unchanged where that would hide fewer than three blocks.
-
-    A hidden value that a visible stage reads stays, as the stand-in for the blocks before it: it shows the hand-over.
-    Where a visible stage reads the same value of many hidden blocks (their Errors), one node holds all of them.
-    """
-    if keep is None or len(graph.blocks) < 2 * keep + 3:
-        return graph
-    elided = Elided(graph.blocks[keep], graph.blocks[-keep - 1], 0)
-    hidden = {n.key: n for n in graph.nodes if n.block in elided}
-    read = {e.source for e in graph.edges if e.source in hidden and e.target not in hidden}
-    groups: dict[str, list[Node]] = defaultdict(list)
-    for node in hidden.values():
-        if node.key in read:
-            groups[node.stem].append(node)
-    stand_ins = {stem: _stand_in(group, elided) for stem, group in groups.items()}
-    shown = {node.key: node for node in stand_ins.values()}
-    return replace(
-        graph,
-        nodes=tuple(shown.get(n.key, n) for n in graph.nodes if n.key not in hidden or n.key in shown),
-        edges=_reconnected(graph, hidden, stand_ins),
-        elided=replace(elided, forks=sum(node.fork for node in hidden.values())),
-    )
-
-
-def _stand_in(group: list[Node], elided: Elided) -> Node:
-    """What stays of the same value of hidden blocks: the one that is read elsewhere, or the sum of the entries of all that are."""
-    first, last = group[0], group[-1]
-    if first is last:
-        unseen = [r.gradient for r in first.readers if r.block in elided and r.gradient is not None]
-        return replace(first, unseen=sum(unseen)) if unseen else first
-    total = sum(node.value.sum() for node in group)
-    return replace(last, name=f"{first.name} … {last.name}", formula=f"sum of {len(group)}", value=total, gradient=None, readers=())
-
-
-def _reconnected(graph: Graph, hidden: dict[str, Node], stand_ins: dict[str, Node]) -> tuple[Edge, ...]:
-    """The edges among what is left: those into hidden blocks end at the stand-in of the value that they carry on."""
-    stems = {n.key: n.stem for n in graph.nodes}
-    found: dict[tuple[str, str, int], Edge] = {}
-    for e in graph.edges:
-        if e.source in hidden and e.target not in hidden:
-            stand_in = stand_ins[stems[e.source]]
-            if stand_in.key != e.source:  # many blocks in one node: one edge for all
-                continue
-            found[e.source, e.target, e.argument] = e
-        elif e.source not in hidden and e.target not in hidden:
-            found[e.source, e.target, e.argument] = e
-        elif e.source not in hidden and stand_ins:
-            stand_in = stand_ins.get(stems[e.source]) or next(iter(stand_ins.values()))
-            found[e.source, stand_in.key, e.argument] = replace(e, target=stand_in.key, through=True)
-    return tuple(found.values())

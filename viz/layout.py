@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tinygrad_lstm.viz.graph import Edge, Graph
+from tinygrad_lstm.viz.roles import TOTAL, Role, roles
 
-__all__ = ["Box", "Frame", "Layout", "Measures", "Route", "place", "roles"]
+__all__ = ["Box", "Frame", "Layout", "Measures", "Route", "place"]
 
 Point = tuple[float, float]
-Role = tuple[str, int | None]
 
 PAD = 18.0  # from a frame to what is in it
 GAP = 26.0  # between neighbours in a row, and at least between frames
@@ -44,8 +44,6 @@ ROWS = (  # from the top
 )
 COLUMN = {role: i for i, roles in enumerate(COLUMNS) for role in roles}
 ROW = {role: i for i, roles in enumerate(ROWS) for role in roles}
-READ_AS = {("z", 0): "a", ("z", 1): "x", ("keep", 0): "c", ("Error", 1): "â"} | {(f"sum_{g}", 0): "z" for g in "fuco"}
-TOTAL: Role = ("Error", None)
 
 
 class Box(NamedTuple):
@@ -112,27 +110,6 @@ def place(graph: Graph, measures: Measures) -> Layout | None:
     """The layout of a graph in which every node has a role in the template; None for any other graph."""
     found = roles(graph)
     return _Placer(graph, measures, found).layout() if found else None
-
-
-def roles(graph: Graph) -> dict[str, Role] | None:
-    """The role and the block of every node: a stage's by its name, a leaf's by who reads it. None where one is unknown."""
-    found: dict[str, Role] = {}
-    for node in graph.nodes:
-        if node.key == graph.root and node.name == "Error":
-            found[node.key] = TOTAL
-        elif node.formula and node.stem in ROW and node.block:
-            found[node.key] = (node.stem, node.block)
-    readers = {edge.source: edge for edge in reversed(graph.edges)}
-    for node in reversed(graph.nodes):
-        if node.key not in found and node.key in readers:
-            edge = readers[node.key]
-            role, block = found.get(edge.target, ("", None))
-            if block is not None and (role, block) in (("a", 0), ("c", 0)):
-                found[node.key] = (role, -1)  # a vector from which the initial state was made
-            elif block is not None and (name := READ_AS.get((role, edge.argument))):
-                found[node.key] = (name, block - 1 if name in ("a", "c") else block)
-    complete = len(found) == len(graph.nodes) and len(set(found.values())) == len(found)
-    return found if complete and graph.blocks == tuple(range(1, len(graph.blocks) + 1)) else None
 
 
 class _Placer:

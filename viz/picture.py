@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinygrad_lstm._errors import DrawingError
+from tinygrad_lstm._gradients import Gradients
 from tinygrad_lstm._tensor import Tensor
 from tinygrad_lstm.viz.dot import source
-from tinygrad_lstm.viz.graph import build, elide
+from tinygrad_lstm.viz.elide import elide
+from tinygrad_lstm.viz.graph import build
 from tinygrad_lstm.viz.render import FORMATS, command, no_graphviz, render, write
-from tinygrad_lstm.viz.style import theme as named_theme
+from tinygrad_lstm.viz.style import THEMES
+from tinygrad_lstm.viz.text import printable
 
 __all__ = ["Picture", "draw"]
+
+LONGEST = 1e6  # seconds: what every system's timers can hold
+
+OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {  # which values each option of `draw` takes
+    "gradients": (lambda g: g is None or isinstance(g, Gradients), "what gradients(loss) returned, or None"),
+    "title": (lambda t: t is None or isinstance(t, str), "a string, or None"),
+    "theme": (lambda t: isinstance(t, str) and t in THEMES, " or ".join(THEMES)),
+    "blocks": (
+        lambda b: b is None or (isinstance(b, (int, np.integer)) and not isinstance(b, bool) and int(b) >= 1),
+        "a whole number from 1, or None",
+    ),
+    "timeout": (lambda s: isinstance(s, (int, float)) and 0 < s <= LONGEST, f"a number of seconds above 0, up to {LONGEST:,.0f}"),
+}
 
 
 class Picture:
@@ -44,16 +63,17 @@ class Picture:
             If the format is unknown, the file cannot be written, or Graphviz fails. Where there is no Graphviz, the
             DOT text is written beside `file`.
         """
-        path = Path(file)
+        path = _path(file)
+        where = printable(str(path))
         format = path.suffix[1:].lower()
         if format not in FORMATS:
-            raise DrawingError("the suffix names no format that can be drawn", where=str(path), expected=", ".join(f".{f}" for f in FORMATS))
+            raise DrawingError("the suffix names no format that can be drawn", where=where, expected=", ".join(f".{f}" for f in FORMATS))
         if not path.parent.is_dir():
-            raise DrawingError("the folder does not exist", where=str(path), expected=f"a folder {path.parent}", do="create it first")
+            raise DrawingError("the folder does not exist", where=where, expected=printable(f"a folder {path.parent}"), do="create it first")
         if format != "dot" and command(format) is None:
             beside = path.with_suffix(".dot")
             write(beside, self.dot.encode())
-            raise no_graphviz(str(path), got=f"its DOT text in {beside}")
+            raise no_graphviz(where, got=printable(f"its DOT text in {beside}"))
         write(path, render(self.dot, format, self.timeout))
 
     def _repr_svg_(self) -> str:
@@ -107,7 +127,7 @@ def draw(
     Raises
     ------
     DrawingError
-        If nothing was recorded, if the format or the theme is unknown, if the file cannot be written, or if Graphviz
+        If nothing was recorded, if an option or the format is unknown, if the file cannot be written, or if Graphviz
         fails, takes longer than `timeout`, or is not there; in the last case the DOT text is written beside `file`.
 
     Examples
@@ -121,12 +141,33 @@ def draw(
     >>> picture.dot.startswith("digraph")
     True
     """
-    if blocks is not None and (not isinstance(blocks, int) or blocks < 1):
-        raise DrawingError("not a number of blocks", where="draw(blocks=...)", expected="a whole number from 1, or None", got=repr(blocks))
+    given = {"gradients": gradients, "title": title, "theme": theme, "blocks": blocks, "timeout": timeout}
+    for option, (takes, expected) in OPTIONS.items():
+        if not takes(given[option]):
+            raise DrawingError("the option has no such value", where=f"draw({option}=...)", expected=expected, got=_brief(given[option]))
     if not isinstance(loss, Tensor):
         raise DrawingError("only a Tensor has a graph", where="draw(...)", expected="a Tensor", got=type(loss).__name__)
-    graph = elide(build(loss.tape, gradients), blocks)
-    picture = Picture(source(graph, named_theme(theme), title), timeout)
+    with np.errstate(all="ignore"):  # sums that overflow are drawn as inf or nan
+        graph = elide(build(loss.tape, gradients), blocks)
+        picture = Picture(source(graph, THEMES[theme], title), timeout)
     if file is not None:
         picture.save(file)
     return picture
+
+
+def _path(file: Any) -> Path:
+    """The path of a file, or an error where no system has such a name."""
+    try:
+        path = Path(file)
+        valid = b"\0" not in os.fsencode(path)
+    except (TypeError, UnicodeEncodeError):
+        valid = False
+    if not valid:
+        raise DrawingError("that cannot be the name of a file", where="draw(..., file)", expected="a string or a path", got=_brief(file))
+    return path
+
+
+def _brief(value: Any) -> str:
+    """A value in an error, in one line."""
+    shown = ascii(value)
+    return shown if len(shown) <= 60 and "\n" not in shown else f"a {type(value).__name__}"

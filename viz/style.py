@@ -5,10 +5,9 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from tinygrad_lstm._errors import DrawingError
 from tinygrad_lstm.viz.graph import Node
 
-__all__ = ["FONT", "SHAPES", "THEMES", "Theme", "kind", "text_width", "theme"]
+__all__ = ["FONT", "SHAPES", "THEMES", "Theme", "kind", "text_width"]
 
 FONT = "Helvetica,Arial,sans-serif"
 
@@ -82,27 +81,22 @@ SHAPES = {
     "leaf": ("box", "filled", 1.0, 1.0),
 }
 
-_KINDS = {
-    "product": ("linear", "matmul", "einsum"),
-    "function": ("sigmoid", "tanh", "relu", "exp", "log", "sqrt", "square"),
-    "move": ("concatenate", "stack", "index", "reshape", "transpose", "swapaxes", "broadcast_to", "scatter", "astype"),
-    "error": ("squared_error",),
-    "constant": ("constant",),
-    "leaf": ("leaf",),
+_KINDS = {  # any other stage is drawn as arithmetic
+    "product": "linear matmul tensordot inner outer vdot kron einsum",
+    "function": """sigmoid logsigmoid tanh relu leaky_relu elu gelu silu softplus softmax log_softmax exp expm1 log log1p log2 log10
+        sqrt cbrt square abs sin cos tan arcsin arccos arctan sinh cosh arcsinh arccosh arctanh erf erfc""",
+    "move": """concatenate stack index take take_along_axis embedding reshape ravel transpose swapaxes moveaxis expand_dims squeeze
+        broadcast_to scatter astype copy flip roll rot90 repeat tile pad diag diagonal tril triu sort where""",
+    "error": "squared_error absolute_error huber cross_entropy binary_cross_entropy_with_logits",
+    "constant": "constant",
+    "leaf": "leaf",
 }
-_KIND_OF = {op: kind for kind, ops in _KINDS.items() for op in ops}
+_KIND_OF = {op: kind for kind, ops in _KINDS.items() for op in ops.split()}
 
 
 def kind(node: Node) -> str:
     """Which of the shapes a node has."""
     return "error" if node.stem == "Error" else _KIND_OF.get(node.op, "arithmetic")
-
-
-def theme(name: str) -> Theme:
-    """The theme of that name."""
-    if name not in THEMES:
-        raise DrawingError("there is no such theme", where="draw(theme=...)", expected=" or ".join(THEMES), got=repr(name))
-    return THEMES[name]
 
 
 def text_width(text: str, size: float, bold: bool = False) -> float:

@@ -26,19 +26,20 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Rows of cells. A row with a single cell goes across all columns."""
+    """Rows of cells, at least `width` points wide. A row with a single cell goes across all columns."""
 
     rows: Sequence[Sequence[Cell]]
     border: bool = True
+    width: int = 0
 
 
 def _columns(table: Table) -> list[int]:
-    """The widths of the columns, wide enough for the rows that go across them."""
+    """The widths of the columns, and of an empty one behind them where the table is wider than they are."""
     count = max(map(len, table.rows))
     widths = [max((_width(row[i]) for row in table.rows if len(row) == count), default=0) for i in range(count)]
     across = max((_width(row[0]) for row in table.rows if len(row) == 1), default=0)
-    widths[-1] += max(0, across - sum(widths))
-    return widths
+    spare = max(across, table.width) - sum(widths)
+    return [*widths, spare] if spare > 0 else widths
 
 
 def _width(cell: Cell) -> int:
@@ -57,9 +58,14 @@ def size(table: Table) -> tuple[int, int]:
 def html(table: Table, theme: Theme) -> str:
     """The table as Graphviz's HTML-like label, without the angle brackets around it."""
     widths = _columns(table)
-    rows = "".join(f"<TR>{''.join(_cell(row, i, widths, theme) for i in range(len(row)))}</TR>" for row in table.rows)
+    rows = "".join(f"<TR>{_row(row, widths, theme)}</TR>" for row in table.rows)
     edge = f'BORDER="1" COLOR="{theme.line}"' if table.border else 'BORDER="0"'
     return f'<TABLE {edge} CELLBORDER="0" CELLSPACING="0" CELLPADDING="{PAD}">{rows}</TABLE>'
+
+
+def _row(row: Sequence[Cell], widths: list[int], theme: Theme) -> str:
+    cells = "".join(_cell(row, i, widths, theme) for i in range(len(row)))
+    return cells + (f'<TD WIDTH="{widths[-1]}"></TD>' if 1 < len(row) < len(widths) else "")
 
 
 def _cell(row: Sequence[Cell], i: int, widths: list[int], theme: Theme) -> str:
@@ -78,7 +84,7 @@ def inked(line: Line, theme: Theme) -> str:
 
 
 def titled(graph: Graph, title: str | None, lstm: bool) -> Table:
-    """The title, and below it what the picture shows in numbers."""
+    """The title, and below it what the picture shows in numbers; in the middle where Graphviz places the graph there."""
     root = graph.node(graph.root)
     steps = len(graph.blocks)
     unrolled = f"{'LSTM' if lstm else shortened(root.name)} unrolled over T = {_count(steps, 'block')}"
@@ -88,7 +94,9 @@ def titled(graph: Graph, title: str | None, lstm: bool) -> Table:
     said += [f"{shared} among the {_listed(graph)}"] if shared else []
     said += [f"{graph.elided.count} of {steps} blocks are not drawn"] if graph.elided else []
     said.append("data runs left to right" + (", gradients right to left" if graph.has_gradients else ""))
-    return Table([[Cell(Line(heading, size=16, bold=True))], [Cell(Line(" · ".join(said), "muted", 11))]], border=False)
+    align = "LEFT" if lstm else "CENTER"
+    written = Line(heading, size=16, bold=True), Line(" · ".join(said), "muted", 11)
+    return Table([[Cell(line, align=align)] for line in written], border=False)
 
 
 def _sizes(graph: Graph) -> Iterator[str]:
@@ -131,12 +139,13 @@ def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
 
 
 def _kinds(graph: Graph) -> list[tuple[Cell, Cell]]:
+    losses = {node.stem for node in graph.nodes if kind(node) == "error"}
     described = {
         "product": ("box", "weighted sum: matrix product and bias"),
         "function": ("rounded box", "gate or activation: a function of each entry"),
-        "arithmetic": ("ellipse", "arithmetic; ∘ multiplies entry by entry"),
+        "arithmetic": ("ellipse", "arithmetic and other stages; ∘ multiplies entry by entry"),
         "move": ("box", "entries put together or picked out"),
-        "error": ("hexagon", "Error"),
+        "error": ("hexagon", shortened(losses.pop()) if len(losses) == 1 else "loss"),
         "constant": ("dashed box", "constant: it needs no gradient"),
         "leaf": ("box", "start: a leaf that requires a gradient"),
     }

@@ -26,6 +26,8 @@ def number(x: Any) -> str:
     """A number with sign, rounded to four digits after the point, or to three significant ones where that says more."""
     if isinstance(x, (bool, np.bool_)):
         return str(bool(x))
+    if isinstance(x, (int, np.integer)) and x != 0:
+        return f"{x:+d}".replace("-", "−")
     if np.iscomplexobj(x):
         return f"{x:.4g}".replace("-", "−")
     if x == 0:
@@ -40,7 +42,7 @@ def summary(array: Any) -> str:
     array = np.asarray(array)
     if array.size == 1:
         return number(array.reshape(-1)[0])
-    if array.size == 2:
+    if array.size in (0, 2):
         return "[" + ", ".join(map(number, array.reshape(-1))) + "]"
     return "Σ " + number(array.sum())
 
