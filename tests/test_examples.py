@@ -13,7 +13,10 @@ ESSENTIAL = {
     "compare_by_hand.py": ["as printed, wrong:"],
     "unrolled_picture.py": ["15 forks"],
     "own_cell.py": ["W is shared by all blocks", "recurrent<3>", "kept<3>"],
+    "own_stage.py": ["y = isru(x)", "2 rows: 2 right", "by numeric differentiation: right", "second derivative: right"],
 }
+
+PICTURES = {"unrolled_picture.py": "lstm.svg", "own_stage.py": "own_stage.svg"}
 
 
 def test_every_example_is_tested():
@@ -26,5 +29,5 @@ def test_example(name, tmp_path):
     assert (run.returncode, run.stderr) == (0, "")
     for line in ESSENTIAL[name]:
         assert line in run.stdout
-    if name == "unrolled_picture.py":
-        assert (tmp_path / "lstm.svg").read_text(encoding="utf-8").rstrip().endswith("</svg>")
+    if name in PICTURES:
+        assert (tmp_path / PICTURES[name]).read_text(encoding="utf-8").rstrip().endswith("</svg>")

@@ -3,12 +3,23 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import tinygrad_lstm
+from tinygrad_lstm import Tensor, gradients
 from tinygrad_lstm._cli import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def table(header):
+    """The cells of the table under `header`, by row."""
+    _, _, rest = README.partition(f"\n{header}\n")
+    rows = rest.partition("\n\n")[0].splitlines()[1:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
 def blocks(language):
@@ -32,6 +43,49 @@ def test_there_are_two_commands_and_each_is_one_line():
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
 def test_links_lead_to_files(target):
     assert (ROOT / target).exists()
+
+
+def test_the_table_of_dtypes():
+    others = 2.5, 1j, np.ones(2, np.float32), np.ones(2)
+    rows = table("| Tensor | Python number | Python complex | float32 | float64 |")
+    assert len(rows) == 5
+    for tensor, *results in rows:
+        x = Tensor(np.ones(2), requires_grad=True, dtype=tensor)
+        for y, result in zip((x * other for other in others), results, strict=True):
+            assert (y.dtype, gradients(y, np.ones(2))[x].dtype) == (np.dtype(result), x.dtype)
+
+
+KINKS = [(formula, at, expected) for formulas, at, expected in table("| | at | derivative |") for formula in re.findall("`(.*?)`", formulas)]
+assert KINKS, "README.md has no table of kinks"
+
+
+@pytest.mark.parametrize(("formula", "at", "expected"), KINKS)
+def test_the_table_of_kinks(formula, at, expected):
+    names = {**vars(tinygrad_lstm), "inf": np.inf, "nan": np.nan}
+    values = {}
+    exec(at.strip("`"), {}, values)
+    xs = {name: Tensor(value, requires_grad=True, dtype=float) for name, value in values.items()}
+    with np.errstate(divide="ignore"):
+        y = eval(formula, names, xs)
+    g = gradients(y, np.ones(y.shape))
+    slopes = [g[x] for x in xs.values()]
+    expected = eval(expected.strip("`"), names)
+    np.testing.assert_array_equal(slopes, expected if len(xs) > 1 else [expected])
+
+
+@pytest.mark.parametrize("formula", ["where(x > 0, log(x), 0)", "log(where(x > 0, x, 1))"])
+def test_the_derivative_of_the_side_not_taken(formula):
+    assert f"`{formula}`" in README
+    x = Tensor(0.0, requires_grad=True)
+    with np.errstate(divide="ignore"):
+        y = eval(formula, {**vars(tinygrad_lstm), "x": x})
+    assert gradients(y)[x] == 0
+
+
+def test_contributing_names_every_module():
+    modules = {path.name for path in (ROOT / "tinygrad_lstm").rglob("*.py")} - {"__init__.py", "__main__.py"}
+    named = set(re.findall(r"`(\w+\.py)`", CONTRIBUTING))
+    assert modules - named == set()
 
 
 @pytest.mark.slow
