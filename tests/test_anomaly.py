@@ -134,3 +134,13 @@ def test_other_threads_are_left_alone():
         thread.start()
         thread.join()
     assert found == [-np.inf]
+
+
+def test_an_overflow_in_the_sum_at_a_fork():
+    a = Tensor(1.0, requires_grad=True, name="a")
+    with detect_anomaly():
+        b = (a * 1.0).named("b")
+        y = b * 1.7 + b * 1.7
+        with pytest.raises(AnomalyError, match="b = multiply: backward, the sum at a fork, makes an infinity|makes inf"):
+            y.backward(1e308)
+    assert a.grad is None

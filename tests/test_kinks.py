@@ -228,3 +228,30 @@ def test_clip_of_integers_and_without_bounds():
     assert counts.dtype == np.int64 and counts.numpy().tolist() == [2, 5, 9]
     assert np.clip(Tensor([1.0, nan]), -1, 0.5).numpy().tolist()[0] == 0.5
     np.testing.assert_array_equal(tg.clip([1.0, 5.0], max=2), [1, 2])
+
+
+@pytest.mark.parametrize("f", [tg.tanh, tg.sigmoid, tg.silu, tg.gelu, tg.softplus, tg.elu, tg.logsigmoid, lambda x: tg.logaddexp(x, 1.0), np.exp])
+@pytest.mark.parametrize("select", [lambda t, ok: np.where(ok, t, 0), lambda t, ok: t[ok]])
+def test_a_nan_that_was_not_chosen_does_not_come_back(f, select):
+    x = Tensor([1.0, nan, -2.0], requires_grad=True)
+    with np.errstate(invalid="ignore"):  # NumPy's logaddexp warns of a NaN
+        select(f(x) * x, np.array([True, False, True])).sum().backward()
+    assert np.isfinite(x.grad).all() and x.grad[1] == 0
+    assert x.grad[0] == pytest.approx(gradients((f(y := Tensor(1.0, requires_grad=True)) * y))[y])
+
+
+@pytest.mark.parametrize("bottom", [0.0, -0.0])
+def test_division_by_zero_is_infinite_as_in_mathematics(bottom):
+    a, b = Tensor(3.0, requires_grad=True), Tensor(bottom, requires_grad=True)
+    with np.errstate(divide="ignore"):
+        (a / b).backward()
+    sign = np.copysign(1.0, bottom)
+    assert a.grad == sign * np.inf and b.grad == -np.inf
+
+
+def test_the_median_of_nothing_has_a_gradient_of_nothing():
+    x = Tensor(np.ones((0, 3)), requires_grad=True)
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning):
+        y = np.median(x)
+    y.backward()
+    assert x.grad.shape == (0, 3)

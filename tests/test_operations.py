@@ -180,6 +180,14 @@ def test_sigmoid_at_its_ends():
     assert np.isfinite(x.grad).all()
 
 
+def test_lists_are_arrays():
+    assert tg.add([1.0, 2.0], [3.0, 4.0]).tolist() == [4.0, 6.0]
+    assert tg.sigmoid([0.0]).tolist() == [0.5]
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    (x * [3.0, 4.0]).sum().backward()
+    assert x.grad.tolist() == [3.0, 4.0]
+
+
 def test_comparisons_are_constants():
     x = Tensor([1.0, 2.0], requires_grad=True)
     for result in (x > 1, x >= 1, x < 2, x <= 2, x == 1, x != 1):

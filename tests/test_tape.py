@@ -343,3 +343,25 @@ def test_a_computed_value_cannot_be_made_writeable(x):
     y = x * 2.0
     with pytest.raises(ValueError, match="WRITEABLE"):
         y.numpy().flags.writeable = True
+
+
+def test_threads_add_to_one_leaf():
+    import sys
+
+    x = Tensor(np.zeros(3), requires_grad=True)
+
+    def work():
+        for _ in range(100):
+            (x * 1.0).sum().backward()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert x.grad.tolist() == [800.0] * 3

@@ -75,6 +75,12 @@ class detect_anomaly:
             names = op.arguments or [str(i) for i in range(len(values))]
             raise _anomaly("forward", op, output._block, None, output, list(zip(names, inputs, values, strict=False)), _line())
 
+    def added(self, node: Any, total: Any, contribution: Any) -> None:
+        """Look at the sum at a fork, after one more branch has been added."""
+        if _kind(total) > _kind(contribution):
+            where = self._lines.get(id(node), "a line not known")
+            raise _anomaly("backward, the sum at a fork,", node._op, node._block, node.name, total, [("the last branch", None, contribution)], where)
+
     def guard(self, node: Any, rules: tuple[Callable[..., Any], ...]) -> tuple[Callable[..., Any], ...]:
         """The derivative rules of the stage that computed `node`, with a look at what they return."""
         return tuple(self._checked(node, rule) for rule in rules)
@@ -105,7 +111,7 @@ def _kind(value: Any) -> int:
 
 
 def _anomaly(phase: str, op: Any, block: int | None, name: str | None, made: Any, read: list[tuple[str, Any, Any]], line: str) -> AnomalyError:
-    where = f"stage {op.name}" if name is None else f"stage {name} = {op.name}"
+    where = (name or "a leaf") if op is None else f"stage {op.name}" if name is None else f"stage {name} = {op.name}"
     array = np.asarray(getattr(made, "_array", made))
     kind = _kind(array)
     at = tuple(int(i) for i in np.argwhere(np.isnan(array) if kind == 2 else ~np.isfinite(array))[0])

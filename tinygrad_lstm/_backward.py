@@ -8,6 +8,7 @@ out is conjugated once (`seed`, `outgoing`).
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from typing import Any
 
@@ -101,7 +102,12 @@ def _walk(nodes: list[Any], totals: dict[Any, Any], arrived: Any, create_graph: 
                 totals[x] = totals[x] + contribution
                 if not create_graph:
                     sums.add(x)
+            if watch is not None and arrived is None:
+                watch.added(x, totals[x], contribution)
     return totals
+
+
+accumulation = threading.Lock()  # a leaf may be in the graphs of several threads
 
 
 def backward(root: Any, gradient: Any = None, retain_graph: bool = False) -> None:
@@ -118,8 +124,9 @@ def backward(root: Any, gradient: Any = None, retain_graph: bool = False) -> Non
             found[x] = np.array(outgoing(x, total))
         else:
             found[x] = np.asarray(total) if x in sums else np.array(total)  # what is not a sum may be another value's too
-    for x, total in found.items():
-        x.grad = total if x.grad is None else x.grad + total
+    with accumulation:
+        for x, total in found.items():
+            x.grad = total if x.grad is None else x.grad + total
     if not retain_graph:
         for node in nodes:
             node._spent = True

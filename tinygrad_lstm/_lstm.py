@@ -219,7 +219,7 @@ class LSTM:
             If shapes do not fit, if there are no blocks or none has a loss, or if a number is not finite.
         """
         x, a, c = self._start(x, state)
-        has_loss = [1] * len(x) if mask is None else _mask(mask, len(x))
+        has_loss: Sequence[Any] = [1] * len(x) if mask is None else _mask(mask, len(x)).tolist()
         targets = self._tensor(targets, "targets", (len(x), a.shape[0], self.hidden_size), has_loss)
         errors = []
         for t in range(1, len(x) + 1):

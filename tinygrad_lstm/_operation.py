@@ -157,7 +157,7 @@ def recorded(op: Operation) -> Recorded:
                 foreign = True
                 values.append(x)
         if node is None:
-            return forward(*values, **params)
+            return forward(*[np.asarray(v) if isinstance(v, (list, tuple)) else v for v in values], **params)
         record = record and recorder.enabled and op.rules != ()
         if record and foreign:
             inputs = _keep_arrays(inputs, values, node)

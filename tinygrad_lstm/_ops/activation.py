@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_lstm._errors import ShapeError
 from tinygrad_lstm._operation import operation
-from tinygrad_lstm._ops.elementwise import sigmoid
+from tinygrad_lstm._ops.elementwise import sigmoid, times
 
 __all__ = ["elu", "erf", "erfc", "gelu", "leaky_relu", "logsigmoid", "silu", "softplus"]
 
@@ -41,7 +41,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 @elu.rule
 def elu_x(g: Any, y: Any, x: Any, alpha: float = 1.0) -> Any:
-    return np.where(x > 0, g, g * (alpha * np.exp(nonpositive(x))))
+    return np.where(x > 0, g, times(g, alpha * np.exp(nonpositive(x))))
 
 
 @operation(analytic=True)
@@ -56,7 +56,7 @@ def silu(x: Any) -> Any:
 @silu.rule
 def silu_x(g: Any, y: Any, x: Any) -> Any:
     s = sigmoid(x)
-    return g * (s * (1 + x * (1 - s)))
+    return times(g, s * (1 + x * (1 - s)))
 
 
 @operation()
@@ -67,7 +67,7 @@ def softplus(x: Any, beta: float = 1.0) -> Any:
 
 @softplus.rule
 def softplus_x(g: Any, y: Any, x: Any, beta: float = 1.0) -> Any:
-    return g * sigmoid(beta * x)
+    return times(g, sigmoid(beta * x))
 
 
 @operation()
@@ -78,7 +78,7 @@ def logsigmoid(x: Any) -> Any:
 
 @logsigmoid.rule
 def logsigmoid_x(g: Any, y: Any, x: Any) -> Any:
-    return g * sigmoid(-x)
+    return times(g, sigmoid(-x))
 
 
 # The C library's error function, entry by entry: NumPy has none, and this one is right to the last digit.
@@ -151,8 +151,8 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 def gelu_x(g: Any, y: Any, x: Any, approximate: str = "none") -> Any:
     p = probability(x, approximate)
     if approximate == "none":
-        return g * (p + x * (bell(x * math.sqrt(0.5)) / math.sqrt(2 * math.pi)))
-    return g * (p + x * (2 * p * (1 - p)) * (TANH_FACTOR * (1 + 3 * TANH_CUBIC * x * x)))
+        return times(g, p + x * (bell(x * math.sqrt(0.5)) / math.sqrt(2 * math.pi)))
+    return times(g, p + x * (2 * p * (1 - p)) * (TANH_FACTOR * (1 + 3 * TANH_CUBIC * x * x)))
 
 
 @np.errstate(over="ignore")

@@ -246,12 +246,12 @@ def hypot(a: Any, b: Any) -> Any:
 
 @hypot.rule
 def hypot_a(g: Any, y: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(g * over(a, y), a)
+    return unbroadcast(times(g, over(a, y)), a)
 
 
 @hypot.rule
 def hypot_b(g: Any, y: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(g * over(b, y), b)
+    return unbroadcast(times(g, over(b, y)), b)
 
 
 @operation(np.absolute, np.fabs)
@@ -346,12 +346,12 @@ def gap(a: Any, b: Any) -> Any:
 
 @logaddexp.rule
 def logaddexp_a(g: Any, y: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(g * sigmoid(gap(a, b)), a)
+    return unbroadcast(times(g, sigmoid(gap(a, b))), a)
 
 
 @logaddexp.rule
 def logaddexp_b(g: Any, y: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(g * sigmoid(gap(b, a)), b)
+    return unbroadcast(times(g, sigmoid(gap(b, a))), b)
 
 
 @operation(np.tanh, analytic=True)
@@ -362,7 +362,7 @@ def tanh(x: Any) -> Any:
 
 @tanh.rule
 def tanh_x(g: Any, y: Any, x: Any) -> Any:
-    return g * (1 - y * y)
+    return times(g, 1 - y * y)
 
 
 @operation(analytic=True)
@@ -374,7 +374,7 @@ def sigmoid(x: Any) -> Any:
 
 @sigmoid.rule
 def sigmoid_x(g: Any, y: Any, x: Any) -> Any:
-    return g * (y * (1 - y))
+    return times(g, y * (1 - y))
 
 
 @operation(selects=True)

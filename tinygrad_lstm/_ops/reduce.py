@@ -167,6 +167,8 @@ def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 @median.rule
 def median_x(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    if not x.size:
+        return np.zeros_like(x)
     lower, upper = (share(x, middle(x, axis=axis, method=method), axis) for method in ("lower", "higher"))
     return restore(g, x, axis, keepdims) * (lower + upper) / 2
 
