@@ -1,7 +1,10 @@
 """One table of operations, one property test for each: a new operation is one row."""
 
+import gc
 import importlib
+import itertools
 import pkgutil
+import weakref
 
 import hypothesis.strategies as st
 import numpy as np
@@ -122,10 +125,36 @@ def test_plain_arrays_and_no_grad(row, make):
     with no_grad():
         y = row.f(*tensors(arrays))
     assert not y.requires_grad and y.is_leaf
-    strided = [np.asfortranarray(np.repeat(a, 2, axis=-1))[..., ::2] if a.ndim else a for a in arrays]
-    close(row.f(*tensors(strided)).numpy(), row.reference(*arrays), row.rtol)
-    swapped = [a.astype(">f8") for a in arrays]
-    close(row.f(*tensors(swapped)).numpy(), row.reference(*arrays), row.rtol)
+    weights = np.random.default_rng(4).normal(size=y.shape)
+
+    def slopes(given):
+        y = row.f(*(xs := tensors(given)))
+        g = gradients(y, weights)
+        return [y.numpy(), *(g[x] for x in xs)]
+
+    expected = slopes(arrays)
+    close(expected[0], row.reference(*arrays), row.rtol)
+    layouts = {
+        "strided, Fortran": [np.asfortranarray(np.repeat(a, 2, axis=-1))[..., ::2] if a.ndim else a for a in arrays],
+        "reversed": [np.flip(np.flip(a).copy()) for a in arrays],
+        "byte-swapped": [a.astype(">f8") for a in arrays],
+    }
+    for given in layouts.values():
+        for found, right in zip(slopes(given), expected, strict=True):
+            close(found, right, 1e-12)
+
+
+@pytest.mark.parametrize(("row", "make"), CASES)
+def test_the_graph_goes_with_its_last_tensor(row, make):
+    y = row.f(*tensors(make(np.random.default_rng(5))))
+    gradients(y, np.ones(y.shape))
+    watch = weakref.ref(y)
+    gc.disable()
+    try:
+        del y
+        assert watch() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(("row", "make"), CASES)
@@ -178,6 +207,24 @@ def test_sigmoid_at_its_ends():
     y.sum().backward()
     np.testing.assert_allclose(y.numpy(), [0, 9.859676543759770e-305, 4.248354255291589e-18, 0.5, 1, 1], rtol=1e-14)
     assert np.isfinite(x.grad).all()
+
+
+SHAPES = [(), (1,), (3,), (1, 1), (2, 1), (1, 3), (2, 3), (1, 2, 1)]
+
+
+@pytest.mark.parametrize("f", [tg.add, tg.subtract, tg.multiply, tg.divide, tg.power, tg.maximum, tg.minimum, tg.logaddexp, tg.hypot, tg.arctan2])
+@pytest.mark.parametrize("shapes", [*itertools.product(SHAPES, SHAPES)], ids=str)
+def test_axes_of_length_one_in_every_position(f, shapes):
+    """Broadcasting inside a stage against a stage of its own for it."""
+    rng = np.random.default_rng(0)
+    a, b = xs = tensors([rng.uniform(0.5, 2.0, shape) for shape in shapes])
+    full = np.broadcast_shapes(*shapes)
+    weights = rng.normal(size=full)
+    inside = gradients(f(a, b), weights)
+    apart = gradients(f(tg.broadcast_to(a, full), tg.broadcast_to(b, full)), weights)
+    for x in xs:
+        assert inside[x].shape == x.shape
+        close(inside[x], apart[x], 1e-14)
 
 
 def test_lists_are_arrays():
