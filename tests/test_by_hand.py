@@ -285,3 +285,12 @@ def test_update_steps_learn_with_the_true_gradient_and_stall_with_the_printed():
         reached[as_printed] = trained.error(x, targets, state).item()
     assert reached[False] < 0.1 * lstm.error(x, targets, state).item()
     assert reached[True] > 5 * reached[False]
+
+
+def test_a_state_may_be_one_array():
+    lstm, x, targets, state, mask = case(np.random.default_rng(0), 3, 2)
+    hand, reference = by_hand.lstm(lstm, x, targets, np.stack(state), mask), by_hand.lstm(lstm, x, targets, state, mask)
+    for name in LEAVES:
+        np.testing.assert_array_equal(hand[name], reference[name])
+    shared = by_hand.lstm(lstm, x, targets, np.ones((2, 3)), mask)
+    assert error(shared["a<0>"], by_hand.lstm(lstm, x, targets, [np.ones((2, 3))] * 2, mask)["a<0>"]) == 0

@@ -5,11 +5,12 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from tinygrad_lstm import DrawingError
-from tinygrad_lstm._cli import main
-from tinygrad_lstm._problem import Problem
+from tinygrad_lstm import DrawingError, gradients
+from tinygrad_lstm._cli import command_line, main
+from tinygrad_lstm._problem import Problem, problem
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +96,47 @@ def test_demo_fails_if_one_judge_disagrees_in_one_entry(run, monkeypatch, judge)
     assert [name for name, row in rows(out).items() if row[-1] != "right"] == ["b_c"]
     assert f"{judge} wrong" in out
     assert "10 of 11 right" in out
+
+
+@pytest.fixture
+def long(monkeypatch):
+    """Words for a demo whose x is too long to be differentiated by entry by entry."""
+    monkeypatch.setattr("tinygrad_lstm._cli.draw", lambda *args, **kwargs: None)
+    monkeypatch.setattr("tinygrad_lstm._problem.ENTRIES", 20)
+    monkeypatch.setattr("tinygrad_lstm._problem.SUMS", 4)
+    return ["demo", "--steps", 7, "--inputs", 3, "--units", 2]
+
+
+def test_a_long_x_is_judged_in_sums_and_demo_says_so(run, long):
+    status, out, _ = run(*long)
+    assert status == 0
+    assert "numeric differentiation by each of 52 entries, and by the 21 of x in 4 random sums, each entry in one of them\n" in out
+    assert "11 of 11 right" in out
+    _, out, _ = run("demo", "--steps", 7, "--inputs", 2, "--units", 2)  # 14 entries
+    assert "by each of 58 entries\n" in out
+
+
+@pytest.mark.parametrize("place", range(21))
+def test_one_wrong_entry_of_a_long_x_is_seen(run, long, monkeypatch, place):
+    def planted(loss):
+        found = gradients(loss)
+        changed = found["x"].copy()
+        changed.flat[place] += 1e-7 * np.max(np.abs(changed))
+        found._totals[found.find("x")] = changed
+        return found
+
+    monkeypatch.setattr("tinygrad_lstm._cli.gradients", planted)
+    status, out, _ = run(*long)
+    assert status == 1
+    assert [(name, row[-1]) for name, row in rows(out).items() if row[-1] != "right"] == [("x", "by hand wrong, numeric wrong")]
+
+
+def test_the_runs_of_the_numeric_judge_are_bounded(monkeypatch):
+    case = problem(command_line().parse_args(["demo", "--steps", "1500", "--inputs", "1", "--units", "1"]))
+    seen = []
+    monkeypatch.setattr("tinygrad_lstm._problem.numeric_gradients", lambda f, *tensors: seen.extend(tensors) or tensors)
+    case.numeric()
+    assert sum(tensor.size for tensor in seen) == 12 + 2 + 100
 
 
 def test_demo_without_graphviz_still_judges(run, monkeypatch, folder):
@@ -214,6 +256,7 @@ BAD = {
     "output below a file": (["demo", "--out", "s.csv/deep"], ["s.csv", "--out"]),
     "picture below a file": (["draw", "-o", "s.csv/lstm.svg"], ["s.csv", "-o"]),
     "picture of unknown kind": (["draw", "-o", "lstm.xyz"], ["lstm.xyz"]),
+    "picture of unknown kind in a new folder": (["draw", "-o", "new/deep/lstm.gif"], ["new/deep/lstm.gif", "-o", ".svg, .png, .pdf, .dot"]),
     "picture is a folder": (["draw", "-o", "taken.svg"], ["taken.svg"]),
 }
 
@@ -237,6 +280,28 @@ def test_the_folder_is_checked_before_anything_is_computed(run, folder, monkeypa
     monkeypatch.setattr(Problem, "error", lambda self: pytest.fail("computed first"))
     (folder / "out").write_text("in the way")
     assert run("demo")[0] == 2
+
+
+@pytest.mark.parametrize("words", [["demo", "--out", "new/deep"], ["demo", "--out", "old/deep"], ["draw", "-o", "new/deep/lstm.svg"]])
+def test_a_folder_made_in_vain_is_removed(run, folder, monkeypatch, words):
+    def greedy(self):
+        assert (folder / words[-1]).exists() or (folder / words[-1]).parent.exists()
+        raise MemoryError
+
+    (folder / "old").mkdir()
+    monkeypatch.setattr(Problem, "error", greedy)
+    assert run(*words)[0] == 2
+    assert list(folder.rglob("*")) == [folder / "old"]
+
+
+def test_a_folder_that_holds_something_stays(run, folder, monkeypatch):
+    def broken(loss, path, **options):
+        path.with_suffix(".dot").write_text("kept")
+        raise DrawingError("Graphviz failed")
+
+    monkeypatch.setattr("tinygrad_lstm._cli.draw", broken)
+    assert run("demo", "--out", "new/deep")[0] == 2
+    assert (folder / "new" / "deep" / "lstm.dot").read_text() == "kept"
 
 
 def test_out_of_memory_is_one_line(run, monkeypatch):
@@ -279,6 +344,15 @@ def test_a_full_disk_is_one_line():
         run = subprocess.run([sys.executable, "-m", "tinygrad_lstm", "compare"], stdout=full, stderr=subprocess.PIPE, timeout=120)
     assert run.returncode == 2
     assert run.stderr.count(b"\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell that can close a stream")
+@pytest.mark.parametrize("words", ["compare", "demo", "draw -o p/x.svg", "--help"])
+def test_a_closed_output_is_one_line(folder, words):
+    run = subprocess.run(["sh", "-c", f'"$0" -m tinygrad_lstm {words} >&-', sys.executable], stderr=subprocess.PIPE, timeout=120)
+    assert run.returncode == 2
+    assert re.fullmatch(rb"tinygrad-lstm: error: the standard output is closed[^\n]*\n", run.stderr)
+    assert os.listdir(folder) == []
 
 
 def test_a_terminal_that_knows_no_greek():

@@ -313,3 +313,20 @@ def test_the_table():
         "4 rows: 1 wrong shape, 1 right, 1 wrong, 1 unknown name",
         "largest error = max|hand - tape| / max|tape|; right up to 1e-09, or within what rounding does to the value",
     ]
+
+
+@pytest.mark.parametrize("rtol", ["1e-3", [1e-3], 1j, np.nan, -1, None.__class__])
+def test_what_is_no_tolerance(rtol):
+    with pytest.raises(DataError, match="not a tolerance.*a number from 0"):
+        compare(diamond(), {"y": [1.0, 1.0]}, rtol=rtol)
+
+
+def test_a_value_may_be_called_like_a_branch():
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    y = (x * 3.0).named("y via z")
+    g = gradients((y * x).named("x via y").sum().named("loss"))
+    assert dict(g).keys() == {"x", "y via z", "x via y", "loss"}
+    np.testing.assert_array_equal(g["y via z"], x.numpy())
+    np.testing.assert_array_equal(g["x via y via z"], 3 * x.numpy())
+    report = compare(g, {"x": 6 * x.numpy(), "y via z": x, "x via y via z": [3.0, 6.0], "x via y": [1.0, 1.0], "x via none": 1.0})
+    assert {name: verdict for name, verdict in verdicts(report).items() if verdict != "right"} == {"x via none": "unknown name"}

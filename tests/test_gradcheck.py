@@ -194,7 +194,61 @@ def test_beside_a_jump_it_does_not_decide():
     assert "undecided" in str(report)
 
 
-def test_at_a_tie_a_rule_that_takes_sides_is_caught():
+KINK = "undecided: a kink at this point (slope {} from the left, {} from the right)"
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e5])
+@pytest.mark.parametrize(
+    ("f", "left", "right"),
+    [(tl.relu, 0, 1), (abs, -1, 1), (lambda x: 3 * x - 2 * tl.relu(x), 3, 1), (lambda x: tl.exp(x) + 0.01 * tl.relu(x), 1, 1.01)],
+)
+def test_at_a_kink_it_does_not_decide_and_says_so(f, left, right, size):
+    report = gradcheck(f, Tensor([0.0, 2.0 * min(size, 10), -size / 10], name="x"))
+    (entry,) = report.failures
+    assert entry.name == "d f[0] / d x[0]"
+    assert KINK.format(left, right) in str(report)
+
+
+def test_at_a_tied_maximum_it_does_not_decide_and_says_so():
+    report = gradcheck(lambda x: x.max(), Tensor([2.0, 2.0, 1.0], name="x"))
+    assert [entry.name for entry in report.failures] == ["d f / d x[0]", "d f / d x[1]"]
+    assert str(report).count(KINK.format(0, 1)) == 2
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-8, 1.0, -1e4])
+@pytest.mark.parametrize(
+    "forward",
+    [lambda x: np.abs(x) ** 1.5, lambda x: x**4, lambda x: x * np.abs(x), lambda x: np.sin(3 * x), lambda x: np.maximum(x, 0) ** 2, np.floor],
+)
+def test_what_is_no_kink_is_not_called_one(forward, x):
+    assert "a kink at this point" not in str(gradcheck(planted(forward, np.ones_like), Tensor([x])))
+
+
+def test_only_the_entries_that_are_concerned_are_undecided():
+    report = gradcheck(tl.sqrt, Tensor([0.0, 1.0], name="x"))
+    (entry,) = report.failures
+    assert entry.name == "d f[0] / d x[0]" and "do not converge" in str(entry)
+
+
+def test_an_infinite_derivative_does_not_hide_a_wrong_one():
+    x = Tensor([0.0, 1.0], name="x")
+    wrong = planted(np.sqrt, lambda x: np.array([np.inf, 0.6]))
+    assert [e.name for e in gradcheck(lambda x: wrong(x).sum(), x).failures if not e.doubt] == ["d f / d x[1]"]
+
+
+def test_where_the_complex_step_underflows_differences_judge():
+    assert gradcheck(lambda x: x * 1e-250, Tensor([1.0, -2.0]))
+    assert gradcheck(lambda x: x * 1e-215, Tensor([1.0, -2.0]))
+    assert gradcheck(lambda x: x * 1e-250 * 1e250, Tensor([1.0, -2.0]))
+    report = gradcheck(lambda x: x * x, Tensor([1e-250]))
+    assert not report and "undecided: the differences do not converge" in str(report)
+    missing = planted(lambda x: x * 1e-250, lambda x: np.full(x.shape, 2e-250))
+    missing.op.analytic = True
+    (entry,) = gradcheck(missing, Tensor([1.0])).failures
+    assert entry.numeric == pytest.approx(1e-250, rel=1e-9) and not entry.doubt
+
+
+def test_at_a_tie_a_rule_that_takes_sides_is_not_called_right():
     """The tape's derivative jumps there when the values move; that is not rounding."""
 
     @operation()
@@ -210,7 +264,6 @@ def test_at_a_tie_a_rule_that_takes_sides_is_caught():
         return np.where(b > a, g, 0)
 
     x, y = Tensor([1.0, 2.0]), Tensor([1.0, 2.0])
-    assert gradcheck(tl.maximum, x, y)
     assert gradcheck(larger, x, y + 1.0)
     assert len(gradcheck(larger, x, y).failures) == 4
 

@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,9 +15,10 @@ from typing import Any, NoReturn
 from tinygrad_lstm._backward import gradients
 from tinygrad_lstm._compare import compare
 from tinygrad_lstm._errors import DataError, DrawingError, Error
-from tinygrad_lstm._problem import describe_forks, judge, problem
+from tinygrad_lstm._problem import Problem, describe_forks, judge, problem
 from tinygrad_lstm._series import SHIPPED
 from tinygrad_lstm.viz import draw
+from tinygrad_lstm.viz.render import FORMATS
 from tinygrad_lstm.viz.render import command as graphviz
 
 __all__ = ["main"]
@@ -39,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit status: 0 if all is right, 1 if a gradient is wrong, 2 for input that cannot be used.
     """
+    if sys.stdout is None:
+        return _refuse("the standard output is closed; send it to a file or to /dev/null")
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know Γ
     try:
@@ -98,7 +102,7 @@ def command_line() -> Parser:
     table.add_argument("--as-printed", action="store_true", help="read the printed formulas literally, errors included")
 
     picture = command("draw", run_draw, "draw the unrolled graph with its forks and gradients")
-    picture.add_argument("-o", metavar="FILE", dest="out", type=Path, default=Path("lstm.svg"), help=".svg .png .pdf .dot (default: lstm.svg)")
+    picture.add_argument("-o", metavar="FILE", dest="out", type=_picture, default=Path("lstm.svg"), help=".svg .png .pdf .dot (default: lstm.svg)")
     return parser
 
 
@@ -127,19 +131,28 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def _picture(text: str) -> Path:
+    if Path(text).suffix[1:].lower() not in FORMATS:
+        raise argparse.ArgumentTypeError(f"expected a file that ends in {', '.join(f'.{f}' for f in FORMATS)}, got {text!r}")
+    return Path(text)
+
+
 # The commands.
 
 
 def run_demo(options: Any) -> int:
     case = problem(options)
-    picture = writable(options.out, "--out") / "lstm.svg"
+    with writable(options.out, "--out") as folder:
+        return demonstrate(case, folder / "lstm.svg")
+
+
+def demonstrate(case: Problem, picture: Path) -> int:
     print(case)
     loss = case.error()
     print(f"Error = {loss.item():.6g}, after {len(loss.tape)} stages")
     print(describe_forks(loss.tape, case), end="\n\n")
     found = gradients(loss)
-    entries = sum(value.size for value in case.judged().values())
-    print(f"three judges: the tape, the derivation by hand, and numeric differentiation by each of {entries} entries", flush=True)
+    print(f"three judges: the tape, the derivation by hand, and numeric differentiation by {case.probes}", flush=True)
     table, right = judge(found, case)
     print(table, end="\n\n")
     try:
@@ -162,18 +175,31 @@ def run_compare(options: Any) -> int:
 
 def run_draw(options: Any) -> int:
     case = problem(options)
-    writable(options.out.parent, "-o")
-    loss = case.error()
-    draw(loss, options.out, gradients=gradients(loss), title=case.title)
+    with writable(options.out.parent, "-o"):
+        loss = case.error()
+        draw(loss, options.out, gradients=gradients(loss), title=case.title)
     print(f"picture: {options.out}")
     return 0
 
 
-def writable(folder: Path, option: str) -> Path:
-    """`folder`, made where it is missing. Found out before anything is computed."""
+@contextmanager
+def writable(folder: Path, option: str) -> Iterator[Path]:
+    """`folder`, made where it is missing. Found out before anything is computed; removed again if that fails and left it empty."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        _make(folder, option)
+        yield folder
+    except BaseException:
+        with suppress(OSError):  # not empty, or never made
+            for path in missing:
+                path.rmdir()
+        raise
+
+
+def _make(folder: Path, option: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            return folder
+            pass
     except OSError as error:
         raise DrawingError("the folder cannot be written", where=str(folder), got=error.strerror, do=f"give another with {option}") from error

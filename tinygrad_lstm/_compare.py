@@ -18,6 +18,7 @@ from tinygrad_lstm._operation import recorded
 from tinygrad_lstm._recorder import recording
 from tinygrad_lstm._tape import Tape, canonical
 from tinygrad_lstm._tensor import Tensor
+from tinygrad_lstm._text import aligned
 
 __all__ = ["Comparison", "Rounding", "Row", "compare"]
 
@@ -88,14 +89,12 @@ class Comparison:
 
     def __str__(self) -> str:
         cells = [("quantity", "shape", "largest error", "verdict"), *map(_cells, self.rows)]
-        widths = [max(len(row[i]) for row in cells) for i in range(3)]
-        lines = ["  ".join((*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3])).rstrip() for row in cells]
         counts = Counter(row.verdict for row in self.rows)
         tolerances = ", ".join(f"{rtol:.0e}" for rtol in sorted({row.rtol for row in self.rows if row.rtol is not None}))
         return "\n".join(
             [
                 f"by hand and by backward from {self.root}, in the order in which backward runs",
-                *lines,
+                *aligned(cells),
                 f"{len(self.rows)} rows: {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}",
                 f"largest error = max|hand - tape| / max|tape|; right up to {tolerances or 'rounding'}, or within what rounding does to the value",
             ]
@@ -189,7 +188,7 @@ class Rounding:
     @functools.cached_property
     def _largest(self) -> float:
         values = (_plain(self.gradients[x]) for x in self.gradients.tape.values if x.requires_grad)
-        return max(float(np.max(np.abs(value), initial=0)) for value in values)
+        return max(float(np.max(np.abs(value), initial=0, where=np.isfinite(value))) for value in values)
 
     def _run(self, eps: float, seed: int) -> Gradients:
         tape, rng = self.gradients.tape, np.random.default_rng(seed)
@@ -229,7 +228,7 @@ def _check(gradients: Any, hand: Any, rtol: Any) -> None:
 
 def check_tolerance(where: str, rtol: Any) -> None:
     """Refuse what is no tolerance; None stands for the usual one."""
-    if rtol is not None and not (np.isscalar(rtol) and 0 <= rtol < np.inf):  # type: ignore[operator]
+    if rtol is not None and not (isinstance(rtol, (int, float, np.integer, np.floating)) and 0 <= rtol < np.inf):
         raise DataError("this is not a tolerance", where=f"{where}(rtol=...)", expected="a number from 0", got=repr(rtol))
 
 
@@ -249,9 +248,9 @@ def _plain(value: Any) -> Any:
 
 def _place(gradients: Gradients, key: Any, places: dict[int, int]) -> tuple[int, int, int]:
     """When backward finds a quantity: the step at which the value's sum is complete, its branches before it."""
-    if not isinstance(key, str) or " via " not in key:
+    value, consumer = gradients.parts(key)
+    if not consumer:
         return places[id(gradients.find(key))], 1, 0
-    value, _, consumer = key.partition(" via ")
     step = places[id(gradients.find(value))]
     gradients[key]  # an unknown consumer is refused here
     return step, 0, places[id(gradients.tape.names[canonical(consumer).partition("[")[0]][0])]

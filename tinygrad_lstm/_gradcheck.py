@@ -2,7 +2,8 @@
 
 Where every stage is analytic the derivative by an entry is ``imag(f(x + ih)) / h`` (the complex step: Squire & Trapp,
 1998). Nothing is subtracted, so h can be tiny and the result is exact to rounding. Elsewhere it is a central difference
-with Richardson extrapolation, at the step at which its own error estimate is smallest (Ridders, 1982).
+with Richardson extrapolation, at the step at which its own error estimate is smallest. So it is for single entries whose
+complex step underflows. At a kink there is no derivative, whatever a rule says by convention: nothing is decided there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from tinygrad_lstm._backward import gradients
 from tinygrad_lstm._compare import Rounding, check_tolerance
+from tinygrad_lstm._differences import FLOAT64, differentiate, weighted
 from tinygrad_lstm._errors import DataError, DtypeError, GradientError, ShapeError
 from tinygrad_lstm._recorder import recording
 from tinygrad_lstm._tape import Tape
@@ -25,7 +27,6 @@ from tinygrad_lstm._tensor import Tensor
 __all__ = ["Entry", "GradCheck", "gradcheck", "numeric_gradients"]
 
 H = 1e-100  # the complex step: its square vanishes beside any value in use, and its products do not underflow
-FLOAT64 = np.finfo(np.float64)
 EVERY_OUTPUT = 64  # up to so many entries of f's result have their own row of the Jacobian
 COMPLEX_STEP = ("complex step", 1e-9, "a complex step is exact to rounding")  # with the usual rtol, and why
 DIFFERENCES = ("central differences with Richardson extrapolation", 1e-6, "a difference is not exact: ten times its estimated error is added")
@@ -39,12 +40,12 @@ class Entry:
     tape: float
     numeric: float
     tolerance: float  # how far apart they may be
-    decided: bool  # whether the numeric value can be trusted: not beside a kink, nor where f is noisy
+    doubt: str  # why the numeric value cannot be trusted; empty where it can
 
     def __str__(self) -> str:
         apart = abs(self.tape - self.numeric)
         line = f"{self.name}: backward {self.tape:.10g}, numeric {self.numeric:.10g}, {apart:.2g} apart, tolerance {self.tolerance:.2g}"
-        return line if self.decided else f"{line}; undecided: the differences do not converge, as beside a kink or where f is noisy"
+        return f"{line}; undecided: {self.doubt}" if self.doubt else line
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def gradcheck(f: Callable[..., Any], *tensors: Any, rtol: float | None = None) -
     Returns
     -------
     GradCheck
-        True if all agree. As text it names the worst entries, both values, the tolerance and its reasons.
+        True if all agree. As text it names the worst entries, both values, the tolerance and its reasons. Where the numeric
+        derivative cannot be trusted, and at a kink, which has none, an entry is undecided, and does not count as agreeing.
 
     Raises
     ------
@@ -110,12 +112,14 @@ def gradcheck(f: Callable[..., Any], *tensors: Any, rtol: float | None = None) -
     failures: list[Entry] = []
     for k, weight in enumerate(weights):
         rounding = Rounding(gradients(at.result, weight.reshape(at.y.shape)))
-        for i, (x, (values, errors)) in enumerate(zip(at.inputs, numeric, strict=True)):
+        for i, (x, found) in enumerate(zip(at.inputs, numeric, strict=True)):
             what = f"d {sums[k]} / d {x.name or f'input {i}'}"
-            failures += _failures(what, rounding, x, values[k], errors[k], rtol, float(np.abs(weight) @ np.abs(at.y).ravel()))
+            tape = rounding.gradients[x] if x in rounding.gradients else np.zeros(x.shape)
+            at.mend_underflow(found[:, k], i, tape, weight)
+            failures += _failures(what, rounding, x, tape, found[:, k], rtol, float(np.abs(weight) @ np.abs(at.y).ravel()))
     failures.sort(key=lambda e: abs(e.tape - e.numeric) / max(e.tolerance, 1e-300), reverse=True)
     reason, tolerance = at.obstacle or "every stage is analytic", f"{rtol:.0e} of the value ({why}), and what rounding does to it"
-    return GradCheck(method, reason, tolerance, sum(values.size for values, _ in numeric), tuple(failures))
+    return GradCheck(method, reason, tolerance, sum(found[0].size for found in numeric), tuple(failures))
 
 
 def numeric_gradients(f: Callable[..., Any], *tensors: Any) -> list[np.ndarray]:
@@ -147,7 +151,7 @@ def numeric_gradients(f: Callable[..., Any], *tensors: Any) -> list[np.ndarray]:
     at = _Point(f, tensors, record=False)
     if at.y.size != 1:
         raise ShapeError("only a scalar function has a gradient", where="numeric_gradients", expected="one entry", got=at.y.shape)
-    return [values[0] for values, _ in at.derivatives(np.ones((1, 1)))]
+    return [found[0, 0] for found in at.derivatives(np.ones((1, 1)))]
 
 
 class _Point:
@@ -173,25 +177,36 @@ class _Point:
         with recording(self.record), np.errstate(all="ignore"):
             return self.f(*self._tensors(arrays))._array  # type: ignore[no-any-return]
 
-    def derivatives(self, weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each input the derivatives of the K weighted sums of f's entries, and their errors: both (K, *shape)."""
+    def derivatives(self, weights: np.ndarray) -> list[np.ndarray]:
+        """What `differentiate` returns of the K weighted sums of f's entries, for each input: of shape (4, K, *shape)."""
+        column = self._differences if self.obstacle else self._complex_step
         found = []
         for i, x in enumerate(self.arrays):
-            columns = np.array([self._column(i, j, weights) for j in np.ndindex(x.shape)]).reshape(x.size, 2, len(weights))
-            found.append(tuple(columns.transpose(1, 2, 0).reshape(2, len(weights), *x.shape)))
+            columns = np.array([column(i, j, weights) for j in np.ndindex(x.shape)]).reshape(x.size, 4, len(weights))
+            found.append(columns.transpose(1, 2, 0).reshape(4, len(weights), *x.shape))
         return found
 
-    def _column(self, i: int, j: tuple[int, ...], weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The derivatives by entry `j` of input `i`, and their errors."""
+    def mend_underflow(self, found: np.ndarray, i: int, tape: np.ndarray, weight: np.ndarray) -> None:
+        """Judge by differences what backward finds in input `i` and the complex step may have lost: h times it is no number."""
+        if not self.obstacle:
+            entries = np.moveaxis(found, 0, -1)
+            for j in map(tuple, np.argwhere((tape != 0) & (np.abs(found[0]) < FLOAT64.tiny / H)).tolist()):
+                entries[j] = self._differences(i, j, weight[np.newaxis])[:, 0]
 
-        def value(step: complex) -> np.ndarray:
-            moved = [a.astype(np.result_type(a, step)) for a in self.arrays]
-            moved[i][j] += step
-            return self(moved)
+    def _complex_step(self, i: int, j: tuple[int, ...], weights: np.ndarray) -> np.ndarray:
+        """The derivatives by entry `j` of input `i`. Nothing is known to be wrong with them."""
+        slope = weighted(weights, self._moved(i, j, 1j * H).imag.ravel() / H)
+        return np.array([slope, np.zeros_like(slope), *np.full((2, len(slope)), np.nan)])
 
-        if self.obstacle:
-            return _slope(value, abs(self.arrays[i][j]) or np.max(np.abs(self.arrays[i])), weights)
-        return weights @ (value(1j * H).imag.ravel() / H), np.zeros(len(weights))
+    def _differences(self, i: int, j: tuple[int, ...], weights: np.ndarray) -> np.ndarray:
+        size = abs(self.arrays[i][j]) or np.max(np.abs(self.arrays[i]))
+        return differentiate(lambda h: self._moved(i, j, h), size, weights)
+
+    def _moved(self, i: int, j: tuple[int, ...], step: complex) -> np.ndarray:
+        """The value of f where entry `j` of input `i` is moved."""
+        moved = [a.astype(np.result_type(a, step)) for a in self.arrays]
+        moved[i][j] += step
+        return self(moved)
 
     def _obstacle(self) -> str | None:
         """Why the complex step cannot be used, or None. Stages first; then a trial, for what f does outside the tape."""
@@ -210,44 +225,29 @@ class _Point:
         if z.dtype.kind != "c" or not np.allclose(z, self.y, rtol=1e-9, atol=1e-9 * np.max(np.abs(self.y), initial=0)):
             return "f gives another value on complex arrays"
         step = weights @ (z.imag.ravel() / H)
-        slope, doubt = _slope(lambda h: self([a + h * d for a, d in zip(self.arrays, along, strict=True)]), 1.0, weights)
+        slope, doubt, *_ = differentiate(lambda h: self([a + h * d for a, d in zip(self.arrays, along, strict=True)]), 1.0, weights)
         agree = (np.abs(step - slope) <= 1e-6 * np.abs(slope) + 10 * doubt).all()
         return None if agree else "a part of f is not analytic: along a random direction, the complex step and a difference disagree"
 
 
-@np.errstate(all="ignore")
-def _slope(value: Callable[[float], np.ndarray], size: float, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The derivative at 0 of weighted sums of ``value(h)`` by central differences, and its estimated error.
-
-    The steps go down in quarters, from large ones to some that are tiny beside `size`, what h is added to. Neighbours are
-    extrapolated (Richardson). The error of a pair is its distance to the pair before, plus what rounding does at its step;
-    the pair with the smallest error is taken.
-    """
-    top, bottom = 0.1 * max(1.0, size), 1e-7 * min(1.0, size or 1.0)
-    slopes, noise = [], []
-    for h in top * 0.25 ** np.arange(math.log(top / bottom, 4)):
-        up, down = value(h).ravel(), value(-h).ravel()
-        slopes.append(weights @ (up - down) / (2 * h))
-        noise.append(4 * FLOAT64.eps * (np.abs(weights) @ np.maximum(np.abs(up), np.abs(down)) + size * np.abs(slopes[-1])) / h)
-    coarse, fine = np.array(slopes[:-1]), np.array(slopes[1:])
-    better = fine + (fine - coarse) / 15
-    errors = np.abs(better[1:] - better[:-1]) + np.array(noise[2:])
-    errors[~np.isfinite(errors)] = np.inf
-    best = np.argmin(errors, axis=0), np.arange(len(weights))
-    return better[1:][best], errors[best]
-
-
-def _failures(what: str, rounding: Rounding, x: Tensor, numeric: np.ndarray, error: np.ndarray, rtol: float, size: float) -> list[Entry]:
+def _failures(what: str, rounding: Rounding, x: Tensor, tape: np.ndarray, found: np.ndarray, rtol: float, size: float) -> list[Entry]:
     """The derivatives by the entries of `x` that are off, or that differences cannot decide. `size` is that of f."""
-    found = rounding.gradients
-    tape = found[x] if x in found else np.zeros(x.shape)
+    numeric, error, left, right = found
     apart, tolerance = np.abs(tape - numeric), rtol * np.abs(numeric) + 10 * error
-    if x in found and (apart > tolerance).any():  # the rounding is measured only where it matters
+    if x in rounding.gradients and (apart > tolerance).any():  # the rounding is measured only where it matters
         tolerance = tolerance + rounding.moves(x, FLOAT64)
-    natural = max(np.max(np.abs(numeric), initial=0), size / max(1.0, np.max(np.abs(x._array), initial=0)))
-    decided = 10 * error <= 1e-3 * natural
+    largest = np.max(np.abs(numeric), initial=0, where=np.isfinite(numeric))
+    natural = max(largest, size / max(1.0, np.max(np.abs(x._array), initial=0)))
+    decided = (10 * error <= 1e-3 * natural + FLOAT64.tiny) & np.isnan(left)
     off = map(tuple, np.argwhere(~(decided & (apart <= tolerance))).tolist())
-    return [Entry(f"{what}{[*j] or ''}", float(tape[j]), float(numeric[j]), float(tolerance[j]), bool(decided[j])) for j in off]
+    doubts = {j: "" if decided[j] else _doubt(left[j], right[j]) for j in off}
+    return [Entry(f"{what}{[*j] or ''}", float(tape[j]), float(numeric[j]), float(tolerance[j]), doubt) for j, doubt in doubts.items()]
+
+
+def _doubt(left: float, right: float) -> str:
+    if np.isnan(left):
+        return "the differences do not converge, as beside a kink, where f is noisy or where it underflows"
+    return f"a kink at this point (slope {left:.6g} from the left, {right:.6g} from the right)"
 
 
 def _dense(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -32,9 +32,15 @@ class Gradients(Mapping[str, Any]):
         self._branches = {x: tuple(branches) for x, branches in arrived.items()}
 
     def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, str) and " via " in key:
-            return self._branch(key).gradient
-        return self._totals[self.find(key)]
+        value, consumer = self.parts(key)
+        return self._branch(value, consumer).gradient if consumer else self._totals[self.find(value)]
+
+    def parts(self, key: Any) -> tuple[Any, str]:
+        """The value that a key asks for, and the consumer where it asks for one branch. A value of just that name comes first."""
+        if not isinstance(key, str) or canonical(key) in self.tape.names:
+            return key, ""
+        value, _, consumer = key.partition(" via ")
+        return value, consumer
 
     def branches(self, key: Any) -> tuple[Branch, ...]:
         """What each use of a value sent back, before it was summed: one Branch an edge, by (stage, argument).
@@ -74,14 +80,13 @@ class Gradients(Mapping[str, Any]):
             )
         return key
 
-    def _branch(self, key: str) -> Branch:
-        value, _, consumer = key.partition(" via ")
+    def _branch(self, value: str, consumer: str) -> Branch:
         name, _, position = canonical(consumer).partition("[")
         found = [b for b in self.branches(value) if canonical(b.stage.name) == name and position in ("", f"{b.argument}]")]
         if len(found) != 1:
             have = ", ".join(f"{b.stage.name}[{b.argument}]" for b in self.branches(value))
             expected = f"one of {have}" if have else "a value with branches"
-            raise UnknownNameError(f"{len(found)} branches are called {key!r}", where="gradients", expected=expected)
+            raise UnknownNameError(f"{len(found)} branches are called '{value} via {consumer}'", where="gradients", expected=expected)
         return found[0]
 
     def __iter__(self) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,12 @@ from tinygrad_lstm._lstm import LSTM
 from tinygrad_lstm._series import read_series, scale
 from tinygrad_lstm._tape import Tape
 from tinygrad_lstm._tensor import Tensor
+from tinygrad_lstm._text import aligned
 
 __all__ = ["Problem", "describe_forks", "judge", "problem"]
 
+ENTRIES = 1000  # of x: so many are differentiated by one at a time, each by one forward run ..
+SUMS = 100  # .. and more than that in so many sums, since both the runs and the length of each grow with x
 TOLERANCE = 1e-9  # relative; complex steps are exact to rounding, so a judge that differs by more is wrong
 
 
@@ -54,16 +58,45 @@ class Problem:
         a, c = self.state
         return {**self.lstm.parameters(), "x": self.x, "a<0>": a, "c<0>": c}
 
+    @cached_property
+    def directions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Along what x is moved: for each of its entries a direction's number, and how far the entry goes.
+
+        Each direction is one entry. Of a long x it is many, with random weights of which none is small: one wrong entry, or
+        any number of them, makes the derivative along their direction wrong.
+        """
+        size, shape = self.x.size, self.x.shape
+        if size <= ENTRIES:
+            return np.arange(size).reshape(shape), np.ones(shape)
+        rng = np.random.default_rng(0)
+        return (np.arange(size) % SUMS).reshape(shape), rng.uniform(0.5, 1.5, shape) * rng.choice([-1, 1], shape)
+
+    @property
+    def probes(self) -> str:
+        """What `numeric` differentiates by."""
+        entries = sum(value.size for value in self.judged().values())
+        if self.x.size <= ENTRIES:
+            return f"each of {entries} entries"
+        return f"each of {entries - self.x.size} entries, and by the {self.x.size} of x in {SUMS} random sums, each entry in one of them"
+
+    def along(self, by_x: np.ndarray) -> np.ndarray:
+        """The derivatives along the directions, from those by the entries of x."""
+        number, weight = self.directions
+        return np.bincount(number.ravel(), (weight * by_x).ravel())
+
     def numeric(self) -> dict[str, np.ndarray]:
+        """Numeric derivatives by everything judged; of x, along its directions."""
         values = self.judged()
         names = list(self.lstm.parameters())
+        number, weight = self.directions
 
         def error(*tensors: Any) -> Any:
-            *parameters, x, a, c = tensors
+            *parameters, steps, a, c = tensors
             lstm = LSTM.from_arrays(dict(zip(names, parameters, strict=True)))
-            return lstm.error(x, self.targets, (a, c), self.mask)
+            return lstm.error(self.x.numpy() + weight * steps[number], self.targets, (a, c), self.mask)
 
-        return dict(zip(values, numeric_gradients(error, *values.values()), strict=True))
+        places = values | {"x": Tensor(np.zeros(number.max() + 1))}
+        return dict(zip(values, numeric_gradients(error, *places.values()), strict=True))
 
 
 def problem(options: Any) -> Problem:
@@ -124,16 +157,17 @@ def judge(found: Gradients, case: Problem) -> tuple[str, bool]:
     """The table of the three judges, and whether they agree in every row."""
     hand = case.by_hand()
     by_hand_rows = compare(found, {name: hand[name] for name in case.judged()}, TOLERANCE).rows
-    numeric_rows = {row.name: row for row in compare(found, case.numeric(), TOLERANCE).rows}
+    by_x, numeric = found["x"], case.numeric()
+    numeric["x"] = by_x + (numeric["x"] - case.along(by_x))[case.directions[0]]  # a sum's difference is laid on each of its entries
+    numeric_rows = {row.name: row for row in compare(found, numeric, TOLERANCE).rows}
     table = [("gradient of", "shape", "tape - by hand", "tape - numeric", "verdict")]
     right = 0
     for row in by_hand_rows:
-        numeric = numeric_rows[row.name]
-        right += row.ok and numeric.ok
-        verdict = "right" if row.ok and numeric.ok else f"by hand {row.verdict}, numeric {numeric.verdict}"
-        table.append((row.name, str(row.shape), _error(row), _error(numeric), verdict))
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in table]
+        other = numeric_rows[row.name]
+        right += row.ok and other.ok
+        verdict = "right" if row.ok and other.ok else f"by hand {row.verdict}, numeric {other.verdict}"
+        table.append((row.name, str(row.shape), _error(row), _error(other), verdict))
+    lines = aligned(table)
     lines.append(f"{right} of {len(by_hand_rows)} right; errors are max|difference| / max|tape|, right up to {TOLERANCE:.0e}")
     return "\n".join(lines), right == len(by_hand_rows)
 

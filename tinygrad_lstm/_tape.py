@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm._node import Node, frozen
+from tinygrad_lstm._text import aligned
 
 __all__ = ["Branch", "Fork", "Stage", "Tape", "ancestors", "canonical"]
 
@@ -208,8 +209,7 @@ class Tape:
                     self._mark(stage.output),
                 )
             )
-        widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        lines = ["  ".join((*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3])).rstrip() for row in rows]
+        lines = aligned(rows)
         leaves = [f"  {self.label(x)} {x.shape}  {self._mark(x)}" for x in self.leaves if self._mark(x)]
         if leaves:
             lines += ["forks among the leaves:", *leaves]

@@ -71,14 +71,15 @@ def lstm(lstm: Any, x: Any, targets: Any, state: Any = None, mask: Sequence[Any]
     p = SimpleNamespace(**{name: _array(value) for name, value in lstm.parameters().items()})
     x, targets = _array(x, p.b_f.dtype), _array(targets, p.b_f.dtype)
     zero = np.zeros((x.shape[1], len(p.b_f)), p.b_f.dtype)
-    a, c = (zero + _array(s, zero.dtype) for s in (state or (zero, zero)))
+    state = (zero, zero) if state is None else state
+    a, c = (zero + _array(s, zero.dtype) for s in state)
     m = np.ones(len(x)) if mask is None else np.asarray(mask)
     last = int(np.flatnonzero(m)[-1]) + 1  # later blocks do not reach Error
     blocks = []
     for t in range(last):
         blocks.append(_forward(p, x[t], a, c))
         a, c = blocks[t].a, blocks[t].c
-    found = _derive(p, x, targets, state or (), m, blocks, AS_PRINTED if as_printed else frozenset())
+    found = _derive(p, x, targets, state, m, blocks, AS_PRINTED if as_printed else frozenset())
     return {name: np.array(value) for name, value in found.items()}  # copies: what is planted in one does not show in another
 
 
