@@ -18,6 +18,7 @@ from tinygrad_lstm._errors import GradientError
 from tinygrad_lstm._gradients import Gradients
 from tinygrad_lstm._hooks import conjugate, hooked
 from tinygrad_lstm._node import Node, edited
+from tinygrad_lstm._operation import past_selection
 from tinygrad_lstm._recorder import detector, recorder, recording, watching
 from tinygrad_lstm._tape import Branch, Stage, Tape, ancestors
 
@@ -57,6 +58,7 @@ def reverse(
 
 def _walk(nodes: list[Any], totals: dict[Any, Any], arrived: Any, create_graph: bool, sums: set[Any]) -> dict[Any, Any]:
     watch = detector() if watching else None
+    selecting = recorder.selecting
     for node in reversed(nodes):
         if arrived is None:
             g = totals.pop(node)
@@ -74,8 +76,8 @@ def _walk(nodes: list[Any], totals: dict[Any, Any], arrived: Any, create_graph: 
             rules = watch.guard(node, rules)
         output, read = (node, node._inputs) if create_graph else (node._array, values)
         if op.selects:
-            recorder.selecting = True  # for the rules of the stages before it
-        add = op.add
+            selecting = recorder.selecting = True  # for the stages before it
+        add, variadic, guarded = op.add, op.variadic, selecting and op.elementwise
         i = len(values)
         for x in reversed(node._inputs):
             i -= 1
@@ -89,21 +91,27 @@ def _walk(nodes: list[Any], totals: dict[Any, Any], arrived: Any, create_graph: 
             if add is not None and x in sums and value.shape and watch is None:  # no zeros are made for what the stage did not read
                 add(totals[x], g, **params)
                 continue
-            contribution = rules[0](g, output, read, i, **params) if op.variadic else rules[i](g, output, *read, **params)
+            if variadic:
+                contribution = rules[0](g, output, read, i, **params)
+            elif guarded:
+                contribution = past_selection(rules[i], x, g, output, read, params)
+            else:
+                contribution = rules[i](g, output, *read, **params)
             if contribution.dtype is not value.dtype or contribution.shape != value.shape:
                 contribution = _conform(contribution, value, node, i)
             if arrived is not None:
                 arrived[x].append(Branch(Stage(node), i, contribution if create_graph else _frozen(contribution)))
             elif x not in totals:
                 totals[x] = contribution
-            elif x in sums:
-                totals[x] += contribution
             else:
-                totals[x] = totals[x] + contribution
-                if not create_graph:
-                    sums.add(x)
-            if watch is not None and arrived is None:
-                watch.added(x, totals[x], contribution)
+                if x in sums:
+                    totals[x] += contribution
+                else:
+                    totals[x] = totals[x] + contribution
+                    if not create_graph:
+                        sums.add(x)
+                if watch is not None:
+                    watch.added(x, totals[x], contribution)
     return totals
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -192,7 +193,7 @@ class LSTM:
         outputs = []
         for t in range(1, len(x) + 1):
             with block(t):
-                a, c = self.cell(x[t - 1].named("x"), a, c)
+                a, c = self.cell(_at(x, t).named("x"), a, c)
             outputs.append(a)
         return stack(outputs).named("a"), (a, c)
 
@@ -224,9 +225,9 @@ class LSTM:
         errors = []
         for t in range(1, len(x) + 1):
             with block(t):
-                a, c = self.cell(x[t - 1].named("x"), a, c)
+                a, c = self.cell(_at(x, t).named("x"), a, c)
                 if has_loss[t - 1]:
-                    errors.append(squared_error(a, targets[t - 1].named("â")).named("Error"))
+                    errors.append(squared_error(a, _at(targets, t).named("â")).named("Error"))
         return add_n(*errors).named("Error")
 
     def _start(self, x: Any, state: Any) -> tuple[Any, Any, Any]:
@@ -262,10 +263,15 @@ class LSTM:
         return tensor if tensor.name == name or not tensor.requires_grad else copy(tensor).named(name)
 
 
+def _at(sequence: Tensor, t: int) -> Any:
+    """Block t's entry of a sequence: a stage only where the sequence is differentiated."""
+    return sequence[t - 1] if sequence.requires_grad else sequence._leaf(sequence._kept()[t - 1])
+
+
 def _check_finite(tensor: Tensor, name: str, blocks: Sequence[Any] | None = None) -> None:
     """Refuse NaN and inf; of the rows of `tensor` only those count that `blocks` marks, if it is given."""
-    finite = np.isfinite(tensor._array)
-    if not finite.all():
+    if not math.isfinite(np.vdot(tensor._array, tensor._array).real):  # the cheapest test of all entries at once
+        finite = np.isfinite(tensor._array)
         finite = finite if blocks is None else (finite.T | (np.asarray(blocks) == 0)).T
         for at in np.argwhere(~finite)[:1].tolist():
             where = f"{name}[{', '.join(map(str, at))}]"

@@ -165,6 +165,10 @@ class Node:
             self._frozen = None
         return self._array
 
+    def _kept(self) -> np.ndarray:
+        """The value, as an array that a stage may keep."""
+        return self._snapshot() if self._exposed else self._array
+
     def _snapshot(self) -> np.ndarray:
         """The value of an exposed leaf, as an array that nobody outside this package can change."""
         if sys.getrefcount(self._array) == 2:  # the user let go of what `_expose` handed out

@@ -19,7 +19,7 @@ from tinygrad_lstm._errors import DtypeError, Error, GradientError, IndexingErro
 from tinygrad_lstm._node import SCALARS, Node, frozen, own
 from tinygrad_lstm._recorder import detector, recorder, watching
 
-__all__ = ["NUMPY", "Operation", "implements", "operation", "unbroadcast"]
+__all__ = ["NUMPY", "Operation", "implements", "operation", "past_selection", "unbroadcast"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -40,7 +40,10 @@ class Operation:
         :func:`gradcheck` uses the complex step where all stages do.
     selects : bool, default False
         Whether it lets only some entries of an input through (``where``, an index). What stands in the others, even a
-        NaN, must not come back: where a tape selects, the rules look out for it.
+        NaN, must not come back: where a tape selects, backward looks out for it.
+    elementwise : bool, default False
+        Whether each entry of the output depends on one entry of each input, with broadcasting: then :func:`past_selection`
+        can look out for its rules.
 
     Attributes
     ----------
@@ -55,11 +58,14 @@ class Operation:
         the rule returns to `total`, in place, at the cost of those few.
     """
 
-    def __init__(self, forward: Callable[..., Any], name: str | None = None, analytic: bool = False, selects: bool = False) -> None:
+    def __init__(
+        self, forward: Callable[..., Any], name: str | None = None, analytic: bool = False, selects: bool = False, elementwise: bool = False
+    ) -> None:
         self.name = name or forward.__name__
         self.forward = forward
         self.analytic = analytic
         self.selects = selects
+        self.elementwise = elementwise
         signature = inspect.signature(forward).parameters.values()
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in signature)
         fixed = [p for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -202,16 +208,28 @@ def implements(*functions: Any) -> Callable[[Function], Function]:
     return declare
 
 
-def operation(*functions: Any, name: str | None = None, analytic: bool = False, selects: bool = False) -> Callable[[Callable[..., Any]], Recorded]:
+def operation(*functions: Any, **options: Any) -> Callable[[Callable[..., Any]], Recorded]:
     """Make a recorded function of a forward function, known to NumPy as `functions`.
 
-    Its rules follow with ``@<name>.rule``, one for each argument, in the arguments' order.
+    Its rules follow with ``@<name>.rule``, one for each argument. The options are those of :class:`Operation`.
     """
 
     def declare(forward: Callable[..., Any]) -> Recorded:
-        return implements(*functions)(recorded(Operation(forward, name, analytic, selects)))
+        return implements(*functions)(recorded(Operation(forward, **options)))
 
     return declare
+
+
+def past_selection(rule: Callable[..., Any], x: Any, g: Any, y: Any, read: Any, params: dict[str, Any]) -> Any:
+    """What the rule of an elementwise operation sends back to `x`, but 0 where no gradient arrives and the slope is not finite.
+
+    Such a zero comes from a stage that selects: what happened in the entries it left behind has no influence, and 0 * inf
+    would make it a NaN.
+    """
+    whole = [np.broadcast_to(v, y.shape) if hasattr(v, "shape") else v for v in read]
+    with np.errstate(invalid="ignore"):
+        sent = rule(g, y, *whole, **params)
+    return unbroadcast(np.where(np.logical_and(np.equal(g, 0), np.logical_not(np.isfinite(sent))), 0, sent), x)
 
 
 def unbroadcast(gradient: Any, x: Any) -> Any:

@@ -124,7 +124,7 @@ def subtract_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(-g, b)
 
 
-@operation(np.multiply, analytic=True)
+@operation(np.multiply, analytic=True, elementwise=True)
 def multiply(a: Any, b: Any) -> Any:
     """``a * b``, entry by entry, as :func:`numpy.multiply`."""
     return a * b
@@ -132,12 +132,12 @@ def multiply(a: Any, b: Any) -> Any:
 
 @multiply.rule
 def multiply_a(g: Any, y: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(times(g, b), a)
+    return unbroadcast(g * b, a)
 
 
 @multiply.rule
 def multiply_b(g: Any, y: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(times(g, a), b)
+    return unbroadcast(g * a, b)
 
 
 @operation(np.divide, analytic=True)
@@ -354,7 +354,7 @@ def logaddexp_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(times(g, sigmoid(gap(b, a))), b)
 
 
-@operation(np.tanh, analytic=True)
+@operation(np.tanh, analytic=True, elementwise=True)
 def tanh(x: Any) -> Any:
     """The hyperbolic tangent, as :func:`numpy.tanh`."""
     return np.tanh(x)
@@ -362,10 +362,10 @@ def tanh(x: Any) -> Any:
 
 @tanh.rule
 def tanh_x(g: Any, y: Any, x: Any) -> Any:
-    return times(g, 1 - y * y)
+    return g * (1 - y * y)
 
 
-@operation(analytic=True)
+@operation(analytic=True, elementwise=True)
 @np.errstate(over="ignore")  # exp(-x) is inf where the result is 0
 def sigmoid(x: Any) -> Any:
     """The logistic function ``1 / (1 + exp(-x))``, to full relative precision at both ends."""
@@ -374,7 +374,7 @@ def sigmoid(x: Any) -> Any:
 
 @sigmoid.rule
 def sigmoid_x(g: Any, y: Any, x: Any) -> Any:
-    return times(g, y * (1 - y))
+    return g * (y * (1 - y))
 
 
 @operation(selects=True)

@@ -35,8 +35,8 @@ def squared_error(prediction: Any, target: Any) -> Any:
     Tensor or ndarray
         A scalar.
     """
-    difference = target - prediction
-    return 0.5 * (difference * difference).sum()
+    difference = (target - prediction).ravel()
+    return 0.5 * np.dot(difference, difference)
 
 
 @squared_error.rule
