@@ -139,8 +139,8 @@ def test_plain_arrays_and_no_grad(row, make):
         "reversed": [np.flip(np.flip(a).copy()) for a in arrays],
         "byte-swapped": [a.astype(">f8") for a in arrays],
     }
-    for given in layouts.values():
-        for found, right in zip(slopes(given), expected, strict=True):
+    for inputs in layouts.values():
+        for found, right in zip(slopes(inputs), expected, strict=True):
             close(found, right, 1e-12)
 
 
