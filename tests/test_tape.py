@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 import pytest
 
-from tinygrad_lstm import Error, GradientError, ShapeError, Tensor, UnknownNameError, block, gradients, no_grad, tanh
+from tinygrad_lstm import LSTM, Error, GradientError, ShapeError, Tensor, UnknownNameError, block, gradients, no_grad, tanh
 
 
 @pytest.fixture
@@ -365,3 +365,17 @@ def test_threads_add_to_one_leaf():
     finally:
         sys.setswitchinterval(interval)
     assert x.grad.tolist() == [800.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: gradients(5), "gradients: only a Tensor can be differentiated: expected a Tensor, got int"),
+        (lambda: Tensor(1.0, name=5), "a name is a str"),
+        (lambda: LSTM(1, 1, rng=-1), "seed from 0 or a Generator, got -1"),
+        (lambda: LSTM(1, 1, rng="a"), "seed from 0 or a Generator"),
+    ],
+)
+def test_what_is_no_argument_is_refused(make, match):
+    with pytest.raises(Error, match=match):
+        make()

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm._errors import GradientError
+from tinygrad_lstm._errors import DtypeError, GradientError
 from tinygrad_lstm._gradients import Gradients
 from tinygrad_lstm._hooks import conjugate, hooked
 from tinygrad_lstm._node import Node, edited
@@ -179,7 +179,8 @@ def gradients(root: Any, gradient: Any = None, create_graph: bool = False) -> Gr
     """
     arrived: dict[Any, list[Branch]] = defaultdict(list)
     with recording(create_graph):
-        totals = reverse(ancestors(root), {root: seed(root, gradient, create_graph)}, arrived, create_graph)
+        start = seed(root, gradient, create_graph)
+        totals = reverse(ancestors(root), {root: start}, arrived, create_graph)
         totals |= {x: summed(branches) for x, branches in arrived.items() if x._op is None}
         totals = {x: outgoing(x, g) for x, g in totals.items()}
         branches = {x: [_branch(b) for b in reversed(arrived[x])] for x in arrived}
@@ -207,6 +208,8 @@ def _branch(branch: Branch) -> Branch:
 
 def seed(root: Any, gradient: Any, create_graph: bool = False) -> Any:
     """The gradient that arrives at `root`: `gradient`, or 1 for a scalar. A Tensor if the walk is to have a tape."""
+    if not isinstance(root, Node):
+        raise DtypeError("only a Tensor can be differentiated", where="gradients", expected="a Tensor", got=type(root).__name__)
     if not root._requires_grad:
         raise GradientError(
             "there is nothing to differentiate",

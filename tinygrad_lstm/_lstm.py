@@ -80,7 +80,12 @@ class LSTM:
             raise DtypeError(
                 "an LSTM computes in single or double precision", where="LSTM(dtype=...)", expected="float32 or float64", got=np.dtype(dtype)
             )
-        rng, reach = np.random.default_rng(rng), hidden_size**-0.5
+        try:
+            rng, reach = np.random.default_rng(rng), hidden_size**-0.5
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                "this is no source of random numbers", where="LSTM(rng=...)", expected="a seed from 0 or a Generator", got=repr(rng)
+            ) from error
         arrays = {name: rng.uniform(-reach, reach, (hidden_size, hidden_size + input_size)) for name in WEIGHTS}
         arrays |= {name: np.full(hidden_size, forget_bias if name == "b_f" else 0.0) for name in BIASES}
         self._take({name: Tensor(array, True, name, dtype) for name, array in arrays.items()})

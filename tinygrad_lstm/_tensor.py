@@ -59,6 +59,8 @@ class Tensor(Methods):
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None, dtype: Any = None) -> None:
         if isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) for x in data):
             raise DtypeError("a Tensor of Tensors would lose their gradients", where="Tensor(...)", do="use stack or concatenate")
+        if not (name is None or isinstance(name, str)):
+            raise DtypeError("a name is a str", where="Tensor(name=...)", got=repr(name))
         array = own(data._array if isinstance(data, Tensor) else data, dtype)
         super().__init__(array, False, name, recorder.block)
         if requires_grad:
