@@ -208,7 +208,7 @@ def _branch(branch: Branch) -> Branch:
 
 def seed(root: Any, gradient: Any, create_graph: bool = False) -> Any:
     """The gradient that arrives at `root`: `gradient`, or 1 for a scalar. A Tensor if the walk is to have a tape."""
-    if not isinstance(root, Node):
+    if not hasattr(root, "_requires_grad"):
         raise DtypeError("only a Tensor can be differentiated", where="gradients", expected="a Tensor", got=type(root).__name__)
     if not root._requires_grad:
         raise GradientError(

@@ -180,8 +180,21 @@ def recorded(op: Operation) -> Recorded:
             watch.forward(output, op, inputs, values)
         return output
 
-    call.op, call.rule = op, op.rule  # type: ignore[attr-defined]
+    call.op, call.rule, call.__doc__ = op, op.rule, described(op)  # type: ignore[attr-defined]
     return call  # type: ignore[return-value]
+
+
+def described(op: Operation) -> str:
+    """The docstring of an operation; where its forward function says nothing of them, with the sections that all share."""
+    doc = inspect.cleandoc(op.forward.__doc__ or "")
+    if not doc or op.variadic:
+        return doc
+    inputs = f"{', '.join(op.arguments)} : Tensor or array_like\n    Of any shape that NumPy accepts here."
+    options = "".join(f"\n{name} : optional\n    As NumPy has it." for name in op.parameters)
+    result = "Tensor or ndarray\n    A Tensor, recorded, where an input is one that requires gradients."
+    errors = "ShapeError, DtypeError\n    Where the inputs' shapes or dtypes do not fit."
+    sections = {"Parameters": inputs + options, "Returns": result, "Raises": errors}
+    return "\n\n".join([doc, *(f"{title}\n{'-' * len(title)}\n{text}" for title, text in sections.items() if f"{title}\n---" not in doc)])
 
 
 def _keep_arrays(inputs: tuple[Any, ...], values: list[Any], node: Node) -> tuple[Any, ...]:
