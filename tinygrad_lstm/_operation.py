@@ -58,6 +58,8 @@ class Operation:
         the rule returns to `total`, in place, at the cost of those few.
     """
 
+    __slots__ = ("add", "analytic", "arguments", "elementwise", "forward", "name", "parameters", "rules", "selects", "variadic")
+
     def __init__(
         self, forward: Callable[..., Any], name: str | None = None, analytic: bool = False, selects: bool = False, elementwise: bool = False
     ) -> None:
