@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_lstm._errors import DtypeError, GradientError
 from tinygrad_lstm._gradients import Gradients
 from tinygrad_lstm._hooks import conjugate, hooked
-from tinygrad_lstm._node import Node, edited
+from tinygrad_lstm._node import Node, edited, frozen
 from tinygrad_lstm._operation import past_selection
 from tinygrad_lstm._recorder import detector, recorder, recording, watching
 from tinygrad_lstm._tape import Branch, Stage, Tape, ancestors
@@ -100,7 +100,8 @@ def _walk(nodes: list[Any], totals: dict[Any, Any], arrived: Any, create_graph: 
             if contribution.dtype is not value.dtype or contribution.shape != value.shape:
                 contribution = _conform(contribution, value, node, i)
             if arrived is not None:
-                arrived[x].append(Branch(Stage(node), i, contribution if create_graph else _frozen(contribution)))
+                # copies: what different keys of Gradients return never shares memory
+                arrived[x].append(Branch(Stage(node), i, contribution if create_graph else frozen(np.asarray(contribution))))
             elif x not in totals:
                 totals[x] = contribution
             else:
@@ -185,7 +186,7 @@ def gradients(root: Any, gradient: Any = None, create_graph: bool = False) -> Gr
         totals = {x: outgoing(x, g) for x, g in totals.items()}
         branches = {x: [_branch(b) for b in reversed(arrived[x])] for x in arrived}
     if not create_graph:
-        totals = {x: _frozen(g) for x, g in totals.items()}
+        totals = {x: frozen(np.asarray(g)) for x, g in totals.items()}
     return Gradients(Tape(root), totals, branches)
 
 
@@ -243,13 +244,6 @@ def _start(root: Any, gradient: Any, create_graph: bool) -> Any:
         return gradient if gradient._array.dtype == root._array.dtype else gradient.astype(root._array.dtype)  # type: ignore[attr-defined]
     start = np.array(getattr(gradient, "_array", gradient), root._array.dtype)
     return root._leaf(start) if create_graph else start
-
-
-def _frozen(value: Any) -> np.ndarray:
-    """A read-only copy: what different keys of Gradients return never shares memory."""
-    array = np.array(value)
-    array.flags.writeable = False
-    return array
 
 
 def _conform(contribution: Any, value: np.ndarray, node: Any, i: int) -> Any:

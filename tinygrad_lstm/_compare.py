@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_lstm._backward import Gradients
 from tinygrad_lstm._backward import gradients as differentiate
 from tinygrad_lstm._errors import DataError, DtypeError, UnknownNameError
+from tinygrad_lstm._node import NUMBERS
 from tinygrad_lstm._operation import recorded
 from tinygrad_lstm._recorder import recording
 from tinygrad_lstm._tape import Tape, canonical
@@ -237,7 +238,7 @@ def _numbers(key: Any, value: Any) -> np.ndarray:
         array = np.asarray(_plain(value))
     except ValueError as error:  # ragged lists
         raise DtypeError("the hand value is no array", where=str(key), got=str(error)) from error
-    if array.dtype.kind not in "biufc":
+    if array.dtype.kind not in NUMBERS:
         raise DtypeError("the hand value does not hold numbers", where=str(key), expected="an array, a Tensor or a number", got=type(value).__name__)
     return array
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm._errors import GradientError
-from tinygrad_lstm._node import Node
+from tinygrad_lstm._node import Node, read_only
 
 __all__ = ["Handle", "Hooks", "conjugate", "hooked"]
 
@@ -52,11 +52,7 @@ def conjugate(g: Any) -> Any:
 
 def _shown(total: Any) -> Any:
     """What a hook may look at and keep, but not change."""
-    if isinstance(total, Node):
-        return total
-    view = total.view()
-    view.flags.writeable = False
-    return view
+    return total if isinstance(total, Node) else read_only(total)
 
 
 def _replacement(node: Any, answer: Any, total: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from tinygrad_lstm._errors import DataError, DtypeError, ShapeError
 from tinygrad_lstm._ops.complex import copy
+from tinygrad_lstm._ops.elementwise import finite as all_finite
 from tinygrad_lstm._ops.elementwise import sigmoid, tanh
 from tinygrad_lstm._ops.loss import squared_error
 from tinygrad_lstm._ops.product import linear
@@ -275,7 +275,7 @@ def _at(sequence: Tensor, t: int) -> Any:
 
 def _check_finite(tensor: Tensor, name: str, blocks: Sequence[Any] | None = None) -> None:
     """Refuse NaN and inf; of the rows of `tensor` only those count that `blocks` marks, if it is given."""
-    if not math.isfinite(np.vdot(tensor._array, tensor._array).real):  # the cheapest test of all entries at once
+    if not all_finite(tensor):
         finite = np.isfinite(tensor._array)
         finite = finite if blocks is None else (finite.T | (np.asarray(blocks) == 0)).T
         for at in np.argwhere(~finite)[:1].tolist():

@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_lstm._errors import DtypeError
 from tinygrad_lstm._recorder import next_order, recorder
 
-__all__ = ["SCALARS", "Node", "edited", "frozen", "own"]
+__all__ = ["NUMBERS", "SCALARS", "Node", "edited", "frozen", "own", "read_only"]
 
 SCALARS = (int, float, complex, np.generic)  # immutable: stages keep them as they are, so that Python's stay weak (NEP 50)
 
@@ -58,6 +58,13 @@ def frozen(value: Any) -> Any:
     elif isinstance(value, dict):
         value = {key: frozen(v) for key, v in value.items()}
     return value
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """The same memory, for somebody who may look at it and keep it, but not write."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 class Node:
@@ -180,8 +187,8 @@ class Node:
 
 
 def edited(node: Node, seen: np.ndarray) -> bool:
-    """Whether the value of `node` is no longer what a stage saw when it read it."""
-    return seen is not node._array and not _same(seen, node._array)
+    """Whether the value of `node` is no longer what a stage saw, where that is not the very array."""
+    return not _same(seen, node._array)
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm._errors import DtypeError, Error, GradientError
-from tinygrad_lstm._node import Node
+from tinygrad_lstm._node import Node, read_only
 from tinygrad_lstm._operation import NUMPY, implements
 
 __all__ = ["NumPy", "numpy_function"]
@@ -100,11 +100,7 @@ def _asked(function: Any) -> None:
 
 def _array(x: Any) -> Any:
     """The array of a Tensor, for looking at: read-only."""
-    if not isinstance(x, Node):
-        return x
-    view = x._array.view()
-    view.flags.writeable = False
-    return view
+    return read_only(x._array) if isinstance(x, Node) else x
 
 
 for _question in (

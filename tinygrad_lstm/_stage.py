@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm._errors import DtypeError, Error, GradientError
-from tinygrad_lstm._node import Node
+from tinygrad_lstm._node import NUMBERS, Node, read_only
 from tinygrad_lstm._operation import Function, Operation, recorded
 
 __all__ = ["stage"]
@@ -99,17 +99,9 @@ def _guarded(forward: Callable[..., Any], name: str) -> Callable[..., Any]:
 
     @functools.wraps(forward)
     def guarded(*inputs: Any, **params: Any) -> Any:
-        array = forward(*map(_read_only, inputs), **params)
-        if isinstance(array, Node) or np.asarray(array).dtype.kind not in "biufc":
+        array = forward(*(read_only(x) if isinstance(x, np.ndarray) else x for x in inputs), **params)
+        if isinstance(array, Node) or np.asarray(array).dtype.kind not in NUMBERS:
             raise DtypeError("a stage's forward function returns an array of numbers", where=name, got=type(array).__name__)
         return array
 
     return guarded
-
-
-def _read_only(x: Any) -> Any:
-    if not isinstance(x, np.ndarray):
-        return x
-    view = x.view()
-    view.flags.writeable = False
-    return view

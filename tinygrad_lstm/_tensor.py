@@ -220,7 +220,7 @@ class Tensor(Methods):
 
     def detach(self) -> Tensor:
         """The same value as a leaf without gradient: where a carried state is cut off from its past."""
-        leaf: Tensor = self._leaf(self._snapshot() if self._exposed else self._array)
+        leaf: Tensor = self._leaf(self._kept())
         leaf._label, leaf._block = self._label, self._block
         return leaf
 
