@@ -8,6 +8,7 @@ from tinygrad_lstm._backward import Gradients, gradients
 from tinygrad_lstm._checkpoint import checkpoint
 from tinygrad_lstm._compare import Comparison, compare
 from tinygrad_lstm._errors import AnomalyError, DataError, DrawingError, DtypeError, Error, GradientError, IndexingError, ShapeError, UnknownNameError
+from tinygrad_lstm._explain import Explanation, explain
 from tinygrad_lstm._gradcheck import gradcheck
 from tinygrad_lstm._lstm import LSTM
 from tinygrad_lstm._memory import keep_freed_memory
@@ -26,6 +27,7 @@ from tinygrad_lstm._ops.select import *
 from tinygrad_lstm._ops.shape import *
 from tinygrad_lstm._ops.split import *
 from tinygrad_lstm._ops.trigonometric import *
+from tinygrad_lstm._paths import Paths, paths
 from tinygrad_lstm._recorder import block, enable_grad, no_grad
 from tinygrad_lstm._stage import stage
 from tinygrad_lstm._tape import Branch, Fork, Stage, Tape

@@ -22,7 +22,7 @@ from tinygrad_lstm._operation import past_selection
 from tinygrad_lstm._recorder import detector, recorder, recording, watching
 from tinygrad_lstm._tape import Branch, Stage, Tape, ancestors
 
-__all__ = ["Gradients", "backward", "gradients", "reverse", "seed"]
+__all__ = ["Gradients", "backward", "edit_error", "gradients", "reverse", "seed"]
 
 
 def reverse(
@@ -85,7 +85,7 @@ def _walk(nodes: list[Any], totals: dict[Any, Any], arrived: Any, create_graph: 
                 continue
             value = values[i]
             if value is not x._array and edited(x, value):
-                raise _edited(x, node)
+                raise edit_error(x, node)
             if not x._requires_grad:
                 continue
             if add is not None and x in sums and value.shape and watch is None:  # no zeros are made for what the stage did not read
@@ -273,7 +273,8 @@ def _spent(node: Any) -> GradientError:
     )
 
 
-def _edited(x: Any, node: Any) -> GradientError:
+def edit_error(x: Any, node: Any) -> GradientError:
+    """What is raised where a value is no longer what a stage saw."""
     return GradientError(
         f"{x.name or 'a value'} {x.shape} was edited after the stage had read it, so the derivative may be wrong",
         where=_where(node),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tinygrad_lstm._errors import UnknownNameError
-from tinygrad_lstm._node import Node
 from tinygrad_lstm._tape import Branch, Tape, canonical
 
 __all__ = ["Gradients"]
@@ -60,25 +58,7 @@ class Gradients(Mapping[str, Any]):
         UnknownNameError
             If there is none on the tape, if several have that name, or if it is a constant.
         """
-        where = f"gradients of {self.tape.label(self.tape.root)}"
-        if isinstance(key, str):
-            found = self.tape.names.get(canonical(key), [])
-            if not found:
-                near = difflib.get_close_matches(canonical(key), self.tape.names, n=1)
-                do = f"did you mean {near[0]!r}?" if near else "print(loss.tape) lists them"
-                raise UnknownNameError(f"no value is called {key!r}", where=where, do=do)
-            if len(found) > 1:
-                raise UnknownNameError(f"{len(found)} values are called {key!r}", where=where, do="ask with the Tensor itself, or name them apart")
-            key = found[0]
-        if not isinstance(key, Node) or key not in self._totals:
-            kind = "a constant" if any(key is x for x in self.tape.values) else "not on this tape"
-            raise UnknownNameError(
-                f"there is no derivative by {getattr(key, 'name', None) or 'this value'}",
-                where=where,
-                expected="a name, or a Tensor on the tape that requires gradients",
-                got=kind if isinstance(key, Node) else type(key).__name__,
-            )
-        return key
+        return self.tape.find(key)
 
     def _branch(self, value: str, consumer: str) -> Branch:
         name, _, position = canonical(consumer).partition("[")

@@ -125,6 +125,7 @@ class Node:
     _spent: bool
     _values: list[Any]
     grad: Any
+    symbolic = False  # whether stages without a derivative are recorded too, since they are to be written down
 
     def __init__(self, array: np.ndarray, requires_grad: bool, label: str | None = None, block: int | None = None) -> None:
         self._array = array

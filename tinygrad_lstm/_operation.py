@@ -166,7 +166,7 @@ def recorded(op: Operation) -> Recorded:
                 values.append(x)
         if node is None:
             return forward(*[np.asarray(v) if isinstance(v, (list, tuple)) else v for v in values], **params)
-        record = record and recorder.enabled and op.rules != ()
+        record = record and recorder.enabled and (op.rules != () or node.symbolic)
         if record and foreign:
             inputs = _keep_arrays(inputs, values, node)
         if record and params:

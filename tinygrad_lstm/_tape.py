@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Set
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm._errors import UnknownNameError
 from tinygrad_lstm._node import Node, frozen
 from tinygrad_lstm._text import aligned
 
@@ -190,6 +192,42 @@ class Tape:
         for stage in self.stages:
             names[canonical(stage.name)].append(stage.output)
         return names
+
+    def find(self, key: Any) -> Any:
+        """The value that `key`, a name or a Tensor, stands for.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none on the tape, if several have that name, or if it is a constant.
+        """
+        where = f"the tape of {self.label(self.root)}"
+        if isinstance(key, str):
+            found = self.names.get(canonical(key), [])
+            if not found:
+                near = difflib.get_close_matches(canonical(key), self.names, n=1)
+                do = f"did you mean {near[0]!r}?" if near else "print(loss.tape) lists them"
+                raise UnknownNameError(f"no value is called {key!r}", where=where, do=do)
+            if len(found) > 1:
+                raise UnknownNameError(f"{len(found)} values are called {key!r}", where=where, do="ask with the Tensor itself, or name them apart")
+            key = found[0]
+        if id(key) not in self.readers and not (key is self.root and key.requires_grad):
+            kind = "a constant" if any(key is x for x in self.values) else "not on this tape"
+            raise UnknownNameError(
+                f"there is no derivative by {getattr(key, 'name', None) or 'this value'}",
+                where=where,
+                expected="a name, or a Tensor on the tape that requires gradients",
+                got=kind if isinstance(key, Node) else type(key).__name__,
+            )
+        return key
+
+    def reached(self, value: Any) -> dict[int, Any]:
+        """What `value` reaches the root through: itself and the values computed from it, by ``id``, in the order of the tape."""
+        found = {id(value): value}
+        for stage in self.stages:
+            if any(id(x) in found for x in stage.output._inputs):
+                found[id(stage.output)] = stage.output
+        return found
 
     def __len__(self) -> int:
         return len(self.stages)

@@ -195,17 +195,23 @@ def each(g: Any, logits: Any, axis: int, reduction: str) -> Any:
     return restore(g, logits, axis, False) if reduction == "none" else spread(g, logits.size // logits.shape[axis], reduction)
 
 
+@operation()
+def one_hot(classes: Any, count: Any = None, axis: Any = -1, dtype: Any = float) -> Any:
+    """Class numbers as probabilities: 1 for the class, along `axis`, and 0 for the others."""
+    return np.moveaxis(np.eye(count, dtype=dtype)[classes], -1, axis)
+
+
 def probabilities(target: Any, logits: Any, axis: int) -> Any:
     """The targets of :func:`cross_entropy` as probabilities of the shape of `logits`: classes become one-hot."""
     shape = np.shape(logits)
     if np.shape(target) == shape:
         return target
-    classes, count = np.asarray(target), shape[axis]
-    if classes.shape != np.take(logits, 0, axis).shape:
+    classes, count = np.asarray(getattr(target, "_array", target)), shape[axis]
+    if classes.shape != (*shape[: axis % len(shape)], *shape[axis % len(shape) + 1 :]):
         expected = f"classes or probabilities for logits of shape {shape}"
         raise ShapeError("targets and logits do not fit", where="cross_entropy", expected=expected, got=classes.shape)
     check_numbers(classes, count, "cross_entropy")
-    return np.moveaxis(np.eye(count, dtype=getattr(logits, "dtype", float))[classes], -1, axis)
+    return one_hot(target, count=count, axis=axis, dtype=getattr(logits, "dtype", float))
 
 
 @operation()

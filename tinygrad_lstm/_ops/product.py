@@ -34,16 +34,18 @@ def as_matrices(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
 
 @matmul.rule
 def matmul_a(g: Any, y: Any, a: Any, b: Any) -> Any:
-    if a.ndim == b.ndim == 2:
-        return g @ b.T
+    if a.ndim <= 2 and b.ndim <= 2:
+        if a.ndim == 1:
+            return b @ g if b.ndim == 2 else g * b
+        return g @ b.T if b.ndim == 2 else np.outer(g, b)
     g, row, b = as_matrices(g, a, b)
     return unbroadcast(g @ b.swapaxes(-1, -2), row).reshape(a.shape)
 
 
 @matmul.rule
 def matmul_b(g: Any, y: Any, a: Any, b: Any) -> Any:
-    if a.ndim == b.ndim == 2:
-        return a.T @ g
+    if a.ndim <= 2 and b.ndim <= 2:
+        return a.T @ g if a.ndim == 2 else np.outer(a, g) if b.ndim == 2 else g * a
     g, a, column = as_matrices(g, a, b)
     return unbroadcast(a.swapaxes(-1, -2) @ g, column).reshape(b.shape)
 

@@ -1,0 +1,90 @@
+"""A view of a derivation: equations as text, LaTeX and Markdown."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from tinygrad_lstm._derivation import Line
+from tinygrad_lstm._errors import DataError
+from tinygrad_lstm._notation import LATEX, TEXT
+from tinygrad_lstm._rolled import Row
+from tinygrad_lstm._text import aligned
+
+__all__ = ["View"]
+
+
+class View(Sequence[Any]):
+    """One way of writing a derivation: it prints. Called with options it is the same view with these.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        What is written.
+    rows : callable
+        ``rows(notation, **options)`` returns the equations.
+    lines : sequence of Line
+        What the view shows, and is a sequence of.
+    heading : str
+        What holds for all of it.
+    """
+
+    def __init__(self, explanation: Any, rows: Callable[..., list[Row]], lines: Sequence[Line], heading: str = "", **options: Any) -> None:
+        self._explanation, self._rows, self._lines, self._heading, self._options = explanation, rows, lines, heading, options
+
+    def __call__(self, **options: Any) -> View:
+        known = list(inspect.signature(self._rows).parameters)[1:]
+        for name in options:
+            if name not in known:
+                raise DataError("this view has no such option", where=f"{name}={options[name]!r}", expected=" or ".join(known))
+        return View(self._explanation, self._rows, self._lines, self._heading, **{**self._options, **options})
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self._lines[i]
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self._lines)
+
+    def evaluate(self) -> Any:
+        """The value of the derivative; see :meth:`Explanation.evaluate`."""
+        return self._explanation.evaluate()
+
+    def __str__(self) -> str:
+        cells = []
+        for left, rights, note in self._rows(TEXT, **self._options):
+            cells += [(f"{left} = {rights[0]}", note), *((f"{' ' * len(left)} = {right}", "") for right in rights[1:])]
+        lines = aligned(cells) if any(note for _, note in cells) else [line for line, _ in cells]
+        return "\n".join([self._heading] * bool(self._heading) + lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def latex(self) -> str:
+        """The equations as an array, for ``\\\\[ ... \\\\]`` of a plain article or a cell of a notebook; no package is needed."""
+        rows = []
+        for left, rights, note in self._rows(LATEX, **self._options):
+            rows += [rf"{left} & = & {rights[0]}" + (rf" & \quad({note})" if note else "")]
+            rows += [f" & = & {right}" for right in rights[1:]]
+        heading = [rf"\multicolumn{{3}}{{l}}{{{self._heading}}}"] * bool(self._heading)
+        return "\\begin{array}{rcll}\n" + " \\\\\n".join(heading + rows) + "\n\\end{array}"
+
+    def markdown(self) -> str:
+        """The equations as a table, in code spans, which every reader of Markdown shows as they are."""
+        rows = [("derivative", "formula", ""), ("---", "---", "---")]
+        for left, rights, note in self._rows(TEXT, **self._options):
+            rows += [(_code(left), _code(rights[0]), note), *(("", f"= {_code(right)}", "") for right in rights[1:])]
+        table = "\n".join(f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows)
+        return f"{self._heading}\n\n{table}" if self._heading else table
+
+    def _repr_latex_(self) -> str:
+        return f"$$\n{self.latex()}\n$$"
+
+
+def _code(text: str) -> str:
+    text = " ".join(text.split()).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in text.split() if set(run) == {"`"}), default=0)) if "`" in text else "`"
+    return f"{fence}{text}{fence}"
