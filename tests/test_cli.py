@@ -359,3 +359,32 @@ def test_a_terminal_that_knows_no_greek():
     run = program("compare", "--steps", "1", env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert (run.returncode, run.stderr) == (0, "")
     assert "c<0>" in run.stdout
+
+
+def test_explain(capsys):
+    assert main(["explain", "--wrt", "c<2>", "--units", "2", "--numbers"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[-4] == "δc<2> = δtanh_c<2> ∘ (1 − tanh_c<2>²) + δkeep<3> ∘ Γ_f<3>"
+    assert out[-1].startswith("computed as written, shape (1, 2): right")
+    assert main(["explain", "--view", "rolled", "--wrt", "gamma_f<2>", "--steps", "5"]) == 0
+    assert "T = 5" in capsys.readouterr().out
+    assert main(["explain", "--through", "c<2>", "--shapes"]) == 0
+    assert ": right" in capsys.readouterr().out.splitlines()[-1]
+    assert main(["explain", "--latex", "--view", "expanded", "--depth", "3"]) == 0
+    assert capsys.readouterr().out.startswith("\\begin{eqnarray*}\n\\delta W_{f} & = & ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--wrt", "Wf"], "did you mean 'W_f'?"),
+        (["--wrt", "c<3>", "--through", "c<1>"], "no path leads through"),
+        (["--view", "expanded", "--steps", "9"], "give depth="),
+        (["--view", "rolled", "--depth", "2"], "no such option"),
+        (["--depth", "-1", "--view", "expanded"], "a whole number from 0"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused_in_one_line(capsys, arguments, says):
+    assert main(["explain", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and says in err

@@ -11,6 +11,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 ESSENTIAL = {
     "fork.py": ["dz/dx = 6.0 (argument 0 of y) + 6.0 (argument 1 of y) = 12.0", "x.grad = 12.0"],
     "compare_by_hand.py": ["as printed, wrong:"],
+    "lstm_derivation.py": ["56 lines, 37 paths"],
     "unrolled_picture.py": ["15 forks"],
     "own_cell.py": ["W is shared by all blocks", "recurrent<3>", "kept<3>"],
     "own_stage.py": ["y = isru(x)", "2 rows: 2 right", "by numeric differentiation: right", "second derivative: right"],
@@ -31,3 +32,9 @@ def test_example(name, tmp_path):
         assert line in run.stdout
     if name in PICTURES:
         assert (tmp_path / PICTURES[name]).read_text(encoding="utf-8").rstrip().endswith("</svg>")
+
+
+def test_the_derivation_is_the_one_that_the_tape_writes_today(tmp_path):
+    subprocess.run([sys.executable, EXAMPLES / "lstm_derivation.py"], cwd=tmp_path, capture_output=True, timeout=120, check=True)
+    written, kept = (folder / "lstm_derivation.md" for folder in (tmp_path, EXAMPLES))
+    assert written.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8"), "run examples/lstm_derivation.py in examples/"

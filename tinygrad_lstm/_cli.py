@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from tinygrad_lstm._backward import gradients
 from tinygrad_lstm._compare import compare
 from tinygrad_lstm._errors import DataError, DrawingError, Error
+from tinygrad_lstm._explain import explain
 from tinygrad_lstm._problem import Problem, describe_forks, judge, problem
 from tinygrad_lstm._series import SHIPPED
 from tinygrad_lstm.viz import draw
@@ -103,6 +104,15 @@ def command_line() -> Parser:
 
     picture = command("draw", run_draw, "draw the unrolled graph with its forks and gradients")
     picture.add_argument("-o", metavar="FILE", dest="out", type=_picture, default=Path("lstm.svg"), help=".svg .png .pdf .dot (default: lstm.svg)")
+
+    formula = command("explain", run_explain, "write out the chain rule that leads to a gradient, and compute what was written")
+    formula.add_argument("--wrt", metavar="NAME", default="W_f", help="the value, as the tape calls it: W_f, c<2>, gamma_f<1> (default: W_f)")
+    formula.add_argument("--through", metavar="NAME", help="only the paths through this value")
+    formula.add_argument("--view", choices=("steps", "rolled", "expanded"), default="steps", help="line by line, in t, or as one formula")
+    formula.add_argument("--depth", metavar="N", type=_whole_number(0, LARGEST), help="how often --view expanded replaces gradients (default: all)")
+    formula.add_argument("--numbers", action="store_true", help="put the numbers into --view steps")
+    formula.add_argument("--shapes", action="store_true", help="note the shapes")
+    formula.add_argument("--latex", action="store_true", help="print LaTeX, and nothing else")
     return parser
 
 
@@ -180,6 +190,24 @@ def run_draw(options: Any) -> int:
         draw(loss, options.out, gradients=gradients(loss), title=case.title)
     print(f"picture: {options.out}")
     return 0
+
+
+def run_explain(options: Any) -> int:
+    case = problem(options)
+    loss = case.error()
+    explanation = explain(loss, options.wrt, options.through)
+    wanted = {"depth": options.depth, "numbers": options.numbers, "shapes": options.shapes}
+    view = getattr(explanation, options.view)(**{name: value for name, value in wanted.items() if value not in (None, False)})
+    if options.latex:
+        print(view.latex())
+        return 0
+    text, value = str(view), view.evaluate()
+    found = gradients(loss)
+    if options.through is not None:  # the derivative along these paths: from there on, with what arrives there
+        found = gradients(loss.tape.find(options.through), found[options.through])
+    row = compare(found, {options.wrt: value}).rows[0]
+    print(case, text, f"computed as written, shape {value.shape}: {row.verdict}, largest error {row.error:.2g}", sep="\n")
+    return 0 if row.ok else 1
 
 
 @contextmanager

@@ -174,7 +174,9 @@ class Notation:
 
 
 def _added(notation: Notation, e: Apply) -> Written:
-    return Written(" + ".join(notation(arg, SIGN if i else SUM) for i, arg in enumerate(e.args)), SUM)
+    first, *others = (notation(arg, SIGN if i else SUM) for i, arg in enumerate(e.args))
+    minus = notation.ascii("−")
+    return Written(first + "".join(f" {minus} {term[1:]}" if term.startswith(minus) else f" + {term}" for term in others), SUM)
 
 
 def _products(notation: Notation, e: Apply) -> Written | None:

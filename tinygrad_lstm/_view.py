@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from tinygrad_lstm._rolled import Row
 from tinygrad_lstm._text import aligned
 
 __all__ = ["View"]
+
+WIDTH = 260  # characters of LaTeX that are about one line
 
 
 class View(Sequence[Any]):
@@ -64,24 +67,46 @@ class View(Sequence[Any]):
         return str(self)
 
     def latex(self) -> str:
-        """The equations as an array, for ``\\\\[ ... \\\\]`` of a plain article or a cell of a notebook; no package is needed."""
-        rows = []
+        """The equations as one display, which a plain article compiles: no package is needed."""
+        rows = [rf"\lefteqn{{{self._heading}}}"] * bool(self._heading)
         for left, rights, note in self._rows(LATEX, **self._options):
-            rows += [rf"{left} & = & {rights[0]}" + (rf" & \quad({note})" if note else "")]
-            rows += [f" & = & {right}" for right in rights[1:]]
-        heading = [rf"\multicolumn{{3}}{{l}}{{{self._heading}}}"] * bool(self._heading)
-        return "\\begin{array}{rcll}\n" + " \\\\\n".join(heading + rows) + "\n\\end{array}"
+            for i, right in enumerate(rights):
+                first, *others = _broken(right)
+                rows += [rf"{left if i == 0 else ''} & = & {first}", *(rf" & & {{}} + {part}" for part in others)]
+                rows[-1] += rf" \quad ({note})" if note and i == 0 else ""
+        return "\\begin{eqnarray*}\n" + " \\\\\n".join(rows) + "\n\\end{eqnarray*}"
 
     def markdown(self) -> str:
         """The equations as a table, in code spans, which every reader of Markdown shows as they are."""
         rows = [("derivative", "formula", ""), ("---", "---", "---")]
         for left, rights, note in self._rows(TEXT, **self._options):
-            rows += [(_code(left), _code(rights[0]), note), *(("", f"= {_code(right)}", "") for right in rights[1:])]
+            rows += [(_code(left), _code(rights[0]), note.replace("<", r"\<")), *(("", f"= {_code(right)}", "") for right in rights[1:])]
         table = "\n".join(f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows)
         return f"{self._heading}\n\n{table}" if self._heading else table
 
     def _repr_latex_(self) -> str:
-        return f"$$\n{self.latex()}\n$$"
+        return self.latex()
+
+
+def _broken(formula: str) -> list[str]:
+    """A sum in LaTeX, in pieces that fit on a line."""
+    parts = [""]
+    for term in _terms(formula):
+        fits = len(parts[-1]) + len(term) < WIDTH
+        parts[-1:] = [f"{parts[-1]} + {term}" if parts[-1] else term] if fits or not parts[-1] else [parts[-1], term]
+    return parts
+
+
+def _terms(formula: str) -> list[str]:
+    """What the plus signs outside of all brackets separate."""
+    terms, depth = [""], 0
+    for token in re.split(r"( \+ |\\left|\\right|\\.|[{}])", formula):
+        depth += {"{": 1, "\\left": 1, "}": -1, "\\right": -1}.get(token, 0)
+        if token == " + " and depth == 0:
+            terms.append("")
+        else:
+            terms[-1] += token
+    return terms
 
 
 def _code(text: str) -> str:
