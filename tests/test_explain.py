@@ -6,11 +6,14 @@ import hypothesis.strategies as st
 import latex
 import numpy as np
 import pytest
+import reading
 from hypothesis import given, settings
 from rows import activation, elementwise, layer, linalg, loss, product, reduction, select, shape
 
 import tinygrad_lstm as tg
 from tinygrad_lstm import LSTM, DataError, DtypeError, GradientError, Tensor, UnknownNameError, add_n, block, checkpoint, explain, gradients, stage
+from tinygrad_lstm._expression import leaves
+from tinygrad_lstm._notation import TEXT
 
 ROWS = [row for family in (activation, elementwise, layer, linalg, loss, product, reduction, select, shape) for row in family.ROWS]
 CASES = [pytest.param(row, make, id=f"{row.name}-{i}") for row in ROWS for i, make in enumerate(row.makes)]
@@ -77,6 +80,56 @@ def test_every_operation_is_written_and_what_is_written_is_right(row, make):
             assert value.shape == g[name].shape and value.dtype == g[name].dtype
             close(value, g[name], 1e-12 if value.dtype == float else 1e-5)
         latex.check(e.latex())
+
+
+def read_aloud(e):
+    """Each line's value as a reader computes it from the printed text, beside the value of the line."""
+    numbers = {}
+    for line in e.lines:
+        for leaf in leaves(line.expression, line.symbol):
+            if leaf.name is not None:
+                numbers[TEXT.name(leaf)] = e._values[leaf] if leaf.gradient else np.asarray(leaf.array)
+    return [(str(line), reading.Reader(str(line).split(" = ", 1)[1], numbers).read(), e._values[line.symbol]) for line in e.lines]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
+def test_what_is_printed_can_be_read_and_computed(name):
+    """The text, not the tree behind it: read with the precedence of mathematics it has the value that it should."""
+    for through in (None, "c<2>") if name == "lstm" else (None,):
+        e = explain(NETWORKS[name](), "W_f" if through else None, through=through)
+        for text, value, expected in read_aloud(e):
+            assert np.shape(value) == expected.shape or np.ndim(value) == 0, text
+            close(value, expected, 1e-9)
+
+
+READABLE = {
+    "Σ beside a factor": lambda u, y, v: tg.square((u @ y) * v).sum(),
+    "quotients": lambda u, y, v: (u / (y * v) / (v + 2.0) - 1.0 / (u * u)).sum(),
+    "signs": lambda u, y, v: (-(u - (y - v)) * -(u + y)).sum(),
+    "powers": lambda u, y, v: (u**3 * (u * y) ** 2 - (-v) ** 2).sum(),
+    "comparisons": lambda u, y, v: tg.where((u > y) & (u + v < 1.0), u * y, -v).sum() + u.max() * tg.abs(y).sum(),
+    "roots and logarithms": lambda u, y, v: (tg.sqrt(u * u + 1.0) * tg.log(y * y + v * v) + tg.exp(-u * u)).sum(),
+    "sums": lambda u, y, v: (tg.reshape(u, (2, 2)).sum(axis=0) * tg.reshape(y, (2, 2)).mean(axis=1)).sum() * v.sum(),
+    "vectors and matrices": lambda u, y, v: (tg.reshape(u, (2, 2)) @ tg.reshape(y, (2, 2)).T @ v[:2]) @ u[1:3],
+    "hidden layers": lambda u, y, v: tg.sigmoid(tg.tanh(u) @ tg.outer(y, v)).sum(),
+}
+
+
+@pytest.mark.parametrize("name", READABLE)
+@pytest.mark.parametrize("expanded", [False, True])
+def test_precedence_is_that_of_a_reader(name, expanded):
+    rng = np.random.default_rng(0)
+    u, y, v = (Tensor(rng.normal(size=4), True, n) for n in "uyv")
+    root = READABLE[name](u, y, v)
+    if not expanded:
+        for text, value, expected in read_aloud(explain(root)):
+            close(np.broadcast_to(value, expected.shape), expected, 1e-9), text
+        return
+    e = explain(root)
+    for row, line in zip(str(e.expanded).splitlines(), e._wanted, strict=True):
+        numbers = {TEXT.name(leaf): np.asarray(leaf.array) for leaf in leaves(e.formula(line)) if leaf.name is not None}
+        close(np.broadcast_to(reading.Reader(row.split(" = ", 1)[1], numbers).read(), line.value.shape), gradients(root)[line.value], 1e-9)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -201,6 +254,75 @@ def test_rolled_with_numbers_for_t_is_the_steps(name, T):
     assert found == steps
 
 
+def test_two_layers_in_the_same_blocks_stay_two():
+    rng = np.random.default_rng(0)
+    below, above = LSTM(2, 3, rng=0), LSTM(3, 2, rng=1)
+    a, _ = below(rng.normal(size=(3, 1, 2)))
+    loss = above.error(a, np.zeros((3, 1, 2)))
+    e = explain(loss)
+    assert len(str(e.steps).splitlines()) == len(e.steps) == len({line.split(" = ")[0] for line in str(e).splitlines()})
+    lines = str(e.rolled).splitlines()
+    assert sum(line.startswith("δsum_f#") and "<t> =" in line for line in lines) == 2
+    assert len({line.split(" = ")[0] for line in lines if " = " in line}) == len(lines)
+    g = gradients(loss)
+    for line, value in zip(e._wanted, e.evaluate().values(), strict=True):
+        close(value, g[line.value])
+
+
+def recurrent(step, T=5):
+    w, h = Tensor([0.5, -0.4], True, "w"), Tensor([1.0, 2.0], True, "h<0>")
+    for t in range(1, T + 1):
+        with block(t):
+            h = step(h, w, t).named("h")
+    return h.sum().named("loss")
+
+
+def hooked(h, w, t):
+    h = tg.tanh(h * w)
+    h.register_hook(lambda g: g * t)
+    return h
+
+
+DIFFERENT = {
+    "hooks": hooked,
+    "masks": lambda h, w, t: tg.dropout(tg.tanh(h * w), 0.5, np.random.default_rng(t)),
+    "constants alike in six digits": lambda h, w, t: h * w * (1 + 1e-9 * t),
+    "another exponent": lambda h, w, t: (h * w) ** (2 if t < 3 else 3),
+    "checkpoints": lambda h, w, t: checkpoint(lambda v: tg.tanh(v * w) * float(t))(h),
+}
+
+
+DIFFERENT_LINES = {
+    "hooks": ("δh<", 5),
+    "masks": ("δtanh#1<", 4),  # two blocks in a row have drawn the same
+    "constants alike in six digits": ("δmultiply#1<", 5),
+    "another exponent": ("δmultiply#1<", 3),
+    "checkpoints": ("δh<", 5),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_blocks_that_differ_are_not_rolled_into_one(name):
+    e = explain(recurrent(DIFFERENT[name]), "w")
+    prefix, rows = DIFFERENT_LINES[name]
+    assert sum(row.startswith(prefix) for row in str(e.rolled).splitlines()) == rows
+    close(e.evaluate(), gradients(recurrent(DIFFERENT[name]))["w"])
+
+
+def test_edges_are_noted_only_where_something_is_missing():
+    h, errors, W = Tensor([[0.1, 0.2]], True, "h"), [], Tensor(np.eye(2), True, "W")
+    for t in range(4):  # blocks from 0
+        with block(t):
+            h = tg.tanh(h @ W).named("h")
+            errors.append(((h - 1.0) ** 2).sum().named("E") * (3.0 if t == 0 else 1.0))
+    text = str(explain(add_n(*errors), "W").rolled)
+    assert "no E<0>" not in text and text.count("its branch is 0") == 1
+    x = Tensor(1.0, True, "h<0>")
+    for t in range(1, 5):  # names alone, no blocks
+        x = (tg.tanh(x) * 0.5).named(f"h<{t}>")
+    assert "no <" not in str(explain(x).rolled)
+
+
 def test_rolled_counts_indices():
     x = Tensor(np.ones((3, 1, 2)), True, "x")
     e = explain(LSTM(2, 2, rng=0).error(x, np.zeros((3, 1, 2))), "x")
@@ -253,7 +375,7 @@ def test_through():
     e = explain(loss, "W_f", through="c<2>")
     c = next(x for x in loss.tape.values if x.name == "c<2>")
     close(e.evaluate(), gradients(c, g["c<2>"])["W_f"])
-    assert "δa<1>|c<2> = δz<2>|c<2>[:, :4]" in str(e) and "δkeep<2> = δc<2>" in str(e)
+    assert "δa<1>|c<2> = (δz<2>|c<2>)[:, :4]" in str(e) and "δkeep<2> = δc<2>" in str(e)
     close(explain(loss, "W_f", through="W_f").evaluate(), g["W_f"])
     close(explain(loss, "W_f", through="Error").evaluate(), g["W_f"])
     close(explain(loss, "W_f", through="sum_f<1>").evaluate(), g["W_f via sum_f<1>"])
@@ -297,6 +419,40 @@ def test_gradients_that_are_hooked_edited_or_masked():
     w.data[0] = 2
     with pytest.raises(GradientError, match="edited"):
         explain(loss, "w")
+
+
+def test_slices_are_written_with_their_own_axes():
+    x = Tensor(np.arange(30.0).reshape(2, 3, 5), True, "x")
+    for key, text in (
+        (np.s_[..., :3], "[..., :3]"),
+        (np.s_[None, :1], "[None, :1]"),
+        (np.s_[:, None, 1:], "[:, None, 1:]"),
+        (np.s_[:2, ..., 5:], "[:, ..., 5:]"),
+    ):
+        assert f"scatter(δy, {text}, (2, 3, 5))" in str(explain((x[key].named("y") ** 2).sum(), "x"))
+
+
+def test_names_that_look_like_formulas_are_in_brackets():
+    x, y = Tensor([1.0], True, "W + V"), Tensor([2.0], True, "u v")
+    e = explain((x * y).named("z").sum())
+    assert str(e).splitlines()[2:] == ["δ(W + V) = (u v)", "δ(u v) = (W + V)"]
+
+
+def test_a_rule_that_reads_much_twice_or_goes_deep():
+    @stage
+    def deep(x):
+        return x * 1.0
+
+    @deep.rule
+    def deep_x(g, y, x):
+        for _ in range(40):
+            g = g * 0.5 + g * 0.5
+        for _ in range(3000):  # in pairs
+            g = tg.negative(g)
+        return g
+
+    x = Tensor([2.0], True, "x")
+    close(explain(deep(x).sum(), "x").evaluate(), [1.0])
 
 
 def test_complex_values():

@@ -206,24 +206,33 @@ def _names(tape: Tape) -> dict[int, str | None]:
     for x in tape.leaves:
         names[id(x)] = x.name or (None if x._array.size == 1 and not x._requires_grad else "parameter" if x._requires_grad else "constant")
     taken = Counter(names.values())
+    given = set(taken)
     places: Counter[str] = Counter()
     for key, name in names.items():
         if name is not None and taken[name] > 1:
             places[name] += 1
+            while f"{name}#{places[name]}" in given:
+                places[name] += 1
             names[key] = f"{name}#{places[name]}"
     return names
 
 
 def _places(tape: Tape, names: dict[int, str | None]) -> dict[str, tuple[str, int]]:
-    """Where each named value stands: ``c<2>`` is c in block 2, and the second nameless product of block 3 multiply#2 in block 3."""
-    places = {}
+    """Where each named value stands: ``c<2>`` is c in block 2, and the second nameless product of block 3 multiply#2 in block 3.
+
+    Of several values of one name in a block each has a number of its own. No two values have the same place.
+    """
+    places: dict[str, tuple[str, int]] = {}
     counts: Counter[tuple[str, int]] = Counter()
+    taken: set[tuple[str, int]] = set()
     for x in tape.values:
         name, found = names[id(x)], NUMBERED.fullmatch(x.name or "")
-        if found and name:
-            places[name] = found[1], int(found[2])
-        elif name and not x.name and x.block is not None:
-            kind = name.partition("#")[0]
-            counts[kind, x.block] += 1
-            places[name] = f"{kind}#{counts[kind, x.block]}", x.block
+        if not name or not (found or (x.block is not None and not x.name)):
+            continue
+        stem, t = (found[1], int(found[2])) if found else (name.partition("#")[0], x.block)
+        counts[stem, t] += 1
+        place = (stem if found and name == x.name else f"{stem}#{counts[stem, t]}", t)
+        if place not in taken:
+            taken.add(place)
+            places[name] = place
     return places

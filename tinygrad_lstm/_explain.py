@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_lstm._derivation import Derivation, Line
 from tinygrad_lstm._errors import DataError, DtypeError
-from tinygrad_lstm._expression import Expression, Leaf, evaluate, substitute
+from tinygrad_lstm._expression import Expression, Leaf, evaluate, occurrences, substitute
 from tinygrad_lstm._hooks import conjugate
 from tinygrad_lstm._node import Node
 from tinygrad_lstm._notation import Notation
@@ -75,7 +75,10 @@ def explain(loss: Any, wrt: Any = None, through: Any = None, gradient: Any = Non
     keys = [x for x in tape.leaves if x.requires_grad] if wrt is None else list(wrt) if several else [wrt]
     wanted = [tape.find(key) for key in keys]
     middle = None if through is None else tape.find(through)
-    return Explanation(Derivation(tape, wanted, middle, gradient), wanted, several)
+    derivation = Derivation(tape, wanted, middle, gradient)
+    if not wanted:
+        raise DataError("there is nothing to explain", where="explain(wrt=...)", expected="a name or Tensor, or several")
+    return Explanation(derivation, wanted, several)
 
 
 class Explanation:
@@ -106,12 +109,9 @@ class Explanation:
 
         def rows(notation: Notation, shapes: bool = False, numbers: bool = False) -> list[Row]:
             return [
-                Row(
-                    notation.name(line.symbol),
-                    (notation.write(line.expression), *(self._numbers(line, notation) if numbers else ())),
-                    line.shapes(notation) if shapes else "",
-                )
+                Row(left, (right, *(self._numbers(line, notation) if numbers else ())), line.shapes(notation) if shapes else "")
                 for line in self.lines
+                for left, right in [line.sides(notation)]
             ]
 
         return View(self, rows, self.lines)
@@ -143,8 +143,8 @@ class Explanation:
         Returns
         -------
         ndarray, or dict of str to ndarray
-            The derivative by `wrt`; by name, where that is several. It equals ``gradients(loss)[wrt]`` to rounding. Of a
-            complex value the formulas have ``dL/dx - i dL/dy`` and this is its conjugate, as everywhere.
+            The derivative by `wrt`; by name, where that is several (of one name with ``#1``, ``#2`` behind it). It equals
+            ``gradients(loss)[wrt]`` to rounding. Of a complex value the formulas have ``dL/dx - i dL/dy`` and this is its conjugate, as everywhere.
         """
         found = {line.name: np.array(conjugate(self._values[line.symbol])) for line in self._wanted}
         return found if self._several else found[self._wanted[0].name]
@@ -163,10 +163,10 @@ class Explanation:
         def values(leaf: Leaf) -> Any:
             return (self._values[leaf] if leaf.gradient else leaf.array) if np.size(leaf.array) <= SMALL else None
 
-        result = Leaf(self._values[line.symbol])
+        result = notation.numbers(self._values[line.symbol]).text
         with_numbers = Notation(notation.latex, notation.rename, values).write(line.expression)
         written = [with_numbers] * (with_numbers != notation.write(line.expression))
-        return written + [notation.write(result)] * (result.array.size <= SMALL and notation.write(result) != with_numbers)
+        return written + [result] * (line.symbol.array.size <= SMALL and result != with_numbers)
 
     def formula(self, line: Line, depth: int | None = None) -> Expression:
         """The right side of a line with gradients replaced by their own right sides, `depth` times; by default until none is left.
@@ -195,7 +195,7 @@ class Explanation:
 
     def _depth(self, line: Line, depth: int | None) -> tuple[int, int]:
         """How often gradients can be replaced, up to `depth` times and while the formula is not too long; and how long it then is."""
-        counts = {each.symbol: _symbols(each.expression) for each in self.lines}
+        counts = {each.symbol: occurrences(each.expression) for each in self.lines}
         present, reached = counts[line.symbol], 0
         while depth is None or reached < depth:
             replaced: dict[Leaf, int] = {}
@@ -225,21 +225,3 @@ class Explanation:
 
     def _repr_latex_(self) -> str:
         return self.steps._repr_latex_()
-
-
-def _symbols(e: Expression) -> dict[Leaf, int]:
-    """How often each leaf is written."""
-    known: dict[int, dict[Leaf, int]] = {}
-
-    def count(e: Expression) -> dict[Leaf, int]:
-        if isinstance(e, Leaf):
-            return {e: 1}
-        if id(e) not in known:
-            found: dict[Leaf, int] = {}
-            for arg in e.args:
-                for leaf, n in count(arg).items():
-                    found[leaf] = found.get(leaf, 0) + n
-            known[id(e)] = found
-        return known[id(e)]
-
-    return count(e)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from tinygrad_lstm._ops.elementwise import negative, square
 from tinygrad_lstm._ops.reduce import add_n
 from tinygrad_lstm._ops.shape import broadcast_to
 
-__all__ = ["Apply", "Expression", "Leaf", "apply", "evaluate", "is_number", "leaves", "substitute", "total"]
+__all__ = ["Apply", "Expression", "Leaf", "apply", "evaluate", "is_number", "leaves", "number", "occurrences", "parts", "substitute", "total"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,19 +137,23 @@ SIMPLER: dict[str, Callable[[Any, Any, Any], Expression | None]] = {
 }
 
 
-def leaves(*expressions: Expression) -> Iterator[Leaf]:
-    """The leaves from left to right, each once."""
-    seen: set[int] = set()
+def parts(*expressions: Expression) -> list[Expression]:
+    """Everything that formulas are made of, each part once and before what it is part of. No recursion, whatever the depth."""
+    found: dict[int, Expression] = {}
     pending = list(reversed(expressions))
     while pending:
-        e = pending.pop()
-        if id(e) in seen:
-            continue
-        seen.add(id(e))
-        if isinstance(e, Leaf):
-            yield e
+        e = pending[-1]
+        inside = [arg for arg in reversed(e.args) if id(arg) not in found] if isinstance(e, Apply) and id(e) not in found else []
+        if inside:
+            pending += inside
         else:
-            pending.extend(reversed(e.args))
+            found.setdefault(id(pending.pop()), e)
+    return list(found.values())
+
+
+def leaves(*expressions: Expression) -> Iterator[Leaf]:
+    """The leaves from left to right, each once."""
+    return (e for e in parts(*expressions) if isinstance(e, Leaf))
 
 
 def evaluate(e: Expression, gradients: Mapping[Leaf, Any]) -> Any:
@@ -161,32 +166,38 @@ def evaluate(e: Expression, gradients: Mapping[Leaf, Any]) -> Any:
     gradients : mapping of Leaf to array
         The values of the gradients in it.
     """
-    known: dict[int, Any] = {}
-
-    def value(e: Expression) -> Any:
-        if isinstance(e, Leaf):
-            return gradients[e] if e.gradient else e.array
-        if id(e) not in known:
-            known[id(e)] = e.op.forward(*map(value, e.args), **e.params)
-        return known[id(e)]
-
+    values: dict[int, Any] = {}
     with np.errstate(all="ignore"):  # forward has warned
-        return value(e)
+        for part in parts(e):
+            if isinstance(part, Leaf):
+                values[id(part)] = gradients[part] if part.gradient else part.array
+            else:
+                values[id(part)] = part.op.forward(*(values[id(arg)] for arg in part.args), **part.params)
+    return values[id(e)]
 
 
 def substitute(e: Expression, formulas: Mapping[Leaf, Expression]) -> Expression:
     """`e` with a formula in the place of each leaf that has one."""
     done: dict[int, Expression] = {}
+    for part in parts(e):
+        if isinstance(part, Leaf):
+            done[id(part)] = formulas.get(part, part)
+        else:
+            args = tuple(done[id(arg)] for arg in part.args)
+            same = all(a is b for a, b in zip(args, part.args, strict=True))
+            done[id(part)] = part if same else apply(part.op, args, part.params, part.shape)
+    return done[id(e)]
 
-    def put(e: Expression) -> Expression:
-        if isinstance(e, Leaf):
-            return formulas.get(e, e)
-        if id(e) not in done:
-            args = tuple(map(put, e.args))
-            done[id(e)] = e if all(a is b for a, b in zip(args, e.args, strict=True)) else apply(e.op, args, e.params, e.shape)
-        return done[id(e)]
 
-    return put(e)
+def occurrences(e: Expression) -> dict[Leaf, int]:
+    """How often each leaf is written."""
+    counts: dict[int, Counter[Leaf]] = {}
+    for part in parts(e):
+        found: Counter[Leaf] = Counter()
+        for arg in part.args if isinstance(part, Apply) else ():
+            found.update(counts[id(arg)])
+        counts[id(part)] = found if isinstance(part, Apply) else Counter([part])
+    return dict(counts[id(e)])
 
 
 def number(value: Any) -> Leaf:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ from tinygrad_lstm._expression import Apply, Expression, Leaf
 from tinygrad_lstm._latex import escaped, latex_name
 from tinygrad_lstm._node import SCALARS
 
-__all__ = ["LATEX", "TEXT", "Notation", "gradient_of"]
+__all__ = ["LATEX", "TEXT", "Notation"]
 
-SUM, SIGN, QUOTIENT, PRODUCT, MATRIX, POWER, ATOM = range(7)  # how tightly a formula holds together
+RELATION, SUM, SCOPE, SIGN, QUOTIENT, PRODUCT, MATRIX, POWER, ATOM = range(9)  # how tightly a formula holds together
 
 
 class Written(NamedTuple):
@@ -35,7 +36,7 @@ class Form(NamedTuple):
 
 
 def _call(text: str, latex: str) -> Form:
-    return Form(text, latex, ATOM, (SUM,))
+    return Form(text, latex, ATOM, (RELATION,))
 
 
 def _infix(text: str, latex: str, strength: int, left: int, right: int) -> Form:
@@ -44,14 +45,14 @@ def _infix(text: str, latex: str, strength: int, left: int, right: int) -> Form:
 
 # In LaTeX an accented letter alone in a group is no group: the {} behind it keeps its block apart from the exponent.
 FORMS = {
-    "add": _infix("+", "+", SUM, SUM, SIGN),
+    "add": _infix("+", "+", SUM, SUM, SCOPE),
     "subtract": _infix("−", "-", SUM, SUM, QUOTIENT),
     "negative": Form("−{}", "-{}", SIGN, (QUOTIENT,)),
     "multiply": _infix("∘", r"\odot", PRODUCT, SIGN, PRODUCT),
     "scale": _infix("·", r"\cdot", PRODUCT, SIGN, PRODUCT),  # a product with a single number
     "divide": Form("{} / {}", r"\frac{{{}}}{{{}}}", QUOTIENT, (SIGN, MATRIX)),
     "matmul": Form("{} {}", "{} {}", MATRIX, (MATRIX, MATRIX)),
-    "outer": _infix("⊗", r"\otimes", MATRIX, MATRIX, POWER),
+    "outer": _infix("⊗", r"\otimes", SCOPE, MATRIX, MATRIX),
     "transpose": Form("{}ᵀ", r"{{{}{{}}}}^{{\top}}", POWER, (ATOM,)),
     "square": Form("{}²", "{{{}{{}}}}^{{2}}", POWER, (ATOM,)),
     "power": Form("{}^{}", "{{{}{{}}}}^{{{}}}", POWER, (ATOM, ATOM)),
@@ -65,19 +66,21 @@ FORMS = {
     "tanh": _call("tanh({})", r"\tanh({})"),
     "sin": _call("sin({})", r"\sin({})"),
     "cos": _call("cos({})", r"\cos({})"),
-    "total": Form("Σ {}", r"\sum {}", QUOTIENT, (PRODUCT,)),  # the sum of all entries
+    "total": Form("Σ {}", r"\sum {}", SCOPE, (PRODUCT,)),  # the sum of all entries
     "conj": Form("{}*", r"\overline{{{}}}", POWER, (ATOM,)),
-    "greater": _infix(">", ">", SUM, SUM, SUM),
-    "greater_equal": _infix("≥", r"\ge", SUM, SUM, SUM),
-    "less": _infix("<", "<", SUM, SUM, SUM),
-    "less_equal": _infix("≤", r"\le", SUM, SUM, SUM),
-    "equal": _infix("=", "=", SUM, SUM, SUM),
-    "not_equal": _infix("≠", r"\ne", SUM, SUM, SUM),
-    "logical_and": _infix("∧", r"\wedge", SUM, SIGN, SIGN),
-    "logical_or": _infix("∨", r"\vee", SUM, SIGN, SIGN),
+    "greater": _infix(">", ">", RELATION, SUM, SUM),
+    "greater_equal": _infix("≥", r"\ge", RELATION, SUM, SUM),
+    "less": _infix("<", "<", RELATION, SUM, SUM),
+    "less_equal": _infix("≤", r"\le", RELATION, SUM, SUM),
+    "equal": _infix("=", "=", RELATION, SUM, SUM),
+    "not_equal": _infix("≠", r"\ne", RELATION, SUM, SUM),
+    "logical_and": _infix("∧", r"\wedge", RELATION, SUM, SUM),
+    "logical_or": _infix("∨", r"\vee", RELATION, SUM, SUM),
     "logical_not": Form("¬{}", r"\neg {}", SIGN, (QUOTIENT,)),
 }
 
+DELTA = "δ", r"\delta "  # in text and in LaTeX
+SIMPLE = r"[\w~^#.]+(<[^<>\s]*>)?(#\d+)?"  # a name that needs no brackets
 INDICES = "nmkj"  # over which axes are summed
 
 
@@ -125,21 +128,23 @@ class Notation:
         return Written((form.latex if self.latex else form.text).format(*map(self, args, form.needs)), form.strength)
 
     def _function(self, e: Apply) -> Written:
-        args = [self(arg, SUM) for arg in e.args]
-        args += [f"{self.plain(key)}={self.plain(shown(value))}" for key, value in e.params.items() if value is not None]
+        args = [self(arg, RELATION) for arg in e.args]
+        usual = inspect.signature(e.op.forward).parameters
+        told = {key: value for key, value in e.params.items() if key not in usual or usual[key].default is not value}
+        args += [f"{self.plain(key)}={self.plain(shown(value))}" for key, value in told.items()]
         return Written(f"{self.plain(e.op.name)}({', '.join(args)})", ATOM)
 
     def _leaf(self, leaf: Leaf) -> Written:
         numbers = leaf.array if leaf.name is None else self.values(leaf) if self.values else None
         if numbers is not None:
-            return self._numbers(numbers)
+            return self.numbers(numbers, exact=leaf.name is None)
         assert leaf.name is not None
-        return Written(self.name(leaf), ATOM)
+        return Written(self.name(leaf), POWER if leaf.through else ATOM)
 
     def name(self, leaf: Leaf) -> str:
         """What a value or gradient is called."""
         written, through = self.called(leaf.name or ""), self.called(leaf.through)
-        written = gradient_of(written, self.latex) if leaf.gradient else written
+        written = f"{DELTA[self.latex]}{written}" if leaf.gradient else written
         if not leaf.through:
             return written
         return rf"{{{written}}}\big|_{{{through}}}" if self.latex else f"{written}|{through}"
@@ -147,17 +152,19 @@ class Notation:
     def called(self, name: str) -> str:
         """What a value of the tape is called. A name is one line."""
         name = self.rename(name) if self.rename else name
-        return latex_name(name) if self.latex else " ".join(name.split())
+        written = latex_name(name) if self.latex else " ".join(name.split())
+        return written if re.fullmatch(SIMPLE, name) else f"({written})"
 
-    def _numbers(self, value: Any) -> Written:
+    def numbers(self, value: Any, exact: bool = False) -> Written:
+        """Numbers in a formula: a few digits of what was put in for a name, all of a constant's."""
         array = np.asarray(value)
-        uniform = array.size > 0 and array.dtype.kind not in "bc" and bool(np.all(array == array.flat[0]))
-        text = shown(array.flat[0] if uniform else array)
+        uniform = array.size == 1 or (array.size > 0 and array.dtype.kind not in "bc" and bool(np.all(array == array.flat[0])))
+        text = shown(array.flat[0], exact) if uniform else shown(array)
         if uniform and array.size > 1:  # with its shape, which may count
             text = {"1": f"ones{array.shape}", "0": f"zeros{array.shape}"}.get(text, f"full({array.shape}, {text})")
         elif uniform and self.latex:
             text = re.sub(r"e([+−]?)0*(\d+)", lambda m: rf" \cdot 10^{{{m[1].strip('+')}{m[2]}}}", text)
-        strength = SIGN if text.startswith("−") else ATOM
+        strength = SUM if "j" in text else SIGN if text.startswith("−") else ATOM
         return Written(self.plain(text) if re.search("[a-z]{3}|^.{0,2}\\[", text) and "cdot" not in text else self.ascii(text), strength)
 
     def ascii(self, text: str) -> str:
@@ -174,17 +181,13 @@ class Notation:
 
 
 def _added(notation: Notation, e: Apply) -> Written:
-    first, *others = (notation(arg, SIGN if i else SUM) for i, arg in enumerate(e.args))
+    first, *others = (notation(arg, SCOPE if i else SUM) for i, arg in enumerate(e.args))
     minus = notation.ascii("−")
     return Written(first + "".join(f" {minus} {term[1:]}" if term.startswith(minus) else f" + {term}" for term in others), SUM)
 
 
 def _products(notation: Notation, e: Apply) -> Written | None:
-    return notation._form("scale", e.args) if any(np.ndim(_value(arg)) == 0 for arg in e.args) else None
-
-
-def _value(e: Expression) -> Any:
-    return np.broadcast_to(0, e.shape)
+    return notation._form("scale", e.args) if any(arg.shape == () for arg in e.args) else None
 
 
 def _transposed(notation: Notation, e: Apply) -> Written | None:
@@ -207,7 +210,7 @@ def _summed(notation: Notation, e: Apply) -> Written | None:
     key = ", ".join(letters.get(i, ":") for i in range(len(x.shape)))
     names = ", ".join(letters.values())
     sign = rf"\sum_{{{names}}}" if notation.latex else f"Σ_{names.replace(', ', '')}"
-    return Written(f"{sign} {notation(x, ATOM)}[{key}]", QUOTIENT)
+    return Written(f"{sign} {notation(x, ATOM)}[{key}]", SCOPE)
 
 
 def _indexed(notation: Notation, e: Apply) -> Written:
@@ -225,7 +228,9 @@ def _reshaped(notation: Notation, e: Apply) -> Written:
 
 def _key(notation: Notation, key: Any, shape: tuple[int, ...]) -> str:
     parts = key if isinstance(key, tuple) else (key,)
-    text = ", ".join(_position(notation, part, n) for part, n in zip(parts, (*shape, *parts), strict=False))
+    reads = [0 if part is None or part is ... else part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else 1 for part in parts]
+    axes = [sum(reads[:i]) + (len(shape) - sum(reads)) * any(part is ... for part in parts[:i]) for i in range(len(parts))]
+    text = ", ".join(_position(notation, part, shape[axis] if axis < len(shape) else None) for part, axis in zip(parts, axes, strict=True))
     return notation.plain(text) if re.search("[a-z]{2}", text) else notation.ascii(text)
 
 
@@ -257,28 +262,23 @@ SPECIALS: dict[str, Callable[[Notation, Apply], Written | None]] = {
 }
 
 
-def shown(value: Any) -> str:
-    """A number, array or index as it is written, a long array by its shape."""
+def shown(value: Any, exact: bool = False) -> str:
+    """A number, array or index as it is written, a long array by its shape. An exact number is written with all its digits."""
     if isinstance(value, (bool, np.bool_)) or value is None or isinstance(value, str):
         return str(value)
     if isinstance(value, SCALARS):
-        return f"{value:.6g}".replace("-", "−")
+        brief = f"{value:.6g}"
+        return (brief if not exact or type(value)(brief) == value else str(value)).replace("-", "−")
     if isinstance(value, np.ndarray):
         if value.size > 9:
             return f"array{value.shape}"
-        brief = {"float_kind": "{:.4g}".format, "int_kind": str}
-        return " ".join(np.array2string(value, separator=" ", formatter=brief).replace("-", "−").split())  # type: ignore[arg-type]
+        digits = {"float_kind": "{:.4g}".format, "int_kind": str}
+        return " ".join(np.array2string(value, separator=" ", formatter=digits).replace("-", "−").split())  # type: ignore[arg-type]
     if isinstance(value, (tuple, list)):
         return f"({', '.join(map(shown, value))}{',' * (len(value) == 1)})"
     if isinstance(value, slice):
         return _position(TEXT, value, None)
     return "..." if value is Ellipsis else getattr(value, "__name__", str(value))
-
-
-def gradient_of(name: str, latex: bool = False) -> str:
-    """``δ`` and a name, in brackets where the name is more than a word."""
-    simple = latex or re.fullmatch(r"[\w~^#.]+(<[^<>]*>)?", name)
-    return rf"\delta {name}" if latex else f"δ{name}" if simple else f"δ({name})"
 
 
 TEXT, LATEX = Notation(), Notation(latex=True)

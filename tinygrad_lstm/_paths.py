@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -83,11 +84,19 @@ class Paths:
     def __str__(self) -> str:
         root, value = self._tape.label(self._tape.root), self._tape.label(self._value)
         through = f" through {self._tape.label(self._through)}" if self._through is not None else ""
-        lines = [f"{self.count} path{'s' * (self.count != 1)} from {root} to {value}{through}", *map(str, itertools.islice(self, LISTED))]
-        return "\n".join(lines + [f"... and {self.count - LISTED} more"] * (self.count > LISTED))
+        lines = [f"{_brief(self.count)} path{'s' * (self.count != 1)} from {root} to {value}{through}", *map(str, itertools.islice(self, LISTED))]
+        return "\n".join(lines + [f"... and {_brief(self.count - LISTED)} more"] * (self.count > LISTED))
 
     def __repr__(self) -> str:
-        return f"<Paths: {self.count}>"
+        return f"<Paths: {_brief(self.count)}>"
+
+
+def _brief(count: int) -> str:
+    """A number of any size."""
+    if count < 10**15:
+        return str(count)
+    exponent = math.floor(math.log10(count))
+    return f"about {count // 10 ** (exponent - 2) / 100:.2f}·10^{exponent}"
 
 
 def paths(loss: Any, wrt: Any, through: Any = None) -> Paths:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from tinygrad_lstm._derivation import Derivation, Line, Term, shapes
-from tinygrad_lstm._notation import QUOTIENT, SUM, TEXT, Notation
+from tinygrad_lstm._expression import Apply, Expression, parts
+from tinygrad_lstm._node import SCALARS
+from tinygrad_lstm._notation import SCOPE, SUM, TEXT, Notation
+from tinygrad_lstm._ops.reduce import add_n
 
 __all__ = ["Row", "rolled"]
 
@@ -59,13 +64,14 @@ class Writer:
     """
 
     def __init__(self, derivation: Derivation, notation: Notation, with_shapes: bool) -> None:
-        self.places, self.last = derivation.places, derivation.last
+        self.places, self.last, self.taken = derivation.places, derivation.last, set(derivation.places.values())
+        self._forms: dict[Any, int] = {}
         self.notation, self.with_shapes = notation, with_shapes
 
     def family(self, family: Family) -> Iterator[Row]:
         """The rows of one value: the longest run of equal blocks, then the others, from the last block to the first."""
         runs = sorted(
-            _runs({t: " + ".join(self.templates(line, t)) for t, line in family.items()}),
+            _runs({t: self.form(line.expression, t) for t, line in family.items()}),
             key=lambda run: (-len(run), -len(family[run[0]].terms), -run[0]),
         )
         general, at = family[runs[0][0]], runs[0][0]
@@ -74,7 +80,7 @@ class Writer:
             letter = "t" if len(run) > 1 else "T" if t == self.last > 1 else ""
             there = self.relative(self.notation, t, letter)
             notes = [self.when(run)] if len(run) > 1 else self.missing(general, at, line, t, letter)
-            notes += [line.shapes(there)] * self.with_shapes
+            notes += [line.shapes(there)] * bool(self.with_shapes)
             yield Row(there.name(line.symbol), (there.write(line.expression),), "; ".join(notes))
 
     def single(self, line: Line) -> Row:
@@ -97,20 +103,30 @@ class Writer:
         return "T" if t == self.last else f"T−{self.last - t}" if self.last - t <= 2 else str(t)
 
     def missing(self, general: Line, at: int, line: Line, t: int, letter: str) -> list[str]:
-        """What an edge says of the branches that the general line has and it has not: their stages are outside the sequence."""
-        present, words = self.templates(line, t), self.notation.words
+        """What an edge says of the branches that the general line has and it has not, since their stages are not there."""
+        present, words = [self.form(term.expression, t) for term in line.terms], self.notation.words
         notes = []
-        for template, term in zip(self.templates(general, at), general.terms, strict=True):
+        for term in general.terms:
             stem, block = self.places.get(term.stage.name, ("", at))
-            block += t - at
-            if template not in present and not 1 <= block <= self.last:
-                notes.append(f"{words('no ')}{self.notation.called(_numbered(stem, letter, t, block))}{words(': its branch is 0')}")
+            place = (stem, block + t - at)
+            if stem and place not in self.taken and self.form(term.expression, at) not in present:
+                notes.append(f"{words('no ')}{self.notation.called(_numbered(stem, letter, t, place[1]))}{words(': its branch is 0')}")
         return notes
 
-    def templates(self, line: Line, t: int) -> list[str]:
-        """What the branches send back, with blocks counted from t."""
-        here = self.relative(TEXT, t, "t")
-        return [here.write(term.expression) for term in line.terms]
+    def form(self, e: Expression, t: int | None, index: bool = False) -> Any:
+        """What a formula is made of, with the blocks counted from t: equal where two formulas differ by nothing else."""
+        known: dict[int, Any] = {}
+        for part in parts(e):
+            if isinstance(part, Apply):
+                params = tuple((name, _plain(value, t if index and name == "key" else None)) for name, value in part.params.items())
+                found: Any = (id(part.op), params, part.shape, *(known[id(arg)] for arg in part.args))
+            elif part.name is None:
+                found = _plain(part.array, None)
+            else:
+                stem, block = self.places.get(part.name, (part.name, None))
+                found = (stem, block if block is None or t is None else block - t, part.gradient, part.through)
+            known[id(part)] = self._forms.setdefault(found, len(self._forms))
+        return known[id(e)]
 
     def relative(self, notation: Notation, t: int, letter: str, index: bool = False) -> Notation:
         """The notation in which block t is called by a letter, and the others by their distance from it; without a letter, by number.
@@ -126,14 +142,14 @@ class Writer:
 
     def over_time(self, line: Line) -> str:
         """The right side of a line, with what equal stages of consecutive blocks send back as one sum over the blocks."""
-        for index in (False, True):  # an index may count the blocks
-            groups: dict[str, list[Term]] = defaultdict(list)
-            for term in line.terms:
-                t = term.stage.block
-                here = TEXT if t is None else self.relative(TEXT, t, "t", index)
-                groups[here.write(term.expression)].append(term)
-            if len(groups) < len(line.terms):
-                return " + ".join(part for terms in groups.values() for part in self.sums(terms, index))
+        summed = line.expression.args if isinstance(line.expression, Apply) and line.expression.op is add_n.op else ()
+        if summed == tuple(term.expression for term in line.terms):  # by identity: a hook may have changed the sum
+            for index in (False, True):  # an index may count the blocks
+                groups: dict[Any, list[Term]] = defaultdict(list)
+                for term in line.terms:
+                    groups[self.form(term.expression, term.stage.block, index)].append(term)
+                if len(groups) < len(line.terms):
+                    return " + ".join(part for terms in groups.values() for part in self.sums(terms, index))
         return self.notation.write(line.expression)
 
     def sums(self, terms: list[Term], index: bool) -> Iterator[str]:
@@ -142,13 +158,13 @@ class Writer:
         if len(blocks) < len(terms):
             yield from (self.notation(term.expression, SUM) for term in terms)
             return
-        for run in _runs(dict.fromkeys(blocks, "")):
+        for run in _runs(dict.fromkeys(blocks)):
             term, first, end = blocks[run[0]].expression, run[0], self.end(run[-1])
             if len(run) == 1:
                 yield self.notation(term, SUM)
                 continue
             sign = rf"\sum_{{t={first}}}^{{{end.replace('−', '-')}}}" if self.notation.latex else f"Σ_{{t={first}..{end}}}"
-            yield f"{sign} {self.relative(self.notation, first, 't', index)(term, QUOTIENT)}"
+            yield f"{sign} {self.relative(self.notation, first, 't', index)(term, SCOPE)}"
 
 
 def _numbered(stem: str, letter: str, t: int, block: int) -> str:
@@ -156,15 +172,28 @@ def _numbered(stem: str, letter: str, t: int, block: int) -> str:
     return f"{stem}<{letter}{_signed(block - t)}>" if letter else f"{stem}<{block}>"
 
 
+def _plain(value: Any, t: int | None) -> Any:
+    """A parameter or number as something to compare, positions counted from t."""
+    if isinstance(value, np.ndarray):
+        return value.shape, value.dtype.str, value.tobytes()
+    if isinstance(value, (tuple, list)):
+        return tuple(_plain(each, t) for each in value)
+    if isinstance(value, slice):
+        return "slice", _plain((value.start, value.stop, value.step), None)
+    if isinstance(value, int) and t is not None:
+        return value - t
+    return (type(value), value) if isinstance(value, (*SCALARS, str, type(None))) else id(value)
+
+
 def _signed(k: int) -> str:
     return "" if k == 0 else f"+{k}" if k > 0 else f"−{-k}"
 
 
-def _runs(templates: dict[int, str]) -> Iterator[list[int]]:
+def _runs(forms: dict[int, Any]) -> Iterator[list[int]]:
     """Blocks in a row that have the same line."""
     run: list[int] = []
-    for t in sorted(templates):
-        if run and (t != run[-1] + 1 or templates[t] != templates[run[0]]):
+    for t in sorted(forms):
+        if run and (t != run[-1] + 1 or forms[t] != forms[run[0]]):
             yield run
             run = []
         run.append(t)

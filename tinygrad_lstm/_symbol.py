@@ -14,6 +14,7 @@ from tinygrad_lstm._operation import Operation, past_selection
 from tinygrad_lstm._ops.complex import real
 from tinygrad_lstm._ops.elementwise import finite
 from tinygrad_lstm._recorder import block, recording
+from tinygrad_lstm._tape import ancestors
 from tinygrad_lstm._tensor import Tensor
 
 __all__ = ["Symbol", "sent"]
@@ -40,10 +41,14 @@ class Symbol(Tensor):
     @property
     def expression(self) -> Expression:
         """The formula of what was computed."""
-        if self._op is None:
-            return getattr(self, "leaf", None) or number(self._array)
-        args = tuple(x.expression if isinstance(x, Symbol) else number(getattr(x, "_array", x)) for x in self._inputs)
-        return apply(self._op, args, self._params, self._array.shape)
+        known: dict[Any, Expression] = {}
+
+        def written(x: Any) -> Expression:
+            return (known.get(x) if isinstance(x, Node) else None) or getattr(x, "leaf", None) or number(getattr(x, "_array", x))
+
+        for node in ancestors(self):  # in the order in which they ran, so that what is read twice is written down once
+            known[node] = apply(node._op, tuple(map(written, node._inputs)), node._params, node._array.shape)
+        return written(self)
 
 
 def sent(node: Any, argument: int, g: Symbol, symbols: Callable[[Any], Any], guard: bool) -> tuple[Expression, np.ndarray]:

@@ -40,7 +40,7 @@ class View(Sequence[Any]):
         known = list(inspect.signature(self._rows).parameters)[1:]
         for name in options:
             if name not in known:
-                raise DataError("this view has no such option", where=f"{name}={options[name]!r}", expected=" or ".join(known))
+                raise DataError("this view has no such option", where=f"option {name}", expected=" or ".join(known))
         return View(self._explanation, self._rows, self._lines, self._heading, **{**self._options, **options})
 
     def __len__(self) -> int:
@@ -73,7 +73,10 @@ class View(Sequence[Any]):
             for i, right in enumerate(rights):
                 first, *others = _broken(right)
                 rows += [rf"{left if i == 0 else ''} & = & {first}", *(rf" & & {{}} + {part}" for part in others)]
-                rows[-1] += rf" \quad ({note})" if note and i == 0 else ""
+                if note and i == 0 and len(right) + len(note) < WIDTH:
+                    rows[-1] += rf" \quad ({note})"
+                elif note and i == 0:
+                    rows.append(rf" & & \quad ({note})")
         return "\\begin{eqnarray*}\n" + " \\\\\n".join(rows) + "\n\\end{eqnarray*}"
 
     def markdown(self) -> str:
