@@ -4,9 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+from rows import activation, elementwise, layer, linalg, loss, product, reduction, select, shape
 
 import tinygrad_lstm as tl
-from tinygrad_lstm import LSTM, DataError, DtypeError, GradientError, ShapeError, Tensor, gradcheck, gradients
+from tinygrad_lstm import LSTM, DataError, DtypeError, GradientError, ShapeError, Tensor, gradcheck, gradgradcheck, gradients
+from tinygrad_lstm._differences import differentiate
 from tinygrad_lstm._gradcheck import numeric_gradients
 from tinygrad_lstm._operation import operation
 
@@ -93,6 +95,101 @@ def test_a_wrong_rule_deep_in_a_network_is_caught():
     assert not gradcheck(lambda W, x: tl.squared_error(wrong(x @ W.T), 1.0), W, x)
 
 
+# Thousands of entries.
+
+
+@pytest.mark.parametrize(("function", "size"), [*itertools.product(["cube", "exponential"], SIZES), ("sine", 1.0)])
+@pytest.mark.parametrize("factor", [*WRONG, None])
+@pytest.mark.parametrize("scalar", [False, True])
+def test_one_wrong_entry_among_ten_thousand_is_found_in_a_few_runs(function, size, factor, scalar):
+    runs, only = [], 4321
+    forward, slope = FUNCTIONS[function]
+    own = planted(lambda x: runs.append(1) or forward(x), slope, WRONG.get(factor, 1.0), only)
+    own.op.analytic = True
+    report = gradcheck(lambda x: own(x).sum() if scalar else own(x), tensor(10_000, size=size))
+    assert report.checked == 10_000 and len(runs) < 120
+    assert [e.name.rpartition(" ")[2] for e in report.failures] == ([] if factor is None else [f"x[{only}]"])
+    assert "random directions" in str(report) and (" of 10000 entries of x" in str(report)) == (factor is not None)
+
+
+@pytest.mark.parametrize("output", [1e-8, 1.0, 1e8])
+@pytest.mark.parametrize("input_", [1e-8, 1.0, 1e8])
+@pytest.mark.parametrize("factor", [*WRONG, None])
+def test_differences_find_it_too(input_, output, factor):
+    """Between 1 and 3 of its scale, so that no entry's own derivative is lost in the rounding of the others."""
+    only = (3, 77)
+    own = planted(
+        lambda x: output * np.tanh(x / input_ / 2), lambda x: output / input_ / 2 * (1 - np.tanh(x / input_ / 2) ** 2), WRONG.get(factor, 1.0), only
+    )
+    rng = np.random.default_rng(3)
+    report = gradcheck(lambda x: own(x).sum(), Tensor(input_ * rng.uniform(1, 3, (6, 100)), name="x"))
+    assert report.method.startswith("central")
+    assert [e.name for e in report.failures] == ([] if factor is None else ["d f / d x[3, 77]"]), str(report)
+
+
+@pytest.mark.parametrize("factor", WRONG)
+def test_where_all_are_wrong_the_search_ends_early_unless_asked(factor):
+    runs = []
+    own = planted(lambda x: runs.append(1) or np.sin(x), np.cos, WRONG[factor])
+    own.op.analytic = True
+    report = gradcheck(lambda W, b: own(W).sum() + b.sum(), tensor(2000), tensor(3, seed=1))
+    assert 20 <= len(report.failures) < 28 and len(runs) < 120
+    assert "enough are off in x: every=True looks at all" in str(report)
+    assert len(gradcheck(lambda x: own(x).sum(), tensor(600), every=True).failures) == 600
+
+
+def test_two_errors_of_opposite_sign_do_not_cancel():
+    factors = np.ones(1000)
+    factors[[10, 500]] = 2.0, 0.0
+    x = Tensor(np.ones(1000), name="x")
+    own = planted(*CUBE, factors)
+    own.op.analytic = True
+    assert {e.name for e in gradcheck(lambda x: own(x).sum(), x).failures} == {"d f / d x[10]", "d f / d x[500]"}
+
+
+def test_a_small_wrong_derivative_is_found_beside_large_ones():
+    x = Tensor(10.0 ** np.linspace(-8, 8, 1000), name="x")
+    for only in (0, 500, 999):
+        own = planted(*CUBE, 1.001, only)
+        own.op.analytic = True
+        assert [e.name for e in gradcheck(own, x).failures] == [f"d (a weighted sum of f) / d x[{only}]"]
+    assert gradcheck(lambda x: x**3, x)
+
+
+def test_a_missing_derivative_among_zeros_is_found():
+    seen = np.ones(1000)
+    seen[7] = 0
+    assert gradcheck(lambda x: (x[:500] * x[:500]).sum(), tensor(1000))
+    (entry,) = gradcheck(lambda x: (x[:500] * 2.0).sum() + x.detach()[777] * 3.0, tensor(1000)).failures
+    assert (entry.name, entry.tape, entry.numeric) == ("d f / d x[777]", 0.0, 3.0)
+
+
+def test_a_kink_in_one_entry_of_many_is_named():
+    x = tensor(1000, low=0.5)
+    x.data[17] = 0.0
+    (entry,) = gradcheck(lambda x: (tl.relu(x) * 2).sum(), x).failures
+    assert entry.name == "d f / d x[17]" and KINK.format(0, 2) in str(entry)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("f", [lambda x: x**3, lambda x: tl.relu(x) * x, lambda x: tl.tanh(x).sum(), lambda x: tl.log(x * x).sum()])
+def test_no_false_alarm_along_directions(f, size):
+    report = gradcheck(f, tensor(600, size=size))
+    assert report, str(report)
+
+
+def test_a_wide_lstm_takes_few_runs():
+    lstm, rng, runs = LSTM(20, 40, rng=0), np.random.default_rng(0), []
+    names, x, targets = list(lstm.parameters()), rng.normal(size=(3, 2, 20)), rng.normal(size=(3, 2, 40))
+
+    def error(*values):
+        runs.append(1)
+        return LSTM.from_arrays(dict(zip(names, values, strict=True))).error(x, targets)
+
+    report = gradcheck(error, *lstm.parameters().values())
+    assert report and report.checked == 4 * (40 * 60 + 40) and len(runs) < 400, (len(runs), str(report))
+
+
 # Right functions.
 
 
@@ -159,6 +256,77 @@ def test_gradients_of_gradients():
         return gradients(y, create_graph=True)[x]
 
     assert gradcheck(slope, tensor(3))
+
+
+# Second order.
+
+
+def twice(forward, slope, second, factor=1.0, leaves=(), exact=True):
+    """A stage of the user's own whose rule is right, and whose second derivative is off by a factor; `leaves` leave the tape."""
+
+    @operation(analytic=exact)
+    def inner(x):
+        return slope(x)
+
+    @inner.rule
+    def inner_x(g, y, x):
+        return g * second(x) * factor
+
+    @operation(analytic=exact)
+    def own(x):
+        return forward(x)
+
+    @own.rule
+    def own_x(g, y, x):
+        x = Tensor(x.numpy()) if "x" in leaves and isinstance(x, Tensor) else x
+        g = Tensor(g.numpy()) if "g" in leaves and isinstance(g, Tensor) else g
+        return g * inner(x)
+
+    return own
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("count", [3, 700])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("factor", [*WRONG, None])
+def test_a_wrong_second_derivative_is_caught_and_the_right_one_is_not(factor, size, count, exact):
+    own = twice(*CUBE, lambda x: 6 * x, WRONG.get(factor, 1.0), exact=exact)
+    x = Tensor(size * np.random.default_rng(4).uniform(1, 2, count), name="x")
+    assert gradcheck(own, x)
+    report = gradgradcheck(own, x)
+    assert bool(report) == (factor is None), str(report)
+    assert report.method.startswith("complex" if exact else "central")
+    assert all("/ d x[" in e.name for e in report.failures)
+
+
+@pytest.mark.parametrize("leaves", ["x", "g"])
+def test_a_rule_that_leaves_the_tape_is_caught(leaves):
+    own = twice(np.sin, np.cos, lambda x: -tl.sin(x), leaves=leaves)
+    assert gradcheck(own, tensor(3)) and gradgradcheck(twice(np.sin, np.cos, lambda x: -tl.sin(x)), tensor(3))
+    report = gradgradcheck(own, tensor(3))
+    assert {e.name for e in report.failures} == {f"d (d g·f / d x[{i}]) / d {leaves}[{i}]" for i in range(3)}
+    assert all(e.tape == 0 != e.numeric for e in report.failures)
+
+
+def test_the_report_of_second_order():
+    report = gradgradcheck(lambda x, y: (x * x * y).sum(), Tensor([1.0, 2.0], name="x"), Tensor(3.0, name="y"))
+    assert report.method == "complex step" and report.checked == 3 * 4
+    assert str(report).startswith("gradgradcheck: 12 derivatives, all agree")
+    with pytest.raises(DtypeError, match="gradgradcheck, argument 2"):
+        gradgradcheck(tl.exp, np.ones(2))
+
+
+TABLE = [row for family in (activation, elementwise, layer, linalg, loss, product, reduction, select, shape) for row in family.ROWS]
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in TABLE])
+def test_no_false_alarm_over_the_table_of_operations(row):
+    for make in row.makes:
+        xs = [Tensor(a.astype(float)) for a in make(np.random.default_rng(5))]
+        for check in (gradcheck, *[gradgradcheck] * (row.twice and row.name != "imag")):  # the rule of imag computes with complex numbers
+            report = check(row.f, *xs)
+            undecided = check is gradgradcheck and row.name == "qr (Q)"  # some of its gradients are 0 but for rounding
+            assert report or (undecided and all(e.doubt for e in report.failures)), str(report)
 
 
 # Which method.
@@ -342,6 +510,16 @@ def test_differences_are_extrapolated():
     x = tensor(200)
     (found,) = numeric_gradients(lambda x: planted(*SINE)(x).sum(), x)
     assert np.median(np.abs(found - np.cos(x.numpy()))) < 1e-11
+
+
+@pytest.mark.parametrize("amplitude", [1e-12, 1e-10, 1e-6, 1e-2, 1.0])
+@pytest.mark.parametrize("frequency", [1e2, 1e4, 1e5, 1e6, 1e7])
+def test_fast_oscillation_does_not_mislead_the_differences(amplitude, frequency):
+    """Large steps see the smooth part alone; what small ones see beside it counts, or nothing is decided."""
+    for x in np.random.default_rng(6).uniform(0.5, 2, 20):
+        slope = np.exp(x) + amplitude * frequency * np.cos(frequency * x)
+        found, error, *_ = differentiate(lambda h, x=x: np.exp(x + h) + amplitude * np.sin(frequency * (x + h)), np.array([x]), np.ones((1, 1)))[:, 0]
+        assert abs(found - slope) <= 1e-6 * abs(slope) + 10 * error
 
 
 # What is refused.

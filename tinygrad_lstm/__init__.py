@@ -9,7 +9,7 @@ from tinygrad_lstm._checkpoint import checkpoint
 from tinygrad_lstm._compare import Comparison, compare
 from tinygrad_lstm._errors import AnomalyError, DataError, DrawingError, DtypeError, Error, GradientError, IndexingError, ShapeError, UnknownNameError
 from tinygrad_lstm._explain import Explanation, explain
-from tinygrad_lstm._gradcheck import gradcheck
+from tinygrad_lstm._gradcheck import gradcheck, gradgradcheck
 from tinygrad_lstm._lstm import LSTM
 from tinygrad_lstm._memory import keep_freed_memory
 from tinygrad_lstm._ops.activation import *
