@@ -487,6 +487,7 @@ def test_the_tolerance_can_be_given():
 def test_shapes_at_the_edge():
     assert gradcheck(lambda x: x.sum() * 2.0, Tensor(0.0)).checked == 1
     assert gradcheck(lambda x, y: (x * 2).sum() + y, Tensor(np.zeros((0, 3))), Tensor(1.0)).checked == 1
+    assert gradcheck(lambda x: x[:0] * 2.0, tensor(600)).checked == 0
     assert gradcheck(lambda x: tl.exp(x), tensor(10, 10)).checked == 100  # one weighted sum
     assert gradcheck(lambda x: tl.exp(x), tensor(8, 8)).checked == 64 * 64
 

@@ -195,7 +195,7 @@ def _check(title: str, at: Point, rtol: float | None, every: bool, names: Sequen
     method, usual, why = DIFFERENCES if at.obstacle else COMPLEX_STEP
     rtol = usual if rtol is None else rtol
     size = sum(a.size for a in at.arrays)
-    every = every or size <= EVERY_INPUT
+    every = every or size <= EVERY_INPUT or not at.y.size
     weights, sums = _weights(at.y.shape, every, names)
     judges = (Judge(at, weight, what, rtol) for weight, what in zip(weights, sums, strict=True))
     failures, search = (_one_by_one(at, weights, judges), "") if every else _searched(at, next(judges))
