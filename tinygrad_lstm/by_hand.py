@@ -3,7 +3,8 @@
 This is a judge of the tape, so it shares nothing with it: it has a forward pass of its own and uses no derivative rule.
 A capital delta in front of a name stands for the derivative of Error by that value, over all of its branches:
 ``Δc`` is dError/dc<t>. ``*`` is the elementwise product, ``@`` the matrix product. F and B number the equations of the
-derivation (forward stages, backward equations); E1 and E6 are errata of the document, whose formulas `as_printed` follows.
+derivation (forward stages, backward equations). The document's errata, which `as_printed` asks for, stand in a table of their
+own: where one is asked for, a value set here becomes what is printed (see ``Values``).
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm._errata import ERRATA, Values, chosen, formulas
 from tinygrad_lstm._errors import ShapeError, UnknownNameError
 from tinygrad_lstm._recorder import no_grad
 
-__all__ = ["lstm", "update"]
-
-AS_PRINTED = frozenset({"E1", "E6"})  # what makes the document's main formula, read literally, depart from the truth
+__all__ = ["ERRATA", "lstm", "update"]
 
 Arrays = dict[str, np.ndarray]
 
 
-def lstm(lstm: Any, x: Any, targets: Any, state: Any = None, mask: Sequence[Any] | None = None, as_printed: bool = False) -> Arrays:
+def lstm(
+    lstm: Any, x: Any, targets: Any, state: Any = None, mask: Sequence[Any] | None = None, as_printed: bool | str | Iterable[str] = False
+) -> Arrays:
     """Differentiate the Error of an LSTM by everything in it, by the derivation's equations.
 
     Parameters
@@ -39,9 +41,10 @@ def lstm(lstm: Any, x: Any, targets: Any, state: Any = None, mask: Sequence[Any]
         ``(a<0>, c<0>)``, each of shape (N, H), or (H,) for one that the batch shares. Zero by default.
     mask : sequence of T numbers, each 0 or 1, optional
         Which blocks have a loss. All, by default.
-    as_printed : bool, default False
-        Follow the document to the letter: the branch of c<t> through the next block is Γ_f<t+1> (E1), and so is the
-        derivative by c<0> (E6). Both lack the factor dError/dc<t+1>.
+    as_printed : bool, str or iterable of str, default False
+        Follow the document to the letter. True is its main formula: the branch of c<t> through the next block is Γ_f<t+1>
+        (E1), and so is the derivative by c<0> (E6); both lack the factor dError/dc<t+1>. A name or several are just those
+        errata of the table ``by_hand.ERRATA``.
 
     Returns
     -------
@@ -53,6 +56,8 @@ def lstm(lstm: Any, x: Any, targets: Any, state: Any = None, mask: Sequence[Any]
 
     Raises
     ------
+    UnknownNameError
+        If there is no erratum of a name in `as_printed`.
     Error
         As ``lstm.error`` does, where the input does not fit.
 
@@ -66,6 +71,7 @@ def lstm(lstm: Any, x: Any, targets: Any, state: Any = None, mask: Sequence[Any]
     >>> bool(np.allclose(hand["c<2>"], hand["c<2> via tanh_c<2>"] + hand["c<2> via keep<3>"]))
     True
     """
+    printed = formulas(chosen(as_printed))
     with no_grad():
         lstm.error(x, targets, state, mask)  # refuses what does not fit, in its own words
     p = SimpleNamespace(**{name: _array(value) for name, value in lstm.parameters().items()})
@@ -73,13 +79,16 @@ def lstm(lstm: Any, x: Any, targets: Any, state: Any = None, mask: Sequence[Any]
     zero = np.zeros((x.shape[1], len(p.b_f)), p.b_f.dtype)
     state = (zero, zero) if state is None else state
     a, c = (zero + _array(s, zero.dtype) for s in state)
-    m = np.ones(len(x)) if mask is None else np.asarray(mask)
+    m = [1] * len(x) if mask is None else [int(there) for there in mask]
     last = int(np.flatnonzero(m)[-1]) + 1  # later blocks do not reach Error
     blocks = []
-    for t in range(last):
-        blocks.append(_forward(p, x[t], a, c))
-        a, c = blocks[t].a, blocks[t].c
-    found = _derive(p, x, targets, state, m, blocks, AS_PRINTED if as_printed else frozenset())
+    for t in range(1, last + 1):
+        v = Values(printed=printed, p=p, t=t, T=last, m=m[t - 1], x=x[t - 1], target=targets[t - 1])
+        _forward(p, v, a, c)
+        blocks.append(v)
+        a, c = v.a, v.c
+    found = _derive(p, blocks, np.zeros_like(x), printed)
+    found |= {name: found[f"{name[0]}<0>"].sum(axis=0) for name, s in zip(("a_0", "c_0"), state, strict=False) if _is_shared(s)}  # B17
     return {name: np.array(value) for name, value in found.items()}  # copies: what is planted in one does not show in another
 
 
@@ -122,79 +131,89 @@ def update(parameters: Mapping[str, Any], gradients: Mapping[str, Any], rate: fl
     return updated
 
 
-def _forward(p: Any, x: np.ndarray, a: np.ndarray, c: np.ndarray) -> Any:
+def _forward(p: Any, v: Any, a: np.ndarray, c: np.ndarray) -> None:
     """F1 to F14: one block from x<t>, a<t-1> and c<t-1>."""
-    v = SimpleNamespace(c_before=c)
-    v.z = np.concatenate([a, x], axis=1)  # F1
+    v.c_before = c
+    v.z = np.concatenate([a, v.x], axis=1)  # F1
     v.Γ_f = _sigmoid(v.z @ p.W_f.T + p.b_f)  # F2, F6
     v.Γ_u = _sigmoid(v.z @ p.W_u.T + p.b_u)  # F3, F7
     v.candidate = np.tanh(v.z @ p.W_c.T + p.b_c)  # F4, F8
     v.Γ_o = _sigmoid(v.z @ p.W_o.T + p.b_o)  # F5, F9
-    v.c = c * v.Γ_f + v.Γ_u * v.candidate  # F10, F11, F12
+    v.keep = v.c_before * v.Γ_f  # F10
+    v.write = v.Γ_u * v.candidate  # F11
+    v.c = v.keep + v.write  # F12
     v.tanh_c = np.tanh(v.c)  # F13
     v.a = v.tanh_c * v.Γ_o  # F14
-    return v
 
 
-def _derive(p: Any, x: np.ndarray, targets: np.ndarray, state: Iterable[Any], m: np.ndarray, blocks: list[Any], errata: frozenset[str]) -> Arrays:
+def _derive(p: Any, blocks: list[Any], by_x: np.ndarray, printed: Any) -> Arrays:
     """B0 to B17: the blocks from the last to the first, then the sums over time."""
-    d: Arrays = {"Error": np.ones((), x.dtype)}
-    by_x = np.zeros_like(x)
-    for t in range(len(blocks), 0, -1):
-        if m[t - 1]:
-            d[f"Error<{t}>"] = d["Error"]  # F16
-            d[f"a<{t}> via Error<{t}>"] = -(targets[t - 1] - blocks[t - 1].a)  # B1
-        d |= _backward(p, blocks[t - 1], d, t, errata)
-        by_x[t - 1] = d[f"x<{t}>"]
-    d |= {"a<0>": d["a<0> via z<1>"], "c<0>": d["c<0> via keep<1>"]}  # B17
-    d |= {name: d[f"{name[0]}<0>"].sum(axis=0) for name, s in zip(("a_0", "c_0"), state, strict=False) if _is_shared(s)}  # B17
+    found: Arrays = {"Error": np.ones((), by_x.dtype)}
+    zero = np.zeros_like(blocks[0].a)
+    later: Any = SimpleNamespace(before_a=zero, before_c=zero)  # B0
+    for v in reversed(blocks):
+        _backward(p, v, later)
+        found |= _named(v, found["Error"])
+        by_x[v.t - 1] = v.Δx
+        later = v
+    found |= {"a<0>": blocks[0].before_a, "c<0>": blocks[0].before_c}  # B17
+    total = Values(printed=printed, blocks=blocks)
     for gate in "fuco":
-        d[f"W_{gate}"] = np.sum([d[f"W_{gate} via sum_{gate}<{t}>"] for t in range(1, len(blocks) + 1)], axis=0)  # B11
-        d[f"b_{gate}"] = np.sum([d[f"b_{gate} via sum_{gate}<{t}>"] for t in range(1, len(blocks) + 1)], axis=0)  # B12
-    return d | {"x": by_x}
+        for name in (f"W_{gate}", f"b_{gate}"):
+            setattr(total, name, np.sum([getattr(v, f"Δ{name}") for v in blocks], axis=0))  # B11, B12
+            found[name] = getattr(total, name)
+    return found | {"x": by_x}
 
 
-def _backward(p: Any, v: Any, later: Arrays, t: int, errata: frozenset[str]) -> Arrays:
-    """B2 to B16 for block t. `later` holds what is known: this block's loss branch, and the branches through block t+1."""
+def _backward(p: Any, v: Any, later: Any) -> None:
+    """B1 to B16 for block t, from what the block after it, `later`, hands back."""
+    v.later = later
     units = v.a.shape[1]
-    zero = np.zeros_like(v.a)
-    by_error = later.get(f"a<{t}> via Error<{t}>", zero)
-    next_a = later.get(f"a<{t}> via z<{t + 1}>", zero)  # B0
-    next_c = later.get(f"c<{t}> via keep<{t + 1}>", zero)  # B0
+    v.by_error = -v.m * (v.target - v.a)  # B1
 
-    Δa = by_error + next_a  # B2
-    ΔΓ_o = Δa * v.tanh_c  # B3
-    Δtanh_c = Δa * v.Γ_o
-    down_c = Δtanh_c * (1 - v.tanh_c**2)  # B4
-    Δc = down_c + next_c  # B5
-    ΔΓ_f = Δc * v.c_before  # B6
-    ΔΓ_u = Δc * v.candidate  # B6
-    Δcandidate = Δc * v.Γ_u  # B6
+    v.Δa = v.by_error + later.before_a  # B2
+    v.ΔΓ_o = v.Δa * v.tanh_c  # B3
+    v.Δtanh_c = v.Δa * v.Γ_o
+    v.down_c = v.Δtanh_c * (1 - v.tanh_c**2)  # B4
+    v.Δc = v.down_c + later.before_c  # B5
+    v.ΔΓ_f = v.Δc * v.c_before  # B6
+    v.ΔΓ_u = v.Δc * v.candidate  # B6
+    v.Δcandidate = v.Δc * v.Γ_u  # B6
 
-    Δsum_f = Δc * v.c_before * v.Γ_f * (1 - v.Γ_f)  # B7
-    Δsum_u = Δc * v.candidate * v.Γ_u * (1 - v.Γ_u)  # B8
-    Δsum_c = Δc * v.Γ_u * (1 - v.candidate**2)  # B9
-    Δsum_o = Δa * v.tanh_c * v.Γ_o * (1 - v.Γ_o)  # B10
+    v.Δsum_f = v.Δc * v.c_before * v.Γ_f * (1 - v.Γ_f)  # B7
+    v.Δsum_u = v.Δc * v.candidate * v.Γ_u * (1 - v.Γ_u)  # B8
+    v.Δsum_c = v.Δc * v.Γ_u * (1 - v.candidate**2)  # B9
+    v.Δsum_o = v.Δa * v.tanh_c * v.Γ_o * (1 - v.Γ_o)  # B10
 
-    Δz_f, Δz_u, Δz_c, Δz_o = Δsum_f @ p.W_f, Δsum_u @ p.W_u, Δsum_c @ p.W_c, Δsum_o @ p.W_o
-    Δz = Δz_f + Δz_u + Δz_c + Δz_o  # B13
-    Δx = Δz[:, units:]  # B14
-    before_a = Δz[:, :units]  # B15
-    before_c = Δc * v.Γ_f  # B16
-    if ("E6" if t == 1 else "E1") in errata:
-        before_c = v.Γ_f
+    v.ΔW_f, v.Δb_f = v.Δsum_f.T @ v.z, v.Δsum_f.sum(axis=0)  # B11, B12, the shares of this block
+    v.ΔW_u, v.Δb_u = v.Δsum_u.T @ v.z, v.Δsum_u.sum(axis=0)
+    v.ΔW_c, v.Δb_c = v.Δsum_c.T @ v.z, v.Δsum_c.sum(axis=0)
+    v.ΔW_o, v.Δb_o = v.Δsum_o.T @ v.z, v.Δsum_o.sum(axis=0)
 
+    v.Δz_f = v.Δsum_f @ p.W_f
+    v.Δz_u = v.Δsum_u @ p.W_u
+    v.Δz_c = v.Δsum_c @ p.W_c
+    v.Δz_o = v.Δsum_o @ p.W_o
+    v.Δz = v.Δz_f + v.Δz_u + v.Δz_c + v.Δz_o  # B13
+    v.Δx = v.Δz[:, units:]  # B14
+    v.before_a = v.Δz[:, :units]  # B15
+    v.before_c = v.Δc * v.Γ_f  # B16
+
+
+def _named(v: Any, of_error: np.ndarray) -> Arrays:
+    """What block t found, by the tape's names."""
+    t = v.t
+    loss = {f"Error<{t}>": of_error, f"a<{t}> via Error<{t}>": v.by_error} if v.m else {}  # F16
     found = {
-        f"a<{t}>": Δa, f"Γ_o<{t}>": ΔΓ_o, f"tanh_c<{t}>": Δtanh_c, f"c<{t}> via tanh_c<{t}>": down_c, f"c<{t}>": Δc,
-        f"keep<{t}>": Δc, f"write<{t}>": Δc, f"Γ_f<{t}>": ΔΓ_f, f"Γ_u<{t}>": ΔΓ_u, f"c~<{t}>": Δcandidate,
-        f"sum_f<{t}>": Δsum_f, f"sum_u<{t}>": Δsum_u, f"sum_c<{t}>": Δsum_c, f"sum_o<{t}>": Δsum_o,
-        f"z<{t}> via sum_f<{t}>": Δz_f, f"z<{t}> via sum_u<{t}>": Δz_u, f"z<{t}> via sum_c<{t}>": Δz_c, f"z<{t}> via sum_o<{t}>": Δz_o,
-        f"z<{t}>": Δz, f"x<{t}>": Δx, f"a<{t - 1}> via z<{t}>": before_a, f"c<{t - 1}> via keep<{t}>": before_c,
+        f"a<{t}>": v.Δa, f"Γ_o<{t}>": v.ΔΓ_o, f"tanh_c<{t}>": v.Δtanh_c, f"c<{t}> via tanh_c<{t}>": v.down_c, f"c<{t}>": v.Δc,
+        f"keep<{t}>": v.Δc, f"write<{t}>": v.Δc, f"Γ_f<{t}>": v.ΔΓ_f, f"Γ_u<{t}>": v.ΔΓ_u, f"c~<{t}>": v.Δcandidate,
     }  # fmt: skip
-    for gate, Δsum in zip("fuco", (Δsum_f, Δsum_u, Δsum_c, Δsum_o), strict=True):
-        found[f"W_{gate} via sum_{gate}<{t}>"] = Δsum.T @ v.z  # B11, the share of this block
-        found[f"b_{gate} via sum_{gate}<{t}>"] = Δsum.sum(axis=0)  # B12, the share of this block
-    return found
+    for gate in "fuco":
+        sum_g = f"sum_{gate}<{t}>"
+        found[sum_g], found[f"z<{t}> via {sum_g}"] = getattr(v, f"Δsum_{gate}"), getattr(v, f"Δz_{gate}")
+        found[f"W_{gate} via {sum_g}"], found[f"b_{gate} via {sum_g}"] = getattr(v, f"ΔW_{gate}"), getattr(v, f"Δb_{gate}")
+    back = {f"z<{t}>": v.Δz, f"x<{t}>": v.Δx, f"a<{t - 1}> via z<{t}>": v.before_a, f"c<{t - 1}> via keep<{t}>": v.before_c}
+    return loss | found | back
 
 
 @np.errstate(over="ignore")  # exp(-s) is inf where the gate is shut
