@@ -14,8 +14,10 @@ from typing import Any, NoReturn
 
 from tinygrad_lstm._backward import gradients
 from tinygrad_lstm._compare import compare
+from tinygrad_lstm._errata import chosen
 from tinygrad_lstm._errors import DataError, DrawingError, Error
 from tinygrad_lstm._explain import explain
+from tinygrad_lstm._printed import each_erratum, story
 from tinygrad_lstm._problem import Problem, describe_forks, judge, problem
 from tinygrad_lstm._series import SHIPPED
 from tinygrad_lstm.viz import draw
@@ -100,7 +102,8 @@ def command_line() -> Parser:
     demo.add_argument("--out", metavar="DIR", type=Path, default=Path("out"), help="the folder for the picture (default: out)")
 
     table = command("compare", run_compare, "compare the tape's gradients with the derivation by hand, value by value")
-    table.add_argument("--as-printed", action="store_true", help="read the printed formulas literally, errors included")
+    literally = "read the printed formulas literally: the main one, or just these errata; all: each by itself, in one table"
+    table.add_argument("--as-printed", metavar="E1", nargs="*", help=literally)
 
     picture = command("draw", run_draw, "draw the unrolled graph with its forks and gradients")
     picture.add_argument("-o", metavar="FILE", dest="out", type=_picture, default=Path("lstm.svg"), help=".svg .png .pdf .dot (default: lstm.svg)")
@@ -177,9 +180,16 @@ def demonstrate(case: Problem, picture: Path) -> int:
 
 
 def run_compare(options: Any) -> int:
-    case = problem(options)
-    comparison = compare(gradients(case.error()), case.by_hand(options.as_printed))
+    case, names = problem(options), options.as_printed
+    if names == ["all"]:
+        text, right = each_erratum(case)
+        print(case, text, sep="\n")
+        return 0 if right else 1
+    as_printed = False if names is None else names or True
+    comparison = compare(gradients(case.error()), case.by_hand(as_printed))
     print(case, comparison, sep="\n")
+    if as_printed:
+        print("", story(chosen(as_printed), comparison, case), sep="\n")
     return 0 if comparison.ok else 1
 
 

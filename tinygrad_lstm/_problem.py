@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -50,7 +51,7 @@ class Problem:
     def error(self) -> Tensor:
         return self.lstm.error(self.x, self.targets, self.state, self.mask)  # type: ignore[no-any-return]
 
-    def by_hand(self, as_printed: bool = False) -> Any:
+    def by_hand(self, as_printed: bool | Iterable[str] = False) -> Any:
         return by_hand.lstm(self.lstm, self.x, self.targets, state=self.state, mask=self.mask, as_printed=as_printed)
 
     def judged(self) -> dict[str, Tensor]:
