@@ -100,3 +100,11 @@ def test_the_output_shown_is_the_output(capsys, monkeypatch, tmp_path):
 def but_for_rounding(text):
     """Lines of words, with numbers that are 0 but for rounding (which differs between processors) written as 0."""
     return [re.sub(r"\b\d(\.\d)?e-1\d\b", "0", line).split() for line in text.splitlines()]
+
+
+def test_the_table_of_errata(capsys):
+    assert main(["compare", "--as-printed", "all"]) == 1
+    printed = [re.split(" {2,}", line) for line in capsys.readouterr().out.splitlines()]
+    shown = [[cell.strip("`") for cell in row] for row in table("| erratum | in the document | printed | correct | first wrong | largest error |")]
+    assert len(shown) == 13
+    assert shown == [row for row in printed if re.fullmatch(r"E\d+", row[0])]
