@@ -184,3 +184,13 @@ class TestSeveralLosses:
             assert not (x * x).requires_grad
         y.sum().backward()
         assert x.grad is None
+
+
+def test_a_fork_without_axes():
+    x = Tensor(3.0, requires_grad=True)
+    y = x * x
+    seen = []
+    y.register_hook(seen.append)
+    assert gradients(y * y)[x] == 108
+    (y + y).backward()
+    assert seen == [18, 2] and x.grad == 12

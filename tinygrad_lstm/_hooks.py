@@ -52,7 +52,7 @@ def conjugate(g: Any) -> Any:
 
 def _shown(total: Any) -> Any:
     """What a hook may look at and keep, but not change."""
-    return total if isinstance(total, Node) else read_only(total)
+    return total if isinstance(total, Node) else read_only(np.asarray(total))  # a sum of 0-d arrays is a scalar
 
 
 def _replacement(node: Any, answer: Any, total: Any) -> Any:
