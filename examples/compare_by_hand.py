@@ -20,4 +20,6 @@ print(compare(g, {"c<2>": g["c<2> via tanh_c<2>"], "W_f": hand["W_f"]}))
 
 # The formulas of the document as they are printed: Γ_f<t+1> is added where c<t+1>.grad * Γ_f<t+1> belongs.
 printed = compare(g, by_hand.lstm(lstm, x, targets, as_printed=True))
-print("as printed, wrong:", ", ".join(row.name for row in printed.rows if not row.ok))
+own, inherited = ([row.name for row in printed.rows if not row.ok and row.own is own] for own in (True, False))
+print("as printed, wrong:", ", ".join(own), f"- and {len(inherited)} more rows because of these")
+print(printed.diagnoses[0].looks_like)

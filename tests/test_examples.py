@@ -12,6 +12,13 @@ ESSENTIAL = {
     "fork.py": ["dz/dx = 6.0 (argument 0 of y) + 6.0 (argument 1 of y) = 12.0", "x.grad = 12.0"],
     "compare_by_hand.py": ["as printed, wrong:"],
     "lstm_derivation.py": ["56 lines, 37 paths"],
+    "find_the_mistake.py": [
+        "first difference: sum2",
+        "a wrong form: 1 − y²",
+        "first difference: b1",
+        "1/4 of the correct value",
+        "everything is right",
+    ],
     "unrolled_picture.py": ["15 forks"],
     "own_cell.py": ["W is shared by all blocks", "recurrent<3>", "kept<3>"],
     "own_stage.py": ["y = isru(x)", "2 rows: 2 right", "by numeric differentiation: right", "second derivative: right"],

@@ -6,7 +6,7 @@ from tinygrad_lstm import by_hand
 from tinygrad_lstm._anomaly import detect_anomaly
 from tinygrad_lstm._backward import Gradients, gradients
 from tinygrad_lstm._checkpoint import checkpoint
-from tinygrad_lstm._compare import Comparison, compare
+from tinygrad_lstm._compare import Comparison, assert_gradients_match, compare
 from tinygrad_lstm._errors import AnomalyError, DataError, DrawingError, DtypeError, Error, GradientError, IndexingError, ShapeError, UnknownNameError
 from tinygrad_lstm._explain import Explanation, explain
 from tinygrad_lstm._gradcheck import gradcheck, gradgradcheck

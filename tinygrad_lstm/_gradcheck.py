@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm._backward import gradients
-from tinygrad_lstm._compare import check_tolerance
 from tinygrad_lstm._errors import ShapeError
 from tinygrad_lstm._judge import Entry, Judge, index
 from tinygrad_lstm._ops.complex import conj
 from tinygrad_lstm._ops.shape import concatenate
 from tinygrad_lstm._point import Point, dense
+from tinygrad_lstm._rounding import check_tolerance
 from tinygrad_lstm._search import Search
 from tinygrad_lstm._tensor import Tensor
 

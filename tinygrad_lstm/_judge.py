@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygrad_lstm._backward import gradients
-from tinygrad_lstm._compare import Rounding
 from tinygrad_lstm._differences import FLOAT64
 from tinygrad_lstm._point import Point
+from tinygrad_lstm._rounding import Rounding
 
 __all__ = ["Entry", "Judge", "index"]
 

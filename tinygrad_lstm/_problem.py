@@ -166,11 +166,15 @@ def judge(found: Gradients, case: Problem) -> tuple[str, bool]:
     for row in by_hand_rows:
         other = numeric_rows[row.name]
         right += row.ok and other.ok
-        verdict = "right" if row.ok and other.ok else f"by hand {row.verdict}, numeric {other.verdict}"
+        verdict = "right" if row.ok and other.ok else f"by hand {_word(row)}, numeric {_word(other)}"
         table.append((row.name, str(row.shape), _error(row), _error(other), verdict))
     lines = aligned(table)
     lines.append(f"{right} of {len(by_hand_rows)} right; errors are max|difference| / max|tape|, right up to {TOLERANCE:.0e}")
     return "\n".join(lines), right == len(by_hand_rows)
+
+
+def _word(row: Row) -> str:
+    return "right" if row.ok else row.verdict if row.error is None else "wrong"
 
 
 def _error(row: Row) -> str:

@@ -1,0 +1,220 @@
+"""What a wrong derivative looks like: a search for the simplest mistake that reproduces it."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm._errors import Error
+from tinygrad_lstm._gradients import Part
+from tinygrad_lstm._guesses import Guess, Term, added, beside, combined, places, scaled, summed, whole
+from tinygrad_lstm._locate import Chain, edge
+from tinygrad_lstm._mistakes import Mistake, Mistakes
+from tinygrad_lstm._notation import TEXT
+from tinygrad_lstm._rounding import plain
+from tinygrad_lstm._tape import Branch
+from tinygrad_lstm._verdict import Entry, Judge
+
+__all__ = ["Diagnosis", "diagnose"]
+
+CLOSE = {2: 1e-2, 4: 1e-5, 8: 1e-9}  # by the bytes of a number: how closely an explanation has to reproduce the hand value
+MANY_NUMBERS = 2  # from more on, a tolerance that the user gave holds for explanations too
+FEW = 16  # branches; among more only the simple mistakes are tried
+LONGEST = 300  # stages of a tape that is searched for a mistake above the row, where what lies between is not given
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong with one quantity.
+
+    Attributes
+    ----------
+    name : str
+        The quantity.
+    kind : str
+        The kind of mistake: ``sign``, ``factor``, ``transpose``, ``halves``, ``blocks permuted``, ``branch missing``,
+        ``one branch only``, ``branch doubled``, ``accumulation``, ``chain rule``, ``local factor``, ``local form``, ``extra
+        factor``, ``sum for product``, ``wrong value``, ``wrong block``, ``wrong gradient``, ``another derivative``, ``matrix
+        product``, ``elementwise``, ``batch sum``, ``initial state``, ``zero``, ``not finite``, or ``unexplained``.
+    yours : str
+        A formula that gives the value by hand.
+    correct : str
+        The right formula, in the notation of :func:`explain`.
+    looks_like : str
+        The mistake in words.
+    downstream : int
+        How many rows inherit from this one.
+    """
+
+    name: str
+    kind: str
+    yours: str
+    correct: str
+    looks_like: str
+    downstream: int
+
+
+def diagnose(judge: Judge, chain: Chain, found: Sequence[Entry]) -> tuple[Diagnosis, ...]:
+    """A diagnosis of every row that is wrong by itself, in their order."""
+    search = Search(judge, chain)
+    return tuple(search.diagnosis(entry, found) for entry in found if entry.row.own)
+
+
+class Search:
+    """Tries the explanations of a wrong value, the simplest first."""
+
+    def __init__(self, judge: Judge, chain: Chain) -> None:
+        self.judge, self.chain, self.tape = judge, chain, judge.gradients.tape
+        self.mistakes = Mistakes(chain)
+        self._found: list[list[tuple[Branch, Mistake]]] = []  # what explained an earlier row is tried first
+        self._tried: list[tuple[Branch, Mistake]] = []
+
+    def diagnosis(self, entry: Entry, found: Sequence[Entry]) -> Diagnosis:
+        """What is wrong with a row."""
+        name, part = entry.row.name, entry.part
+        assert part is not None
+        downstream = sum(other.row.because == name for other in found if not other.row.own)
+        with np.errstate(all="ignore"):  # what is tried may overflow
+            guess = self._guess(part, entry)
+        return Diagnosis(name, guess.kind, guess.yours, guess.correct, guess.looks_like, downstream)
+
+    def _guess(self, part: Part, entry: Entry) -> Guess:
+        hand, right, self._tried = entry.hand, self.chain.follows(part), []
+        if entry.row.verdict == "not finite":
+            return Guess("not finite", "", self._correct(self._terms(part)), "a NaN or an infinity: a division by 0, or an overflow", hand)
+        if right.dtype.kind == "c" or not part.branches or any(b.stage.output.dtype.kind == "c" for b in part.branches):
+            return self._unexplained(part, hand, right)
+        for guess in itertools.chain(self._guesses(part, hand, right), self._above(part)):
+            if self._fits(guess.array, hand) and (hand.any() or guess.kind in ("initial state", "zero")):
+                if self._tried:
+                    self._found.append(self._tried)
+                return guess
+        return self._unexplained(part, hand, right)
+
+    def _fits(self, array: np.ndarray, hand: np.ndarray) -> bool:
+        """Whether an explanation reproduces the hand value to rounding."""
+        if array.shape != hand.shape:
+            return False
+        close = CLOSE[min(array.dtype.itemsize, hand.dtype.itemsize if hand.dtype.kind == "f" else 8, 8)]
+        if hand.size > MANY_NUMBERS:  # one or two numbers written with few digits agree with too much
+            close = max(close, min(self.judge.rtol or 0, 1e-3))
+        return bool(np.max(np.abs(array - hand), initial=0) <= close * np.max(np.abs(hand), initial=0))
+
+    def _guesses(self, part: Part, hand: np.ndarray, right: np.ndarray) -> Iterator[Guess]:
+        terms = self._terms(part)
+        correct = self._correct(terms)
+        if len(terms) > 1:
+            yield from combined(part, terms, correct)
+        yield from whole(self.tape, part, right, correct)
+        yield from self._in_branches(part, terms, correct)
+        yield from self._another(part, correct)
+        yield from scaled(self.tape, part, hand, right, correct)
+
+    # The right formula.
+
+    def _terms(self, part: Part) -> list[Term]:
+        terms = []
+        for i, branch in enumerate(self.chain.gradients.branches(part.value), 1):
+            if any(edge(branch) == edge(b) for b in part.branches):
+                formula, _ = self.mistakes.correct(branch)
+                array = self.chain.follows(Part(part.value, (branch,), "branch"))
+                hand = self.chain.given.get(Part(part.value, (branch,), "branch").id) if part.kind != "branch" else None
+                place = f"branch {i} (through {self.tape.label(branch.stage.output)})"
+                terms.append(Term(branch, place, TEXT.write(formula), array if hand is None else hand))
+        return terms
+
+    def _correct(self, terms: Sequence[Term]) -> str:
+        return added([term.text for term in terms]) or "the gradient that backward starts with"
+
+    # A mistake in a branch.
+
+    def _in_branches(self, part: Part, terms: Sequence[Term], correct: str) -> Iterator[Guess]:
+        """One mistake in one branch, or the same in all of them."""
+        total = summed(terms)
+        everywhere: dict[tuple[str, str], list[tuple[str, np.ndarray, str]]] = defaultdict(list)
+        for term in terms:
+            g = self.mistakes.gradient(term.branch.stage.output)
+            for mistake in self.mistakes.of(term.branch) if len(terms) <= FEW else self.mistakes.simple(term.branch):
+                try:
+                    formula, array = mistake.run(g)
+                except (Error, ValueError, TypeError):  # shapes that do not fit this mistake
+                    continue
+                text = TEXT.write(formula)
+                everywhere[mistake.kind, mistake.label].append((text, array, mistake.words))
+                if len(terms) == 1:
+                    yield Guess(mistake.kind, text, correct, mistake.words, array)
+                elif array.shape == total.shape:
+                    yield Guess(mistake.kind, places(terms, term, text), beside(terms, term), mistake.words, total - term.array + array)
+        for (kind, _), changed in everywhere.items():
+            if len(changed) == len(terms) > 1 and len({array.shape for _, array, _ in changed}) == 1:
+                yours = added([text for text, _, _ in changed])
+                array = np.asarray(sum((array for _, array, _ in changed[1:]), changed[0][1]))
+                yield Guess(kind, yours, correct, f"{changed[0][2]}; and so in every branch", array)
+
+    # The derivative by something else.
+
+    def _another(self, part: Part, correct: str) -> Iterator[Guess]:
+        for x in self.chain.order:
+            if x is not part.value or part.kind != "total":
+                name, total = self.mistakes.gradient_name(x), np.asarray(plain(self.chain.gradients[x]))
+                yield Guess("another derivative", name, correct, f"this is {name}, the derivative by another value", total)
+        for branch in self.chain.gradients.branches(part.value):
+            if all(edge(branch) != edge(b) for b in part.branches):
+                other = self.tape.label(branch.stage.output)
+                array = np.asarray(plain(branch.gradient))
+                yield Guess("another derivative", TEXT.write(self.mistakes.correct(branch)[0]), correct, f"this comes back through {other}", array)
+
+    # A mistake further up, in what is not given.
+
+    def _above(self, part: Part) -> Iterator[Guess]:
+        """One mistake in a stage above this row, in every block alike: in what is not given, or is given but was not used."""
+        ways = (frozenset[int](), self.chain.skipped(part)) if len(self.tape) <= LONGEST else ()
+        for skipped, changed in itertools.product(ways, self._found):
+            yield from self._once(part, skipped, changed)
+        for skipped in ways:
+            between = self.chain.between(part, skipped)
+            groups: dict[tuple[Any, ...], list[tuple[Branch, Mistake]]] = defaultdict(list)
+            for x, branch in between:
+                place = self.mistakes.base(branch.stage.output), self.mistakes.base(x), branch.argument
+                for mistake in self.mistakes.of(branch) if len(between) <= FEW else self.mistakes.simple(branch):
+                    groups[(*place, mistake.kind, mistake.label)].append((branch, mistake))
+            for changed in groups.values():
+                for guess in self._once(part, skipped, changed):
+                    self._tried = changed
+                    yield guess
+
+    def _once(self, part: Part, skipped: Set[int], changed: list[tuple[Branch, Mistake]]) -> Iterator[Guess]:
+        """What follows from the same mistake in some branches."""
+        branch, mistake = changed[0]
+        try:
+            array = self.chain.changed(part, skipped, {edge(b): self._run(b, m) for b, m in changed})
+            formula = TEXT.write(mistake.run(self.mistakes.gradient(branch.stage.output))[0])
+        except (Error, ValueError, TypeError):  # shapes that do not fit this mistake
+            return
+        value = self.mistakes.gradient_name(branch.stage.output._inputs[branch.argument])
+        head = f"{value} through {self.tape.label(branch.stage.output)} = "
+        also = " (and so in the other blocks)" if len(changed) > 1 else ""
+        looks = f"further up, at {self.tape.label(branch.stage.output)}: {mistake.words}{also}"
+        yield Guess(mistake.kind, f"what follows from {head}{formula}", head + TEXT.write(self.mistakes.correct(branch)[0]), looks, array)
+
+    def _run(self, branch: Branch, mistake: Mistake) -> Callable[[np.ndarray], np.ndarray]:
+        node = branch.stage.output
+        return lambda g: mistake.run(self.mistakes.arriving(node, g))[1]
+
+    # Nothing fits.
+
+    def _unexplained(self, part: Part, hand: np.ndarray, right: np.ndarray) -> Guess:
+        correct = self._correct(self._terms(part)) if right.dtype.kind != "c" else ""
+        if hand.shape != right.shape:
+            return Guess("unexplained", "", correct, f"no simple mistake gives it; its shape is {hand.shape}, and {right.shape} is right", hand)
+        off = np.abs(hand - right)
+        places = [tuple(int(i) for i in np.unravel_index(k, off.shape)) for k in np.argsort(off, axis=None)[::-1][:3] if off.flat[k]]
+        shown = "; ".join(f"{list(at)} is {hand[at]:.6g}, correct {right[at]:.6g}" for at in places)
+        few = np.count_nonzero(off > 1e-6 * np.max(off, initial=0))
+        looks = f"no simple mistake gives it; {few} of {off.size} entries differ, most of all {shown}"
+        return Guess("unexplained", "", correct, looks, hand)
