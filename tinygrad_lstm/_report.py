@@ -99,7 +99,7 @@ def _foot(comparison: Comparison) -> list[str]:
     counts = Counter(f"{row.verdict} another" if row.verdict == "wrong because of" else row.verdict for row in rows)
     tolerances = ", ".join(f"{rtol:.0e}" for rtol in sorted({row.rtol for row in rows if row.rtol is not None}))
     lines = [
-        f"{len(rows)} rows: {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}",
+        f"{len(rows)} row{'s' * (len(rows) != 1)}: {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}",
         f"largest error = max|hand - tape| / max|tape|; right up to {tolerances or 'rounding'}, or within what rounding does to the value",
     ]
     missing = [row.name for row in comparison.rows if row.verdict == "missing"]
