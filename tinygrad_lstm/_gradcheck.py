@@ -78,6 +78,7 @@ def gradcheck(f: Callable[..., Any], *tensors: Any, rtol: float | None = None, e
     GradCheck
         True if all agree. As text it names the worst entries, both values, the tolerance and its reasons. Where the numeric
         derivative cannot be trusted, and at a kink, which has none, an entry is undecided, and does not count as agreeing.
+        So it is where rounding hides it from differences, unless it is below 1e-7 of the largest by the same Tensor.
 
     Raises
     ------
@@ -89,9 +90,11 @@ def gradcheck(f: Callable[..., Any], *tensors: Any, rtol: float | None = None, e
     Notes
     -----
     Along a direction one wrong entry cannot hide: the direction has no small component, and it only counts if it is exact
-    enough to show one entry that is off by `rtol` (where there are differences: by 1e-5, or by 1e-11 of f over its input).
+    enough to show one entry that is off by `rtol` (where there are differences: by 1e-5, or where backward claims 0, by 1e-8 of
+    f over its input).
     Several wrong ones go unnoticed only if their errors cancel in two random directions. A difference knows nothing of an
-    oscillation much faster than its smallest step, 1e-9 of an input.
+    oscillation much faster than its smallest step, 1e-9 of an input. Where f barely changes, its steps are larger, up to 1e20
+    times the input; a derivative that not even they show cannot be told from 0.
 
     Examples
     --------

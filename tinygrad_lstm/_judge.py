@@ -13,6 +13,11 @@ from tinygrad_lstm._rounding import Rounding
 
 __all__ = ["Entry", "Judge", "index"]
 
+CLEAR = 1e-3  # of a derivative: differences with a larger error decide nothing
+DIVERGES = "the differences do not converge, as beside a kink, where f is noisy, oscillates fast or underflows"
+TINY = 1e-7  # of the largest derivative by an input: the rounding of the others may hide so small a one, as of a saturated unit
+HIDDEN = "the derivative is so small beside f that rounding hides it from differences"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -35,7 +40,8 @@ class Judge:
 
     def __init__(self, at: Point, weight: np.ndarray, what: str, rtol: float) -> None:
         self.at, self.weight, self.what, self.rtol = at, weight, what, rtol
-        self.rounding = Rounding(gradients(at.result, weight.reshape(at.y.shape)))
+        with np.errstate(all="ignore"):  # an infinite derivative is reported, not warned of
+            self.rounding = Rounding(gradients(at.result, weight.reshape(at.y.shape)))
         self.size = float(np.abs(weight) @ np.abs(at.y).ravel())
 
     def claims(self, i: int) -> np.ndarray:
@@ -50,15 +56,23 @@ class Judge:
 
     def failures(self, i: int, entries: np.ndarray, found: np.ndarray, slopes: np.ndarray) -> list[Entry]:
         """Those of the entries of input `i` that are off, or that differences cannot decide."""
-        x, tape = self.at.inputs[i], self.claims(i)[entries]
+        x, claims = self.at.inputs[i], self.claims(i)
+        tape = claims[entries]
         self.at.mend_underflow(found, i, entries, tape, self.weight)
         numeric, error, left, right = found
         apart, tolerance = np.abs(tape - numeric), self.rtol * np.abs(numeric) + 10 * error
-        if x in self.rounding.gradients and (apart > tolerance).any():  # the rounding is measured only where it matters
-            tolerance = tolerance + self.rounding.moves(x, FLOAT64).ravel()[entries]
-        decided = (10 * error <= 1e-3 * self.natural(i, slopes) + FLOAT64.tiny) & np.isnan(left)
-        off = np.flatnonzero(~(decided & (apart <= tolerance))).tolist()
-        doubts = {j: "" if decided[j] else _doubt(left[j], right[j]) for j in off}
+        largest = np.max(np.abs(claims), initial=0, where=np.isfinite(claims))
+        hidden = (error > CLEAR * np.abs(tape)) & (np.abs(tape) > TINY * largest)  # it would agree with too much
+        kink = ~np.isnan(left)
+        if x in self.rounding.gradients and (kink | hidden | (apart > tolerance)).any():  # it is measured only where it matters
+            moves = self.rounding.moves(x, FLOAT64).ravel()[entries]
+            tolerance, hidden = tolerance + moves, hidden & (np.abs(tape) > moves)
+            kink &= np.fmax(np.abs(left - tape), np.abs(right - tape)) > tolerance
+        agrees, diverges = apart <= tolerance, 10 * error > CLEAR * self.natural(i, slopes) + FLOAT64.tiny
+        doubts = {
+            j: _kink(left[j], right[j]) if kink[j] else DIVERGES if diverges[j] else HIDDEN if agrees[j] else ""
+            for j in np.flatnonzero(kink | diverges | hidden | ~agrees).tolist()
+        }
         where = f"d {self.what} / d {self.at.label(i)}"
         return [
             Entry(f"{where}{index(x.shape, int(entries[j]))}", float(tape[j]), float(numeric[j]), float(tolerance[j]), doubt)
@@ -66,9 +80,7 @@ class Judge:
         ]
 
 
-def _doubt(left: float, right: float) -> str:
-    if np.isnan(left):
-        return "the differences do not converge, as beside a kink, where f is noisy, oscillates fast or underflows"
+def _kink(left: float, right: float) -> str:
     return f"a kink at this point (slope {left:.6g} from the left, {right:.6g} from the right)"
 
 
