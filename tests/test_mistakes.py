@@ -9,8 +9,9 @@ import re
 
 import numpy as np
 import pytest
+from reading import Reader
 
-from tinygrad_lstm import LSTM, Tensor, add_n, block, by_hand, compare, gradients, linear, sigmoid, squared_error, tanh
+from tinygrad_lstm import LSTM, Tensor, add_n, block, by_hand, compare, cross_entropy, gradients, linear, sigmoid, squared_error, tanh
 
 
 def elman(p, x, targets):
@@ -329,3 +330,29 @@ def test_a_derivation_on_paper_with_four_digits():
     written = {name: np.array([float(f"{v:.4g}") for v in np.ravel(hand[name])]).reshape(hand[name].shape) for name in ("c<3>", "c<2>", "b_o")}
     report = compare(gradients(loss), written, rtol=1e-3)
     assert (report.first.name, report.diagnoses[0].kind) == ("c<2>", "chain rule")
+
+
+def test_yours_is_a_formula_of_the_value_by_hand():
+    """A rule that ends in a difference is bracketed behind a sign or a factor. A reader of formulas is the judge."""
+    rng = np.random.default_rng(0)
+    y, w, t = Tensor(rng.normal(size=3), True, "y"), Tensor(rng.normal(size=3), name="w"), Tensor(rng.normal(size=3), name="t")
+    g = gradients((cross_entropy(y, Tensor([0.2, 0.5, 0.3], name="q")).named("l") + (y * w).named("p").sum()).named("L"))
+    left, right = (branch.gradient for branch in g.branches("y"))
+    names = {
+        "q": np.array([0.2, 0.5, 0.3]),
+        "w": w.numpy(),
+        "y": y.numpy(),
+        "δp": g["p"],
+        "branch 1 (through l)": left,
+        "branch 2 (through p)": right,
+    }
+    hands = (2 * left + right, right - left, left + 2 * right, left - right, -left - right, 1.7 * (left + right))
+    for hand, kind in zip(hands, ("branch doubled", "sign", "branch doubled", "sign", "sign", "factor"), strict=True):
+        (diagnosis,) = compare(g, {"y": hand}).diagnoses
+        assert diagnosis.kind == kind
+        np.testing.assert_allclose(Reader(diagnosis.yours, names).read(), hand, err_msg=diagnosis.yours)
+    g = gradients(squared_error(y, t).named("E"))
+    for hand in (-g["y"], 1.5 * g["y"], g["y"] / 3):
+        (diagnosis,) = compare(g, {"y": hand}).diagnoses
+        assert "−−" not in diagnosis.yours
+        np.testing.assert_allclose(Reader(diagnosis.yours, {"y": y.numpy(), "t": t.numpy()}).read(), hand, err_msg=diagnosis.yours)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm._errors import Error
+from tinygrad_lstm._expression import Expression
 from tinygrad_lstm._gradients import Part
 from tinygrad_lstm._guesses import Guess, Term, added, beside, combined, places, scaled, summed, whole
 from tinygrad_lstm._locate import Chain, edge
@@ -108,12 +109,13 @@ class Search:
     def _guesses(self, part: Part, hand: np.ndarray, right: np.ndarray) -> Iterator[Guess]:
         terms = self._terms(part)
         correct = self._correct(terms)
+        formula = added([term.formula for term in terms])
         if len(terms) > 1:
             yield from combined(part, terms, correct)
-        yield from whole(self.tape, part, right, correct)
+        yield from whole(self.tape, right, formula)
         yield from self._in_branches(part, terms, correct)
         yield from self._another(part, correct)
-        yield from scaled(self.tape, part, hand, right, correct)
+        yield from scaled(self.tape, hand, right, formula)
 
     # The right formula.
 
@@ -125,18 +127,18 @@ class Search:
                 array = self.chain.follows(Part(part.value, (branch,), "branch"))
                 hand = self.chain.given.get(Part(part.value, (branch,), "branch").id) if part.kind != "branch" else None
                 place = f"branch {i} (through {self.tape.label(branch.stage.output)})"
-                terms.append(Term(branch, place, TEXT.write(formula), array if hand is None else hand))
+                terms.append(Term(branch, place, formula, array if hand is None else hand))
         return terms
 
     def _correct(self, terms: Sequence[Term]) -> str:
-        return added([term.text for term in terms]) or "the gradient that backward starts with"
+        return TEXT.write(added([term.formula for term in terms])) if terms else "the gradient that backward starts with"
 
     # A mistake in a branch.
 
     def _in_branches(self, part: Part, terms: Sequence[Term], correct: str) -> Iterator[Guess]:
         """One mistake in one branch, or the same in all of them."""
         total = summed(terms)
-        everywhere: dict[tuple[str, str], list[tuple[str, np.ndarray, str]]] = defaultdict(list)
+        everywhere: dict[tuple[str, str], list[tuple[Expression, np.ndarray, str]]] = defaultdict(list)
         for term in terms:
             g = self.mistakes.gradient(term.branch.stage.output)
             for mistake in self.mistakes.of(term.branch) if len(terms) <= FEW else self.mistakes.simple(term.branch):
@@ -144,15 +146,14 @@ class Search:
                     formula, array = mistake.run(g)
                 except (Error, ValueError, TypeError):  # shapes that do not fit this mistake
                     continue
-                text = TEXT.write(formula)
-                everywhere[mistake.kind, mistake.label].append((text, array, mistake.words))
+                everywhere[mistake.kind, mistake.label].append((formula, array, mistake.words))
                 if len(terms) == 1:
-                    yield Guess(mistake.kind, text, correct, mistake.words, array)
+                    yield Guess(mistake.kind, TEXT.write(formula), correct, mistake.words, array)
                 elif array.shape == total.shape:
-                    yield Guess(mistake.kind, places(terms, term, text), beside(terms, term), mistake.words, total - term.array + array)
+                    yield Guess(mistake.kind, places(terms, term, formula), beside(terms, term), mistake.words, total - term.array + array)
         for (kind, _), changed in everywhere.items():
             if len(changed) == len(terms) > 1 and len({array.shape for _, array, _ in changed}) == 1:
-                yours = added([text for text, _, _ in changed])
+                yours = TEXT.write(added([formula for formula, _, _ in changed]))
                 array = np.asarray(sum((array for _, array, _ in changed[1:]), changed[0][1]))
                 yield Guess(kind, yours, correct, f"{changed[0][2]}; and so in every branch", array)
 

@@ -9,11 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinygrad_lstm._expression import Expression, Leaf, apply, number, total
 from tinygrad_lstm._gradients import Part
 from tinygrad_lstm._locate import in_blocks
+from tinygrad_lstm._notation import SIGN, TEXT
+from tinygrad_lstm._ops.elementwise import divide, multiply, negative
+from tinygrad_lstm._ops.shape import transpose
 from tinygrad_lstm._tape import Branch, Tape
 
-__all__ = ["Guess", "Term", "added", "beside", "combined", "places", "scaled", "summed", "whole"]
+__all__ = ["Guess", "Term", "added", "beside", "combined", "negated", "places", "scaled", "summed", "whole"]
 
 WRITTEN_OUT = 4  # branches; of more the report says which one is concerned
 
@@ -33,17 +37,26 @@ class Term(NamedTuple):
 
     branch: Branch
     place: str
-    text: str
+    formula: Expression
     array: np.ndarray
 
 
-def places(terms: Sequence[Term], changed: Term | None = None, text: str = "") -> str:
-    """A sum of branches by name, one of them written as `text`."""
-    return "  +  ".join(text if term is changed else term.place for term in terms)
+def places(terms: Sequence[Term], changed: Term | None = None, formula: Expression | None = None) -> str:
+    """A sum of branches by name, one of them written as `formula`."""
+    first, *others = (TEXT.write(formula) if formula is not None and term is changed else term.place for term in terms)
+    return first + "".join(f"  −  {text[1:]}" if text.startswith("−") else f"  +  {text}" for text in others)
 
 
 def beside(terms: Sequence[Term], changed: Term) -> str:
-    return places(terms, changed, changed.text)
+    return places(terms, changed, changed.formula)
+
+
+def negated(formula: Expression) -> Expression:
+    return apply(negative.op, (formula,), {}, formula.shape)
+
+
+def _times(factor: float, formula: Expression) -> Expression:
+    return apply(multiply.op, (number(factor), formula), {}, formula.shape)
 
 
 def summed(terms: Sequence[Term]) -> np.ndarray:
@@ -51,48 +64,48 @@ def summed(terms: Sequence[Term]) -> np.ndarray:
     return np.asarray(sum((term.array for term in terms[1:]), terms[0].array))
 
 
-def added(texts: Sequence[str]) -> str:
+def added(formulas: Sequence[Expression]) -> Expression:
     """A sum, written out where it is short."""
-    return "  +  ".join(texts if len(texts) <= WRITTEN_OUT else [texts[0], "..", texts[-1]])
-
-
-def _bracketed(part: Part, text: str) -> str:
-    """A formula, in brackets where it is a sum."""
-    return f"({text})" if len(part.branches) > 1 else text
+    first, last = formulas[0], formulas[-1]
+    return total(formulas if len(formulas) <= WRITTEN_OUT else [first, Leaf(np.empty(first.shape), ".."), last])
 
 
 def combined(part: Part, terms: Sequence[Term], correct: str) -> Iterator[Guess]:
     """Branches that are missing, alone, counted twice, or of the wrong sign."""
-    total = summed(terms)
+    together = summed(terms)
     blocks = in_blocks(part)
     if part.kind == "total" and part.value._op is None and len(blocks) > 1:
         for word, branches in (("last", blocks[-1]), ("first", blocks[0])):
             chosen = [term for term in terms if term.branch in branches]
             array = np.asarray(sum(term.array for term in chosen))
             looks = f"only the {word} block's share is there: = where += belongs (the sum over time is missing)"
-            yield Guess("accumulation", "  +  ".join(term.text for term in chosen), correct, looks, array)
+            yield Guess("accumulation", TEXT.write(added([term.formula for term in chosen])), correct, looks, array)
     for term in terms:
         rest = [other for other in terms if other is not term]
         if len(rest) == 1:
             yield Guess("branch missing", places(rest), beside(terms, term), f"{term.place} of the fork is missing", rest[0].array)
         else:
-            yield Guess("branch missing", places(rest), beside(terms, term), f"{term.place} of the fork is missing", total - term.array)
-            yield Guess("one branch only", term.text, correct, f"only {term.place} of the fork is there", term.array)
+            yield Guess("branch missing", places(rest), beside(terms, term), f"{term.place} of the fork is missing", together - term.array)
+            yield Guess("one branch only", TEXT.write(term.formula), correct, f"only {term.place} of the fork is there", term.array)
     for term in terms:
         correct = beside(terms, term)
-        yield Guess("branch doubled", places(terms, term, f"2 · {term.text}"), correct, f"{term.place} was counted twice", total + term.array)
-        yield Guess("sign", places(terms, term, f"(−{term.text})"), correct, f"the sign of {term.place} is flipped", total - 2 * term.array)
+        twice, opposite = (places(terms, term, formula) for formula in (_times(2, term.formula), negated(term.formula)))
+        yield Guess("branch doubled", twice, correct, f"{term.place} was counted twice", together + term.array)
+        yield Guess("sign", opposite, correct, f"the sign of {term.place} is flipped", together - 2 * term.array)
 
 
-def whole(tape: Tape, part: Part, right: np.ndarray, correct: str) -> Iterator[Guess]:
+def whole(tape: Tape, right: np.ndarray, formula: Expression) -> Iterator[Guess]:
     """The sign, the axes, and the order of the parts of the whole value."""
-    text = _bracketed(part, correct)
-    yield Guess("sign", f"−{text}", correct, "the sign is flipped", -right)
+    correct, text = TEXT.write(formula), TEXT(formula, SIGN)
+    yield Guess("sign", TEXT.write(negated(formula)), correct, "the sign is flipped", -right)
     if right.ndim == 2:
-        yield Guess("transpose", f"({correct})ᵀ", correct, "the matrix is transposed", right.T)
+        turned = apply(transpose.op, (formula,), {}, right.T.shape)
+        yield Guess("transpose", TEXT.write(turned), correct, "the matrix is transposed", right.T)
     if right.ndim > 2:
         for axes in itertools.permutations(range(right.ndim)):
-            yield Guess("transpose", f"transpose({correct}, {axes})", correct, "the axes are in another order", right.transpose(axes))
+            other = right.transpose(axes)
+            turned = apply(transpose.op, (formula,), {"axes": axes}, other.shape)
+            yield Guess("transpose", TEXT.write(turned), correct, "the axes are in another order", other)
     for axis, n in enumerate(right.shape):
         for k in _joints(tape, n):
             looks = f"the parts of a concatenation are swapped: entries from {k} on come first, along axis {axis}"
@@ -124,23 +137,25 @@ def _permuted(text: str, correct: str, right: np.ndarray, axis: int) -> Iterator
                     yield Guess("blocks permuted", f"{text} in the order {shown}", correct, looks, np.concatenate([blocks[i] for i in order], axis))
 
 
-def scaled(tape: Tape, part: Part, hand: np.ndarray, right: np.ndarray, correct: str) -> Iterator[Guess]:
+def scaled(tape: Tape, hand: np.ndarray, right: np.ndarray, formula: Expression) -> Iterator[Guess]:
     """Nothing, or a constant factor."""
     if hand.shape != right.shape or not right.any():
         return
+    correct = TEXT.write(formula)
     if not hand.any():
         yield Guess("zero", "0", correct, "the whole derivative is missing", np.zeros_like(right))
         return
     ratio = float(np.vdot(right, hand) / np.vdot(right, right))
-    text = _bracketed(part, correct)
     for n, words in _sizes(tape, right).items():
         if np.isclose(ratio, n, rtol=1e-6, atol=0):
-            yield Guess("factor", f"{n} · {text}", correct, f"{n} times the correct value; {n} is {words}", n * right)
+            yield Guess("factor", TEXT.write(_times(n, formula)), correct, f"{n} times the correct value; {n} is {words}", n * right)
         if np.isclose(ratio, 1 / n, rtol=1e-6, atol=0):
             looks = f"1/{n} of the correct value: a mean where the sum belongs? {n} is {words}"
-            yield Guess("factor", f"1/{n} · {text}", correct, looks, right / n)
+            mean = apply(divide.op, (formula, number(n)), {}, formula.shape)
+            yield Guess("factor", TEXT.write(mean), correct, looks, right / n)
     if right.size > 1:
-        yield Guess("factor", f"{ratio:.6g} · {text}", correct, f"every entry is {ratio:.6g} times the correct one", ratio * right)
+        yours = TEXT.write(_times(float(f"{ratio:.6g}"), formula))
+        yield Guess("factor", yours, correct, f"every entry is {ratio:.6g} times the correct one", ratio * right)
 
 
 def _sizes(tape: Tape, right: np.ndarray) -> dict[int, str]:

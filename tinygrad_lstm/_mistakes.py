@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lstm._expression import Leaf, apply, number, total
+from tinygrad_lstm._expression import Leaf, number, substitute, total
 from tinygrad_lstm._formulas import Formulas, Sent
+from tinygrad_lstm._guesses import negated
 from tinygrad_lstm._locate import Chain, edge
 from tinygrad_lstm._node import Node
 from tinygrad_lstm._notation import TEXT
-from tinygrad_lstm._ops.elementwise import negative
 from tinygrad_lstm._recorder import block, recording
 from tinygrad_lstm._symbol import Symbol
 from tinygrad_lstm._tape import Branch
@@ -165,8 +165,9 @@ class Mistakes(Formulas):
 
         def run(g: Symbol) -> Sent:
             formula, array = change(g)
-            text = TEXT.write(formula)
-            return self.correct(branch, Symbol(Leaf(array, text if branch.stage.output._op.elementwise else f"({text})")))
+            changed = Symbol(Leaf(array, "g", gradient=True))
+            rule, result = self.correct(branch, changed)
+            return substitute(rule, {changed.leaf: formula}), result
 
         return run
 
@@ -279,7 +280,7 @@ def _with_value(product: Callable[[Any, Any], Any], v: Symbol) -> Callable[[Symb
 def _scaled(right: Sent, factor: int) -> Sent:
     """Nothing, or the opposite."""
     formula, array = right
-    return (apply(negative.op, (formula,), {}, formula.shape) if factor else number(0.0)), factor * array
+    return (negated(formula) if factor else number(0.0)), factor * array
 
 
 def _written(product: Callable[..., Any]) -> Callable[[Symbol], Sent]:
