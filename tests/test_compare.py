@@ -387,6 +387,29 @@ def test_what_cannot_be_computed_with_is_blamed_for_what_follows():
     assert report.first.name == "c<3>"
 
 
+def test_a_shape_or_a_nan_is_not_blamed_on_a_wrong_number():
+    rng = np.random.default_rng(0)
+    x, w, v = Tensor(rng.normal(size=(5, 3)), name="x"), Tensor(rng.normal(size=(4, 3)), True, "w"), Tensor(rng.normal(size=(2, 4)), True, "v")
+    h = tanh((x @ w.T).named("s")).named("h")
+    g = gradients(((h @ v.T) ** 2).sum())
+    wrong = {"h": -g["h"], "s": -g["s"]}
+    for bad, verdict, kind in ((-g["w"].T, "wrong shape", "transpose"), (g["w"] * np.nan, "not finite", "not finite")):
+        report = compare(g, wrong | {"w": bad})
+        assert as_dict(report) == {"h": ("first wrong", ""), "s": ("wrong because of", "h"), "w": (verdict, "")}
+        assert [(d.name, d.kind, d.downstream) for d in report.diagnoses] == [("h", "sign", 1), ("w", kind, 0)]
+    report = compare(g, {"h": g["h"].T, "s": g["s"].T, "w": g["w"] * np.inf})
+    assert as_dict(report) == {"h": ("wrong shape", ""), "s": ("wrong shape", "h"), "w": ("not finite", "h")}
+    huge = compare(g, {"s": np.full(h.shape, 1.7e308), "w": np.full(w.shape, np.inf)})
+    assert as_dict(huge) == {"s": ("first wrong", ""), "w": ("not finite", "s")}  # an overflow follows
+
+
+def test_complex_values_by_hand_of_a_real_derivative():
+    g = diamond()
+    for value in (g["y"] + 1j, g["y"] + 0j):
+        with pytest.raises(DtypeError, match="^y: .*complex.*float64.*complex128.*real part"):
+            compare(g, {"y": value})
+
+
 def test_every_kind_of_graph_can_be_walked_again():
     """Complex values, a stage that selects, and a hook: what follows from the hand values is what backward makes of them."""
     z = Tensor([1.0 + 2.0j, 3.0 - 1.0j], requires_grad=True, name="z")

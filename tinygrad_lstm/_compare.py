@@ -105,7 +105,8 @@ def compare(gradients: Gradients, hand: Mapping[Any, Any], rtol: float | None = 
     Raises
     ------
     DtypeError
-        If `gradients` is no Gradients, `hand` no mapping, or one of its values is not made of numbers.
+        If `gradients` is no Gradients, `hand` no mapping, or one of its values is not made of numbers, or of complex ones where the
+        tape's are real.
     DataError
         If `hand` is empty, or `rtol` is not a tolerance.
 

@@ -24,11 +24,11 @@ Edge = tuple[int, int]
 
 
 class Taint(NamedTuple):
-    """The mistake that a quantity inherits: the row that made it, the place of that row, and whether it can be computed with."""
+    """The mistake that a quantity inherits: the row that made it, the place of that row, and why it cannot be computed with."""
 
     place: tuple[int, int, int]
     name: str
-    exact: bool
+    unusable: frozenset[str]  # the verdicts of the rows above that have no number to go on with
 
 
 def edge(branch: Branch) -> Edge:
@@ -200,7 +200,7 @@ def locate(judge: Judge, found: Sequence[Entry]) -> Chain:
 
 def _merged(taints: Iterable[Taint | None]) -> Taint | None:
     present = [taint for taint in taints if taint is not None]
-    return min(present)._replace(exact=all(taint.exact for taint in present)) if present else None
+    return min(present)._replace(unusable=frozenset().union(*(taint.unusable for taint in present))) if present else None
 
 
 def _verdict(judge: Judge, chain: Chain, entry: Entry, inherited: Taint | None) -> Taint | None:
@@ -209,13 +209,21 @@ def _verdict(judge: Judge, chain: Chain, entry: Entry, inherited: Taint | None) 
     assert part is not None
     if row.verdict == "right":
         return None
+    own = Taint(entry.place, row.name, frozenset() if entry.usable else frozenset({row.verdict}))
     if inherited is None:
-        return Taint(entry.place, row.name, entry.usable)
+        return own
     if not entry.usable:
+        if not _passed_on(row.verdict, inherited, chain.follows(part)):
+            return own
         entry.row = replace(row, because=inherited.name)
-        return inherited._replace(exact=False)
-    if not inherited.exact or judge.agreement(entry.key, entry.hand, chain.follows(part))[2] is not None:
+        return inherited._replace(unusable=inherited.unusable | own.unusable)
+    if inherited.unusable or judge.agreement(entry.key, entry.hand, chain.follows(part))[2] is not None:
         entry.row = replace(row, verdict="wrong because of", because=inherited.name)
-        return inherited._replace(exact=True)
+        return inherited._replace(unusable=frozenset())
     entry.row = replace(row, note="wrong also by itself", because=inherited.name)
-    return Taint(entry.place, row.name, True)
+    return own
+
+
+def _passed_on(verdict: str, inherited: Taint, follows: np.ndarray) -> bool:
+    """Whether a row has its wrong shape, or its NaN, from above: no number gives another shape, and few numbers give a NaN."""
+    return verdict in inherited.unusable or (verdict == "not finite" and (bool(inherited.unusable) or not np.isfinite(follows).all()))

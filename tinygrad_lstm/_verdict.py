@@ -100,6 +100,9 @@ class Judge:
     def row(self, name: str, key: Any, hand: np.ndarray) -> Row:
         """The row of a quantity that has a derivative on the tape."""
         tape = np.asarray(plain(self.gradients[key]))
+        if hand.dtype.kind == "c" and tape.dtype.kind != "c":
+            what = "the hand value is complex, and the derivative by a real value is real"
+            raise DtypeError(what, where=name, expected=str(tape.dtype), got=str(hand.dtype), do="give its real part")
         if hand.shape != tape.shape:
             return Row(name, tape.shape, None, None, "wrong shape", f"by hand {hand.shape}")
         for side, array in (("by hand", hand), ("on the tape", tape)):
