@@ -513,9 +513,28 @@ def test_an_unexplained_value_shows_where_it_deviates_most():
     value[2, 3] += 5
     (diagnosis,) = compare(g, {"W_u": value}).diagnoses
     assert diagnosis.kind == "unexplained"
-    assert f"1 of 28 entries differ, most of all [2, 3] is {value[2, 3]:.6g}, correct {hand['W_u'][2, 3]:.6g}" in diagnosis.looks_like
+    right = hand["W_u"][2, 3]
+    words = f"1 of 28 entries differs, most of all [2, 3] is {value[2, 3]:.6g}, correct {right:.6g} (difference 5, ratio {value[2, 3] / right:.4g})"
+    assert words in diagnosis.looks_like
     noise = np.random.default_rng(0).normal(size=value.shape)
     assert compare(g, {"W_u": noise}).diagnoses[0].kind == "unexplained"
+
+
+def test_an_unexplained_number_has_no_place():
+    x = Tensor(3.0, requires_grad=True, name="x")
+    (diagnosis,) = compare(gradients(x * x), {"x": 7.7}).diagnoses
+    assert diagnosis.looks_like == "no simple mistake gives it; it is 7.7, correct 6 (difference 1.7, ratio 1.283)"
+    (diagnosis,) = compare(gradients(x * 0.0), {"x": 7.7}).diagnoses
+    assert diagnosis.looks_like == "no simple mistake gives it; it is 7.7, correct 0 (difference 7.7)"
+
+
+@pytest.mark.parametrize(("T", "words"), [(2, "searched for the simplest mistakes only"), (20, "were not searched")])
+def test_it_is_told_what_was_not_searched(T, words):
+    g, hand = lstm_case(T=T, N=1)
+    noise = np.random.default_rng(0).normal(size=hand["W_u"].shape)
+    looks = compare(g, {"W_u": noise}).diagnoses[0].looks_like
+    assert words in looks and f"give δsum_u<{T}>, δsum_u<{T - 1}>" in looks
+    assert compare(g, hand | {"W_u": noise}).diagnoses[0].looks_like.startswith("no simple mistake gives it;")  # nothing was left out
 
 
 def test_json_is_data():

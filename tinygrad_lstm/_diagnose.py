@@ -213,9 +213,33 @@ class Search:
         correct = self._correct(self._terms(part)) if right.dtype.kind != "c" else ""
         if hand.shape != right.shape:
             return Guess("unexplained", "", correct, f"no simple mistake gives it; its shape is {hand.shape}, and {right.shape} is right", hand)
-        off = np.abs(hand - right)
-        places = [tuple(int(i) for i in np.unravel_index(k, off.shape)) for k in np.argsort(off, axis=None)[::-1][:3] if off.flat[k]]
-        shown = "; ".join(f"{list(at)} is {hand[at]:.6g}, correct {right[at]:.6g}" for at in places)
-        few = np.count_nonzero(off > 1e-6 * np.max(off, initial=0))
-        looks = f"no simple mistake gives it; {few} of {off.size} entries differ, most of all {shown}"
+        looks = f"{self._searched(part)}; {_deviation(hand, right)}"
         return Guess("unexplained", "", correct, looks, hand)
+
+    def _searched(self, part: Part) -> str:
+        """That nothing was found, and what was not searched."""
+        between = len(self.chain.between(part, frozenset()))
+        above = dict.fromkeys(b.stage.output for b in reversed(part.branches) if not self.chain.is_given(b.stage.output))
+        if not above or (between <= FEW and len(self.tape) <= LONGEST):
+            return "no simple mistake gives it"
+        extent = "were not searched" if len(self.tape) > LONGEST else "were searched for the simplest mistakes only"
+        names = [self.mistakes.gradient_name(x) for x in above]
+        give = ", ".join(names if len(names) <= 3 else [*names[:2], ".."])
+        return f"no simple mistake in the last step gives it; the {between - len(part.branches)} branches further up {extent}, as they are too many: give {give} too"
+
+
+def _deviation(hand: np.ndarray, right: np.ndarray) -> str:
+    """Where two arrays of one shape differ most, and by how much."""
+    off = np.abs(hand - right)
+    if not off.shape:
+        return f"it is {_beside(hand[()], right[()])}"
+    places = [tuple(int(i) for i in np.unravel_index(k, off.shape)) for k in np.argsort(off, axis=None)[::-1][:3] if off.flat[k]]
+    shown = "; ".join(f"{list(at)} is {_beside(hand[at], right[at])}" for at in places)
+    few = int(np.count_nonzero(off > 1e-6 * np.max(off, initial=0)))
+    return f"{few} of {off.size} entries differ{'s' if few == 1 else ''}, most of all {shown}"
+
+
+def _beside(hand: Any, right: Any) -> str:
+    """A number beside the correct one."""
+    ratio = f", ratio {hand / right:.4g}" if right else ""
+    return f"{hand:.6g}, correct {right:.6g} (difference {hand - right:.4g}{ratio})"

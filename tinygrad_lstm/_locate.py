@@ -130,7 +130,7 @@ class Chain:
         wanted = {id(part.value)}
         found = []
         for x in reversed(self.order):
-            if id(x) not in wanted or (x is not part.value and self._given(x, skipped)):
+            if id(x) not in wanted or (x is not part.value and self.is_given(x, skipped)):
                 continue
             branches = part.branches if x is part.value else self.gradients.branches(x)
             found += [(x, b) for b in reversed(branches) if (x is part.value or id(x) in skipped or Part(x, (b,), "branch").id not in self.given)]
@@ -145,16 +145,17 @@ class Chain:
             if id(x) not in stale:
                 continue
             whole = Part(x, self.gradients.branches(x), "total")
-            known = self._given(x, skipped) or not any((id(b.stage.output)) in stale for b in whole.branches)
+            known = self.is_given(x, skipped) or not any((id(b.stage.output)) in stale for b in whole.branches)
             g = self.totals[id(x)] if known else self.follows(whole, sent)
             for y, branch in self._by_stage[id(x)]:
                 change = changes.get(edge(branch))
                 sent[edge(branch)] = self.rule(branch, g) if change is None else np.asarray(change(g))
-                if not self._given(y, skipped) or y is part.value:
+                if not self.is_given(y, skipped) or y is part.value:
                     stale.add(id(y))
         return self.follows(part, sent)
 
-    def _given(self, x: Any, skipped: Set[int]) -> bool:
+    def is_given(self, x: Any, skipped: Set[int] = frozenset()) -> bool:
+        """Whether the hand side gives the derivative by `x`, and it is used."""
         return id(x) not in skipped and Part(x, self.gradients.branches(x), "total").id in self.given
 
 
