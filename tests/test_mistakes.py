@@ -332,6 +332,17 @@ def test_a_derivation_on_paper_with_four_digits():
     assert (report.first.name, report.diagnoses[0].kind) == ("c<2>", "chain rule")
 
 
+@pytest.mark.parametrize(("old", "new"), [("* (1 - a[t] ** 2)", "* (1 - a[t])"), ("* (1 - a[t] ** 2)", "* (1 - a[t - 1] ** 2)"), ("+ later", "- later")])
+def test_a_mistake_in_every_block_is_one_paragraph(old, new):
+    loss, derivation, arguments = elman_case(np.random.default_rng(0), 7, 2)
+    hand = changed(derivation, old, new)(*arguments)
+    report = compare(gradients(loss), hand)
+    assert len(report.diagnoses) >= 6 and len({diagnosis.kind for diagnosis in report.diagnoses}) == 1
+    assert str(report).count(" difference: ") == 1 and "more differences" not in str(report)
+    (same,) = (line.split(maxsplit=3)[3] for line in str(report).splitlines() if line.startswith("  the same in"))
+    assert same.split(", ") == [diagnosis.name for diagnosis in report.diagnoses[1:]]
+
+
 def test_yours_is_a_formula_of_the_value_by_hand():
     """A rule that ends in a difference is bracketed behind a sign or a factor. A reader of formulas is the judge."""
     rng = np.random.default_rng(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -112,13 +113,19 @@ def _paragraphs(comparison: Comparison) -> list[list[str]]:
     The same explanation in several rows (a rule that is wrong in every block) is written out for the first of them.
     """
     found = comparison.diagnoses
-    alike: dict[str, list[Diagnosis]] = {}
+    alike: dict[tuple[str, str], list[Diagnosis]] = {}
     for diagnosis in found:
-        alike.setdefault(diagnosis.looks_like, []).append(diagnosis)
+        alike.setdefault((diagnosis.kind, _in_any_block(diagnosis.looks_like)), []).append(diagnosis)
     groups = list(alike.values())
     paragraphs = [_paragraph(group, "another difference" if i else "first difference", len(found) == 1) for i, group in enumerate(groups[:SHOWN])]
     rest = [diagnosis.name for group in groups[SHOWN:] for diagnosis in group]
     return paragraphs + [[f"more differences: {', '.join(rest)}"]] * bool(rest)
+
+
+def _in_any_block(words: str) -> str:
+    """Words in which a block is told by its distance from the first one that they name."""
+    first = re.search(r"<(\d+)>", words)
+    return re.sub(r"<(\d+)>", lambda found: f"<t{int(found[1]) - int(first[1]):+d}>", words) if first else words
 
 
 def _paragraph(group: list[Diagnosis], title: str, alone: bool) -> list[str]:
