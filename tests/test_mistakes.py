@@ -284,6 +284,36 @@ def test_what_is_nothing_is_not_twice_nothing():
     assert diagnosis.kind == "zero"
 
 
+def test_a_branch_that_is_nothing_is_not_the_reason():
+    """From zero initial states, block 1 adds nothing to W_f and b_f: what was done to block 2 was done to the whole."""
+    rng = np.random.default_rng(0)
+    g = gradients(LSTM(1, 1, rng=0).error(rng.normal(size=(2, 1, 1)), rng.normal(size=(2, 1, 1))))
+    assert not np.any(g["W_f @ 1"])
+    for name, factor, kind, words in (("W_f", -1, "sign", "the sign is flipped"), ("b_f", 2, "factor", "2 times the correct value")):
+        (diagnosis,) = compare(g, {name: factor * g[name]}).diagnoses
+        assert diagnosis.kind == kind and diagnosis.looks_like.startswith(words)
+
+
+def test_a_few_round_numbers_may_agree_by_chance():
+    x = Tensor(3.0, True, "x")
+    g = gradients(((x * 2.0).named("a") * (x * x).named("b")).named("y"))
+    (diagnosis,) = compare(g, {"b": 9.0}).diagnoses
+    words = "b was used where a belongs, or this is δa, the derivative by another value, or the numbers agree by chance"
+    assert diagnosis.looks_like == words
+    assert compare(g, {"b": -6.0}).diagnoses[0].looks_like == "the sign is flipped"
+    y = Tensor([0.3, 0.7], True, "y")
+    g = gradients(((y * y).sum().named("p") + (y * 3).sum().named("q")).named("L"))
+    (diagnosis,) = compare(g, {"y": np.ones(2)}).diagnoses
+    assert " or " in diagnosis.looks_like and diagnosis.looks_like.endswith("by chance")
+
+
+def test_a_number_that_is_several_sizes():
+    rng = np.random.default_rng(0)
+    g = gradients(LSTM(1, 1, rng=0).error(rng.normal(size=(3, 1, 1)), rng.normal(size=(3, 1, 1))))
+    (diagnosis,) = compare(g, {"W_f": 3 * g["W_f"]}).diagnoses
+    assert diagnosis.looks_like.endswith("3 is the number of entries of all outputs or the number of blocks")
+
+
 def test_gates_of_a_fused_weight_in_another_order():
     rng, H = np.random.default_rng(0), 3
     x, W, b = rng.normal(size=(5, 2)), Tensor(rng.normal(size=(4 * H, 2)), True, "W"), Tensor(np.zeros(4 * H), True, "b")
@@ -332,7 +362,9 @@ def test_a_derivation_on_paper_with_four_digits():
     assert (report.first.name, report.diagnoses[0].kind) == ("c<2>", "chain rule")
 
 
-@pytest.mark.parametrize(("old", "new"), [("* (1 - a[t] ** 2)", "* (1 - a[t])"), ("* (1 - a[t] ** 2)", "* (1 - a[t - 1] ** 2)"), ("+ later", "- later")])
+@pytest.mark.parametrize(
+    ("old", "new"), [("* (1 - a[t] ** 2)", "* (1 - a[t])"), ("* (1 - a[t] ** 2)", "* (1 - a[t - 1] ** 2)"), ("+ later", "- later")]
+)
 def test_a_mistake_in_every_block_is_one_paragraph(old, new):
     loss, derivation, arguments = elman_case(np.random.default_rng(0), 7, 2)
     hand = changed(derivation, old, new)(*arguments)

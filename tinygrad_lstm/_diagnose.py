@@ -25,6 +25,8 @@ __all__ = ["Diagnosis", "diagnose"]
 
 CLOSE = {2: 1e-2, 4: 1e-5, 8: 1e-9}  # by the bytes of a number: how closely an explanation has to reproduce the hand value
 MANY_NUMBERS = 2  # from more on, a tolerance that the user gave holds for explanations too
+DIGITS = 3  # so few of them agree with much by chance ..
+SURE = ("sign", "factor", "zero", "transpose", "branch missing", "branch doubled", "one branch only", "accumulation")  # .. but not with these
 FEW = 16  # branches; among more only the simple mistakes are tried
 LONGEST = 300  # stages of a tape that is searched for a mistake above the row, where what lies between is not given
 
@@ -94,8 +96,14 @@ class Search:
             if self._fits(guess.array, hand) and (hand.any() or guess.kind in ("initial state", "zero")):
                 if self._tried:
                     self._found.append(self._tried)
-                return guess
+                return self._with_others(guess, part, hand, right) if _vague(hand) and guess.kind not in SURE else guess
         return self._unexplained(part, hand, right)
+
+    def _with_others(self, guess: Guess, part: Part, hand: np.ndarray, right: np.ndarray) -> Guess:
+        """An explanation of a few round numbers, and what else gives them."""
+        others = (other.looks_like for other in self._guesses(part, hand, right) if self._fits(other.array, hand))
+        words = itertools.islice(dict.fromkeys((guess.looks_like, *others)), 3)
+        return guess._replace(looks_like=", or ".join((*words, "the numbers agree by chance")))
 
     def _fits(self, array: np.ndarray, hand: np.ndarray) -> bool:
         """Whether an explanation reproduces the hand value to rounding."""
@@ -110,12 +118,16 @@ class Search:
         terms = self._terms(part)
         correct = self._correct(terms)
         formula = added([term.formula for term in terms])
-        if len(terms) > 1:
+        nothing = sum(not term.array.any() for term in terms)
+        if len(terms) - nothing > 1:  # else one branch is the whole
             yield from combined(part, terms, correct)
         yield from whole(self.tape, right, formula)
+        factor = scaled(self.tape, hand, right, formula)
+        if nothing:  # a wrong form of such a branch may be anything, even as much as the whole
+            yield from factor
         yield from self._in_branches(part, terms, correct)
         yield from self._another(part, correct)
-        yield from scaled(self.tape, hand, right, formula)
+        yield from factor
 
     # The right formula.
 
@@ -225,7 +237,14 @@ class Search:
         extent = "were not searched" if len(self.tape) > LONGEST else "were searched for the simplest mistakes only"
         names = [self.mistakes.gradient_name(x) for x in above]
         give = ", ".join(names if len(names) <= 3 else [*names[:2], ".."])
-        return f"no simple mistake in the last step gives it; the {between - len(part.branches)} branches further up {extent}, as they are too many: give {give} too"
+        above_it = f"the {between - len(part.branches)} branches further up {extent}, as they are too many"
+        return f"no simple mistake in the last step gives it; {above_it}: give {give} too"
+
+
+def _vague(hand: np.ndarray) -> bool:
+    """Whether there are only one or two different numbers, with few digits."""
+    numbers = np.unique(hand)
+    return numbers.size <= MANY_NUMBERS and all(float(f"{v:.{DIGITS}g}") == v for v in numbers.tolist())
 
 
 def _deviation(hand: np.ndarray, right: np.ndarray) -> str:

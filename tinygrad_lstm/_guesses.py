@@ -172,7 +172,7 @@ def _sizes(tape: Tape, right: np.ndarray) -> dict[int, str]:
                     sizes[int(np.prod(shape))].append("the number of entries of an output")
                     sizes[int(np.prod(shape)) * steps].append("the number of entries of all outputs")
     sizes[steps].append("the number of blocks")
-    for n in right.shape:
-        sizes[n].append("the length of an axis")
     sizes[2].append("what the square leaves in front of its derivative")
-    return {n: " or ".join(dict.fromkeys(words[:1] if n != 2 else words[-1:])) for n, words in sizes.items() if n > 1}
+    for n in right.shape:
+        sizes[n] = sizes[n] or ["the length of an axis"]
+    return {n: " or ".join(dict.fromkeys(words)) for n, words in sizes.items() if n > 1}
