@@ -250,6 +250,14 @@ def test_a_mistake_in_the_middle_is_found_from_the_parameters_alone(old, new, ki
     assert all("further up" in diagnosis.looks_like for diagnosis in report.diagnoses)
 
 
+@pytest.mark.parametrize("T", [2, 4, 7])
+def test_a_small_graph_is_explained_as_a_large_one(T):
+    loss, derivation, arguments = elman_case(np.random.default_rng(1), T, 2)
+    hand = changed(derivation, "+ later", "- later")(*arguments)
+    (diagnosis,) = compare(gradients(loss), {"W": hand["W"]}).diagnoses
+    assert diagnosis.kind == "sign" and "further up" in diagnosis.looks_like
+
+
 @pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_no_false_alarm(count, dtype):

@@ -89,10 +89,8 @@ class Mistakes(Formulas):
 
     def of(self, branch: Branch) -> Iterator[Mistake]:
         """Every mistake in a branch, the simpler ones first."""
-        yield from self._without(branch)
-        yield from self._initial(branch)
+        yield from self.simple(branch)
         yield from self._swapped(branch)
-        yield from self._forms(branch)
         yield from self._factors(branch)
         yield from self._other_values(branch)
         yield from self._other_gradients(branch)
