@@ -258,6 +258,18 @@ def test_a_small_graph_is_explained_as_a_large_one(T):
     assert diagnosis.kind == "sign" and "further up" in diagnosis.looks_like
 
 
+def test_stages_without_a_name_are_told_by_their_place_in_the_block():
+    loss, derivation, arguments = elman_case(np.random.default_rng(1), 2, 2)  # U.T has no name
+    g = gradients(loss)
+    hand = changed(derivation, ".T @ a[t - 1]", ".T @ a[t]")(*arguments)
+    (diagnosis,) = compare(g, {"U": hand["U"]}).diagnoses
+    assert diagnosis.kind == "wrong block" and diagnosis.looks_like.endswith("(and so in the other blocks)")
+    hand = changed(derivation, 'later = d[f"sum<{t}>"] @ p["U"]', 'later = d[f"sum<{t}>"] @ p["U"].T')(*arguments)
+    (diagnosis,) = compare(g, {"a<1> via back<2>": hand["a<1> via back<2>"]}).diagnoses
+    assert (diagnosis.yours, diagnosis.correct) == ("δsum<2> Uᵀ", "δsum<2> U")
+    assert diagnosis.looks_like.startswith("Uᵀ is transposed")
+
+
 @pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_no_false_alarm(count, dtype):

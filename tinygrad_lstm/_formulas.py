@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm._expression import Expression, Leaf, number
+from tinygrad_lstm._expression import Expression, Leaf, apply, number, substitute
 from tinygrad_lstm._locate import Chain
 from tinygrad_lstm._notation import TEXT
+from tinygrad_lstm._ops.shape import transpose
 from tinygrad_lstm._symbol import Symbol, sent
 from tinygrad_lstm._tape import Branch
 
@@ -30,12 +32,32 @@ class Formulas:
     def __init__(self, chain: Chain) -> None:
         self.chain, self.tape = chain, chain.gradients.tape
         self._symbols: dict[int, Symbol] = {}
+        self._transposes: dict[Leaf, Expression] = {}
+        self._bases: dict[int, str] = {}
+        counts: Counter[tuple[str, int | None]] = Counter()
+        for stage in self.tape.stages:
+            if not stage.output.name:
+                counts[stage.op, stage.block] += 1
+                self._bases[id(stage.output)] = f"{stage.op}#{counts[stage.op, stage.block]}"
 
     def symbol(self, x: Any) -> Symbol:
-        """A value of the tape, under its name."""
+        """A value of the tape, under its name. A transpose without one is written as that: ``Uᵀ``."""
         if id(x) not in self._symbols:
-            self._symbols[id(x)] = Symbol(Leaf(x._kept(), self.tape.label(x)))
+            nameless = not x.name and x._op is transpose.op and x.ndim == 2 and x._params.get("axes") is None
+            self._symbols[id(x)] = self.transposed(x._inputs[0]) if nameless else Symbol(Leaf(x._kept(), self.tape.label(x)))
         return self._symbols[id(x)]
+
+    def transposed(self, x: Any) -> Symbol:
+        """The transpose of a value."""
+        leaf = self.symbol(x).leaf
+        result = Leaf(np.transpose(leaf.array), f"{leaf.name}ᵀ")
+        self._transposes[result] = apply(transpose.op, (self._transposes.get(leaf, leaf),), {}, result.shape)
+        return Symbol(result)
+
+    def label(self, x: Any) -> str:
+        """What a value is called in words."""
+        leaf = self.symbol(x).leaf
+        return TEXT.write(self._transposes[leaf]) if leaf in self._transposes else str(leaf.name)
 
     def gradient(self, x: Any) -> Symbol:
         """The derivative by a value: by hand, or as it follows."""
@@ -69,8 +91,9 @@ class Formulas:
             return others[id(x)] if id(x) in others else self.symbol(x)
 
         with np.errstate(all="ignore"):
-            return sent(node, branch.argument, self.gradient(node) if g is None else g, symbols, self.chain.selecting)
+            formula, array = sent(node, branch.argument, self.gradient(node) if g is None else g, symbols, self.chain.selecting)
+        return substitute(formula, self._transposes), array
 
     def base(self, x: Any) -> str:
-        """The name without its block."""
-        return re.sub(r"<\d+>$", "", self.tape.label(x))
+        """The name without its block; without a name, the operation and which of its kind in the block it is."""
+        return self._bases.get(id(x)) or re.sub(r"<\d+>$", "", self.tape.label(x))

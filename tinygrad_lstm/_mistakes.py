@@ -143,7 +143,7 @@ class Mistakes(Formulas):
         x = node._inputs[branch.argument]
         for v in self._read(branch):
             for text, form in FORMS.items() if len(node._inputs) == 1 and v.shape == x.shape == node.shape else ():
-                words = f"the local derivative of {branch.stage.op} has a wrong form: {text.replace('y', self.tape.label(v))}"
+                words = f"the local derivative of {branch.stage.op} has a wrong form: {text.replace('y', self.label(v))}"
                 yield Mistake(f"{text} {self.base(v)}", "local form", words, _form(form, self.symbol(v)))
 
     def _factors(self, branch: Branch) -> Iterator[Mistake]:
@@ -151,7 +151,7 @@ class Mistakes(Formulas):
         node = branch.stage.output
         for v in self._read(branch):
             for text, form in FORMS.items() if v.shape == node.shape else ():
-                words = f"there is a factor too many: {text.replace('y', self.tape.label(v))}"
+                words = f"there is a factor too many: {text.replace('y', self.label(v))}"
                 yield Mistake(f"times {text} {self.base(v)}", "extra factor", words, self._after(branch, _form(form, self.symbol(v))))
         yield Mistake("times g", "extra factor", "the gradient that arrives was multiplied in twice", self._after(branch, _written(lambda g: g * g)))
         if node._inputs[branch.argument].shape == node.shape:
@@ -180,13 +180,12 @@ class Mistakes(Formulas):
         """A value of another block or gate where the right one belongs, or its transpose."""
         for v in self._read(branch):
             if v.ndim == 2 and v.shape[0] == v.shape[1]:
-                name = self.tape.label(v)
-                turned = Symbol(Leaf(v._array.T, f"{name}ᵀ"))
-                yield Mistake(f"{self.base(v)}ᵀ", "transpose", f"{name} is transposed where it must not be, or the other way round",
-                              self._with(branch, v, turned))  # fmt: skip
+                name = self.label(v)
+                words = f"{name} is transposed where it must not be, or the other way round"
+                yield Mistake(f"{self.base(v)}ᵀ", "transpose", words, self._with(branch, v, self.transposed(v)))
             for w in self._near(branch, v):
                 name, other = self.base(v), self.base(w)
-                words = f"{self.tape.label(w)} was used where {self.tape.label(v)} belongs"
+                words = f"{self.label(w)} was used where {self.label(v)} belongs"
                 kind, where = ("wrong block", _shift(v, w)) if name == other else ("wrong value", other + _shift(v, w))
                 yield Mistake(f"{where} for {name}", kind, words, self._with(branch, v, self.symbol(w)))
 
