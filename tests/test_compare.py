@@ -317,7 +317,7 @@ def test_what_is_refused(arguments, kind, words):
 # Words.
 
 
-@pytest.mark.parametrize("rtol", ["1e-3", [1e-3], 1j, np.nan, -1, None.__class__])
+@pytest.mark.parametrize("rtol", ["1e-3", [1e-3], 1j, np.nan, -1, None.__class__, True, np.True_])
 def test_what_is_no_tolerance(rtol):
     with pytest.raises(DataError, match="not a tolerance.*a number from 0"):
         compare(diamond(), {"y": [1.0, 1.0]}, rtol=rtol)
@@ -570,6 +570,32 @@ def test_markdown_and_html():
     parser = Cells()
     parser.feed(report._repr_html_())
     assert parser.open == [] and "sum_f<2>" in parser.text and "c<2>" in parser.text
+
+
+def test_a_long_table_shows_the_rows_of_one_verdict_that_follow_each_other_as_one():
+    g, hand = lstm_case(T=20, N=1)
+    report = compare(g, hand | {"c<10>": -hand["c<10>"], "W_f": hand["W_f"].T})
+    lines = str(report).splitlines()
+    assert len(report.rows) > 500 and len(lines) < 40
+    assert len(json.loads(report.json())["rows"]) == len(report.rows)
+    table = lines[2 : next(i for i, line in enumerate(lines) if line.startswith(f"{len(report.rows)} rows"))]
+    shown = sum(int(line.rpartition("(")[2].split()[0]) if line.endswith(" rows)") else 1 for line in table)
+    assert shown == len(report.rows)  # no row is left out
+    assert sum("first wrong" in line or "wrong shape" in line for line in table) == 2
+    assert len(str(compare(g, hand)).splitlines()) < 10
+    g, hand = lstm_case(T=2, N=1)
+    assert len(str(compare(g, hand)).splitlines()) > len(hand)
+
+
+def test_names_that_would_break_the_report():
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x\n| <script>")
+    y = (x * x).named("```y")
+    report = compare(gradients((y * 2.0).sum().named("two\nlines")), {x.name: -4 * x.numpy(), y: [1.0, 1.0]})
+    assert len(str(report).splitlines()) == len(str(report).split("\n")) == 4 + 2 + 2 * 5
+    markdown = report.markdown()
+    assert "| x \\| \\<script> |" in markdown
+    assert sum(line.startswith("|") for line in markdown.split("\n")) == 2 + 2
+    assert sum(line == "````" for line in markdown.split("\n")) == 4 and "```" not in markdown.split("\n")
 
 
 def test_the_assertion_fails_with_the_report():

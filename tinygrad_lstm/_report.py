@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_lstm._text import aligned
@@ -21,29 +22,39 @@ __all__ = ["as_html", "as_json", "as_markdown", "as_text"]
 
 HEAD = ("quantity", "shape", "largest error", "verdict")
 SHOWN = 6  # paragraphs; the other rows that are wrong by themselves are listed
+MANY = 200  # rows; in a longer table those of one verdict that follow each other are one line
+RUN = 3  # from so many on
 
 
 def as_text(comparison: Comparison) -> str:
-    """The first difference, the table, and what the numbers mean."""
-    lines = [_title(comparison), *aligned(_table(comparison)), *_foot(comparison)]
+    """The table, what the numbers mean, and what to look at."""
+    lines = [_title(comparison), *aligned([HEAD, *(cells for _, cells in _table(comparison))]), *_foot(comparison)]
     return "\n".join([*lines, *(line for paragraph in _paragraphs(comparison) for line in ("", *paragraph))])
 
 
 def as_markdown(comparison: Comparison) -> str:
     """The same with a table in Markdown."""
-    rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in _table(comparison)]
+    rows = ["| " + " | ".join(map(_escaped, cells)) + " |" for cells in (HEAD, *(cells for _, cells in _table(comparison)))]
     rows.insert(1, "|---|---|---|---|")
-    paragraphs = [line for paragraph in _paragraphs(comparison) for line in ("", "```", *paragraph, "```")]
-    return "\n".join([_title(comparison), "", *rows, "", *(line + "  " for line in _foot(comparison)), *paragraphs])
+    paragraphs = [line for paragraph in _paragraphs(comparison) for line in ("", *_fenced(paragraph))]
+    return "\n".join([_escaped(_title(comparison)), "", *rows, "", *(_escaped(line) + "  " for line in _foot(comparison)), *paragraphs])
+
+
+def _escaped(text: str) -> str:
+    """Text as it stands, in Markdown."""
+    return re.sub(r"[\\|<&`*~\[]", r"\\\g<0>", text)
+
+
+def _fenced(lines: list[str]) -> list[str]:
+    """A block of code, whatever is in it."""
+    fence = "`" * max(3, *(1 + len(marks) for line in lines for marks in re.findall("`*", line)))
+    return [fence, *lines, fence]
 
 
 def as_html(comparison: Comparison) -> str:
     """The same as a fragment of HTML."""
-    cells = [[html.escape(cell) for cell in line] for line in _table(comparison)]
-    head = "".join(f"<th>{cell}</th>" for cell in cells[0])
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_strong(row, cell)}</td>" for cell in line) + "</tr>" for row, line in zip(_told(comparison), cells[1:], strict=True)
-    )
+    head = "".join(f"<th>{cell}</th>" for cell in HEAD)
+    body = "".join("<tr>" + "".join(f"<td>{_strong(own, cell)}</td>" for cell in cells) + "</tr>" for own, cells in _table(comparison))
     foot = "<br>".join(map(html.escape, _foot(comparison)))
     paragraphs = "".join(f"<pre style='white-space: pre-wrap'>{html.escape(chr(10).join(paragraph))}</pre>" for paragraph in _paragraphs(comparison))
     return f"<div><p>{html.escape(_title(comparison))}</p>{paragraphs}<table><tr>{head}</tr>{body}</table><p>{foot}</p></div>"
@@ -72,7 +83,7 @@ def _plain(value: Any) -> Any:
 
 
 def _title(comparison: Comparison) -> str:
-    return f"by hand and by backward from {comparison.root}, in the order in which backward runs"
+    return f"by hand and by backward from {_line(comparison.root)}, in the order in which backward runs"
 
 
 def _told(comparison: Comparison) -> list[Row]:
@@ -80,19 +91,39 @@ def _told(comparison: Comparison) -> list[Row]:
     return [row for row in comparison.rows if row.verdict != "missing"]
 
 
-def _table(comparison: Comparison) -> Sequence[tuple[str, str, str, str]]:
-    return [HEAD, *map(_cells, _told(comparison))]
+def _table(comparison: Comparison) -> list[tuple[bool, Sequence[str]]]:
+    """The lines of the table, and whether each is of a row that is wrong by itself."""
+    told = _told(comparison)
+    if len(told) <= MANY:
+        return [(row.own, _cells(row)) for row in told]
+    lines: list[tuple[bool, Sequence[str]]] = []
+    for (own, *_), group in itertools.groupby(told, lambda row: (row.own, row.verdict, row.because)):
+        rows = list(group)
+        lines += [(own, _cells(row)) for row in rows] if own or len(rows) < RUN else [(own, _run(rows))]
+    return lines
+
+
+def _run(rows: list[Row]) -> tuple[str, str, str, str]:
+    """The cells of several rows of one verdict."""
+    errors = [row.error for row in rows if row.error is not None]
+    verdict = _cells(replace(rows[0], note=""))[-1]
+    return _line(f"{rows[0].name} .. {rows[-1].name}"), "", f"{max(errors):.2g}" if errors else "", f"{verdict} ({len(rows)} rows)"
 
 
 def _cells(row: Row) -> tuple[str, str, str, str]:
     shape = "" if row.shape is None else str(row.shape)
     error = "" if row.error is None else f"{row.error:.2g}"
     verdict = f"{row.verdict} {row.because}" if row.verdict == "wrong because of" else row.verdict
-    return row.name, shape, error, f"{verdict} ({row.note})" if row.note else verdict
+    return _line(row.name), shape, error, _line(f"{verdict} ({row.note})" if row.note else verdict)
 
 
-def _strong(row: Row, cell: str) -> str:
-    return f"<b>{cell}</b>" if row.own else cell
+def _line(text: str) -> str:
+    """Text in one line, whatever the names in it."""
+    return " ".join(text.splitlines())
+
+
+def _strong(own: bool, cell: str) -> str:
+    return f"<b>{html.escape(cell)}</b>" if own else html.escape(cell)
 
 
 def _foot(comparison: Comparison) -> list[str]:
@@ -104,7 +135,7 @@ def _foot(comparison: Comparison) -> list[str]:
         f"largest error = max|hand - tape| / max|tape|; right up to {tolerances or 'rounding'}, or within what rounding does to the value",
     ]
     missing = [row.name for row in comparison.rows if row.verdict == "missing"]
-    return lines + [f"not given: {', '.join(missing)}"] * bool(missing)
+    return lines + [_line(f"not given: {', '.join(missing)}")] * bool(missing)
 
 
 def _paragraphs(comparison: Comparison) -> list[list[str]]:
@@ -119,7 +150,7 @@ def _paragraphs(comparison: Comparison) -> list[list[str]]:
     groups = list(alike.values())
     paragraphs = [_paragraph(group, "another difference" if i else "first difference", len(found) == 1) for i, group in enumerate(groups[:SHOWN])]
     rest = [diagnosis.name for group in groups[SHOWN:] for diagnosis in group]
-    return paragraphs + [[f"more differences: {', '.join(rest)}"]] * bool(rest)
+    return paragraphs + [[_line(f"more differences: {', '.join(rest)}")]] * bool(rest)
 
 
 def _in_any_block(words: str) -> str:
@@ -132,7 +163,11 @@ def _paragraph(group: list[Diagnosis], title: str, alone: bool) -> list[str]:
     first, *others = group
     count = sum(diagnosis.downstream for diagnosis in group)
     rows = f"{count} more row{'s' * (count != 1)}"
-    downstream = f"{rows} differ{'s' * (count == 1)} only because of this one" if alone else f"{rows} inherit{'s' * (count == 1)} from it"
+    downstream = (
+        f"{rows} differ{'s' * (count == 1)} only because of this one"
+        if alone
+        else f"{rows} inherit{'s' * (count == 1)} from {'these' if others else 'it'}"
+    )
     lines = [
         ("yours equals", first.yours),
         ("correct is", first.correct),
@@ -140,4 +175,4 @@ def _paragraph(group: list[Diagnosis], title: str, alone: bool) -> list[str]:
         ("the same in", ", ".join(diagnosis.name for diagnosis in others)),
         ("downstream", downstream if count else ""),
     ]
-    return [f"{title}: {first.name}", *(f"  {word:<14} {text}" for word, text in lines if text)]
+    return [_line(f"{title}: {first.name}"), *(_line(f"  {word:<14} {text}") for word, text in lines if text)]

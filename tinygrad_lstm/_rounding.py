@@ -89,5 +89,5 @@ def plain(value: Any) -> Any:
 
 def check_tolerance(where: str, rtol: Any) -> None:
     """Refuse what is no tolerance; None stands for the usual one."""
-    if rtol is not None and not (isinstance(rtol, (int, float, np.integer, np.floating)) and 0 <= rtol < np.inf):
+    if rtol is not None and (isinstance(rtol, bool) or not (isinstance(rtol, (int, float, np.integer, np.floating)) and 0 <= rtol < np.inf)):
         raise DataError("this is not a tolerance", where=f"{where}(rtol=...)", expected="a number from 0", got=repr(rtol))
