@@ -334,6 +334,15 @@ def test_a_number_that_is_several_sizes():
     assert diagnosis.looks_like.endswith("3 is the number of entries of all outputs or the number of blocks")
 
 
+@pytest.mark.parametrize("N", [1, 4])
+def test_the_one_hot_of_a_cross_entropy_is_missing(N):
+    rng = np.random.default_rng(0)
+    o = Tensor(rng.normal(size=(N, 3)), True, "o")
+    p = np.exp(o.numpy()) / np.exp(o.numpy()).sum(axis=1, keepdims=True)
+    (diagnosis,) = compare(gradients(cross_entropy(o, np.arange(N) % 3)), {"o": p / N}).diagnoses
+    assert diagnosis.kind == "term missing" and "cross_entropy" in diagnosis.looks_like
+
+
 def test_gates_of_a_fused_weight_in_another_order():
     rng, H = np.random.default_rng(0), 3
     x, W, b = rng.normal(size=(5, 2)), Tensor(rng.normal(size=(4 * H, 2)), True, "W"), Tensor(np.zeros(4 * H), True, "b")

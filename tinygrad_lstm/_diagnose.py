@@ -43,7 +43,7 @@ class Diagnosis:
         The kind of mistake: ``sign``, ``factor``, ``transpose``, ``halves``, ``blocks permuted``, ``branch missing``,
         ``one branch only``, ``branch doubled``, ``accumulation``, ``chain rule``, ``local factor``, ``local form``, ``extra
         factor``, ``sum for product``, ``wrong value``, ``wrong block``, ``wrong gradient``, ``another derivative``, ``matrix
-        product``, ``elementwise``, ``batch sum``, ``initial state``, ``zero``, ``not finite``, or ``unexplained``.
+        product``, ``elementwise``, ``batch sum``, ``initial state``, ``term missing``, ``zero``, ``not finite``, or ``unexplained``.
     yours : str
         A formula that gives the value by hand.
     correct : str

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm._expression import Expression, Leaf, apply, number, substitute
+from tinygrad_lstm._expression import Apply, Expression, Leaf, apply, evaluate, leaves, number, substitute
 from tinygrad_lstm._locate import Chain
 from tinygrad_lstm._notation import TEXT
+from tinygrad_lstm._ops.elementwise import negative
 from tinygrad_lstm._ops.shape import transpose
 from tinygrad_lstm._symbol import Symbol, sent
 from tinygrad_lstm._tape import Branch
@@ -94,6 +96,25 @@ class Formulas:
             formula, array = sent(node, branch.argument, self.gradient(node) if g is None else g, symbols, self.chain.selecting)
         return substitute(formula, self._transposes), array
 
+    def terms(self, branch: Branch, g: Symbol) -> list[Sent]:
+        """The terms of a rule that is a sum or a difference, each by itself."""
+        found = list(_terms(self.correct(branch, g)[0]))
+        with np.errstate(all="ignore"):
+            return [(term, evaluate(term, {leaf: leaf.array for leaf in leaves(term)})) for term in found]
+
     def base(self, x: Any) -> str:
         """The name without its block; without a name, the operation and which of its kind in the block it is."""
         return self._bases.get(id(x)) or re.sub(r"<\d+>$", "", self.tape.label(x))
+
+
+def _terms(formula: Expression) -> Iterator[Expression]:
+    """The terms of a formula, behind the factors that all of them have."""
+    if not isinstance(formula, Apply):
+        return
+    if formula.op.name in ("add", "subtract") and all(arg.shape == formula.shape for arg in formula.args):
+        first, last = formula.args
+        yield from (first, last if formula.op.name == "add" else apply(negative.op, (last,), {}, last.shape))
+    elif formula.op.name in ("multiply", "divide", "negative"):
+        for i, arg in enumerate(formula.args):
+            for term in _terms(arg):
+                yield apply(formula.op, (*formula.args[:i], term, *formula.args[i + 1 :]), formula.params, formula.shape)

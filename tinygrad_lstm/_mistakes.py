@@ -96,6 +96,7 @@ class Mistakes(Formulas):
         yield from self._other_gradients(branch)
         yield from self._products(branch)
         yield from self._batch(branch)
+        yield from self._one_term(branch)
 
     def _without(self, branch: Branch) -> Iterator[Mistake]:
         """One of the two factors of the chain rule is not there."""
@@ -238,6 +239,12 @@ class Mistakes(Formulas):
                 return self.correct(branch, Symbol(Leaf(one, f"{TEXT.write(g.expression)} of row {n} alone", gradient=False)))
 
             yield Mistake(f"row {n}", "batch sum", f"the sum over the batch is missing: only row {n} is there", run)
+
+    def _one_term(self, branch: Branch) -> Iterator[Mistake]:
+        """Only one term of a rule that is a sum or a difference."""
+        for i, _ in enumerate(self.terms(branch, self.gradient(branch.stage.output))):
+            words = f"a term of the rule of {branch.stage.op} is missing"
+            yield Mistake(f"term {i}", "term missing", words, lambda g, i=i: self.terms(branch, g)[i])  # type: ignore[misc]
 
     def _with(self, branch: Branch, v: Any, other: Symbol) -> Callable[[Symbol], Sent]:
         return lambda g: self.correct(branch, g, {id(v): other})
