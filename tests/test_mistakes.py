@@ -76,6 +76,7 @@ LSTM_MISTAKES = [
     ("v.down_c = v.Δtanh_c * (1 - v.tanh_c**2)", "v.down_c = v.Δtanh_c * (1 - v.tanh_c)", "c<T> via tanh_c<T>", "local form", 1, 1),
     ("v.down_c = v.Δtanh_c * (1 - v.tanh_c**2)", "v.down_c = v.Δtanh_c * v.tanh_c * (1 - v.tanh_c)", "c<T> via tanh_c<T>", "local form", 1, 1),
     ("v.down_c = v.Δtanh_c * (1 - v.tanh_c**2)", "v.down_c = v.Δtanh_c * (1 - v.c**2)", "c<T> via tanh_c<T>", "local form", 1, 1),
+    ("v.down_c = v.Δtanh_c * (1 - v.tanh_c**2)", "v.down_c = v.Δa + v.Γ_o * (1 - v.tanh_c**2)", "c<T> via tanh_c<T>", "sum for product", 1, 1),
     ("v.down_c = v.Δtanh_c * (1 - v.tanh_c**2)", "v.down_c = v.Δtanh_c", "c<T> via tanh_c<T>", "local factor", 1, 1),
     ("v.Δc = v.down_c + later.before_c", "v.Δc = v.down_c", "c<P>", "branch missing", 2, 1),
     ("v.Δc = v.down_c + later.before_c", "v.Δc = v.down_c - later.before_c", "c<P>", "sign", 2, 1),

@@ -27,6 +27,7 @@ CLOSE = {2: 1e-2, 4: 1e-5, 8: 1e-9}  # by the bytes of a number: how closely an 
 MANY_NUMBERS = 2  # from more on, a tolerance that the user gave holds for explanations too
 DIGITS = 3  # so few of them agree with much by chance ..
 SURE = ("sign", "factor", "zero", "transpose", "branch missing", "branch doubled", "one branch only", "accumulation")  # .. but not with these
+STAGES = 4  # that a derivation may go past in one step
 FEW = 16  # branches; among more only the simple mistakes are tried
 LONGEST = 300  # stages of a tape that is searched for a mistake above the row, where what lies between is not given
 
@@ -126,6 +127,7 @@ class Search:
         if nothing:  # a wrong form of such a branch may be anything, even as much as the whole
             yield from factor
         yield from self._in_branches(part, terms, correct)
+        yield from self._past(part)
         yield from self._another(part, correct)
         yield from factor
 
@@ -168,6 +170,23 @@ class Search:
                 yours = TEXT.write(added([formula for formula, _, _ in changed]))
                 array = np.asarray(sum((array for _, array, _ in changed[1:]), changed[0][1]))
                 yield Guess(kind, yours, correct, f"{changed[0][2]}; and so in every branch", array)
+
+    def _past(self, part: Part) -> Iterator[Guess]:
+        """The derivative by a value some stages above plus that value's derivative by this one, where the product belongs."""
+        way: list[Branch] = []
+        above = part.branches
+        while len(above) == 1 and len(way) < STAGES and above[0].stage.output._op.elementwise:
+            way += above
+            top = way[-1].stage.output
+            local = np.ones_like(top._array)
+            for branch in reversed(way):
+                local = self.chain.rule(branch, local)
+            if len(way) > 1 and top.shape == local.shape:
+                g, name, x = self.mistakes.gradient_name(top), self.tape.label(top), self.tape.label(part.value)
+                looks = f"the local derivative was added to {g}, where the two have to be multiplied"
+                array = self.chain.totals[id(top)] + local
+                yield Guess("sum for product", f"{g} + ∂{name}/∂{x}", f"{g} ∘ ∂{name}/∂{x}", looks, array)
+            above = self.chain.gradients.branches(top)
 
     # The derivative by something else.
 
