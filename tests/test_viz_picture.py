@@ -17,6 +17,7 @@ from test_viz_graph import lstm_loss, rnn_loss
 
 from tinygrad_lstm import LSTM, Tensor, checkpoint, gradients, squared_error, stage
 from tinygrad_lstm.viz import draw
+from tinygrad_lstm.viz.graph import build
 from tinygrad_lstm.viz.style import text_width
 from tinygrad_lstm.viz.text import printable
 
@@ -231,6 +232,15 @@ def test_svg_keeps_text_as_text_and_exact_values_in_tooltips(graphviz):
     tooltips = {a.get(TITLE).splitlines()[0]: a.get(TITLE) for a in root.iter(f"{SVG}a")}
     assert f"gradient {g['c<1>'].tolist()}" in tooltips["add: c<1> = keep + write, block 1"]
     assert all(f"sends back {b.gradient.tolist()}" in tooltips["add: c<1> = keep + write, block 1"] for b in g.branches("c<1>"))
+
+
+def test_ids_in_the_svg_are_those_of_the_data(graphviz):
+    loss = lstm_loss(3)
+    graph = build(loss.tape)
+    ids = [g.get("id") for g in ET.fromstring(draw(loss)._repr_svg_()).iter(f"{SVG}g") if g.get("class") in ("node", "edge", "cluster")]
+    keys = [*(n.key for n in graph.nodes), *(e.key for e in graph.edges), "block-1", "block-2", "block-3"]
+    assert sorted(ids) == sorted([*keys, "title", "legend", "ledger"])
+    assert len(set(ids)) == len(ids)
 
 
 def test_a_narrow_graph_is_in_the_middle(graphviz):

@@ -1,6 +1,7 @@
 """DOT text from a graph: the same graph gives the same text, on every machine and in every run.
 
-Ids are generated. Text that a user gave appears only in labels and tooltips, escaped.
+Ids are generated, and are those of the data, in the SVG too: ``n3`` for a node, ``n3-n7-0`` for an edge (its ends and the
+argument), ``block-2`` for a frame. Text that a user gave appears only in labels and tooltips, escaped.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def _draw_frame(picture: Any, graph: Graph, frame: Frame, theme: Theme) -> None:
     corners = (frame.left, frame.bottom, frame.right, frame.top)
     with picture.subgraph(name=f"cluster_{frame.block}") as cluster:
         surface = _surface(heading, theme, frame.block == "hidden")
-        cluster.attr(bb=",".join(f"{c:.2f}" for c in corners), lp=_point((middle, frame.top - 13)), **surface)
+        cluster.attr(id=f"block-{frame.block}", bb=",".join(f"{c:.2f}" for c in corners), lp=_point((middle, frame.top - 13)), **surface)
 
 
 def _surface(heading: Line, theme: Theme, dashed: bool) -> dict[str, str]:
@@ -119,7 +120,7 @@ def _draw_table(picture: Any, name: str, table: Table, corner: Point, theme: The
     """A table whose top left corner is at `corner`."""
     width, height = size(table)
     box = Box(corner[0] + width / 2, corner[1] - height / 2, width, height)
-    picture.node(name, label=f"<{html(table, theme)}>", shape="none", margin="0", **_box(box))
+    picture.node(name, id=name, label=f"<{html(table, theme)}>", shape="none", margin="0", **_box(box))
 
 
 # For any other graph: Graphviz finds the positions, and puts a narrow graph in the middle between the title and the legend.
@@ -155,7 +156,7 @@ def _draw_nodes(whole: Any, graph: Graph, block: int | str | None, nodes: Sequen
             whole.node(node.key, **_node(node, theme))
         return
     with whole.subgraph(name=f"cluster_{block}") as cluster:
-        cluster.attr(labelloc="t", labeljust="l", **_surface(_heading(graph, block), theme, block == "hidden"))
+        cluster.attr(id=f"block-{block}", labelloc="t", labeljust="l", **_surface(_heading(graph, block), theme, block == "hidden"))
         _draw_nodes(cluster, graph, None, nodes, theme)
 
 
@@ -168,12 +169,12 @@ def _node(node: Node, theme: Theme) -> dict[str, str]:
     label = "".join(f"<TR><TD>{inked(line, theme)}</TD></TR>" for line in lines(node))
     ring = {"peripheries": "2", "color": theme.fork, "penwidth": "1.8"} if node.fork else {}
     label = f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{label}</TABLE>>'
-    return {"label": label, "shape": shape, "style": style, "fillcolor": getattr(theme, name), "tooltip": _escaped(tooltip(node)), **ring}
+    return {"id": node.key, "label": label, "shape": shape, "style": style, "fillcolor": getattr(theme, name), "tooltip": _escaped(tooltip(node)), **ring}
 
 
 def _edge(edge: Edge, ends: dict[str, Node], theme: Theme) -> dict[str, str]:
     said = _escaped(edge_tooltip(edge, ends[edge.source], ends[edge.target]))
-    drawn = {"tooltip": said, "labeltooltip": said}
+    drawn = {"id": edge.key, "tooltip": said, "labeltooltip": said}
     if edge.fork:
         drawn |= {"color": theme.fork, "penwidth": "1.6", "label": _contribution(edge)}
     return drawn | ({"style": "dashed"} if edge.through else {})

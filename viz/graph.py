@@ -85,6 +85,11 @@ class Edge:
     gradient: Any = None
     through: bool = False
 
+    @property
+    def key(self) -> str:
+        """The edge's id in the picture, from those of its ends: ``n3-n7-0``."""
+        return f"{self.source}-{self.target}-{self.argument}"
+
 
 @dataclass(frozen=True)
 class Parameter:
