@@ -8,10 +8,10 @@ import pytest
 
 from tinygrad_lstm import LSTM, Tensor, add_n, block, concatenate, gradients, linear, squared_error, tanh
 from tinygrad_lstm._node import Node
-from tinygrad_lstm.viz.dot import _measures
-from tinygrad_lstm.viz.elide import elide
-from tinygrad_lstm.viz.graph import build
+from tinygrad_lstm.viz.dot import measures
+from tinygrad_lstm.viz.graph import blocks_of, build
 from tinygrad_lstm.viz.layout import place
+from tinygrad_lstm.viz.levels import runs
 from tinygrad_lstm.viz.roles import TOTAL, roles
 from tinygrad_lstm.viz.style import SHAPES, THEMES
 from tinygrad_lstm.viz.text import exact, number, printable, summary
@@ -48,13 +48,23 @@ VARIANTS = {
     "input gradient": {"T": 3, "x_gradient": True},
     "elided": {"T": 20},
     "elided, last": {"T": 9, "every": False},
+    "folded": {"T": 4, "D": 2, "H": 3, "level": "blocks"},
+    "expanded": {"T": 9, "level": "blocks", "expand": (5,)},
+    "only one block": {"T": 4, "level": "block", "every": False},
+    "only one block, wired": {"T": 3, "H": 2, "level": "block", "wired": True},
+    "wired": {"T": 2, "D": 2, "H": 3, "wired": True},
 }
 
 
-def drawn(blocks=2, **variant):
-    loss = lstm_loss(**variant)
-    graph = elide(build(loss.tape, gradients(loss)), blocks)
-    return graph, place(graph, _measures(graph))
+def levelled(loss, blocks=2, level="stages", expand=(), wired=False, derivatives=True):
+    """The graph of a loss with some of its blocks folded or left out."""
+    hidden = runs(blocks_of(loss.tape), level, expand, blocks)
+    return build(loss.tape, gradients(loss) if derivatives else None, hidden, wired=wired)
+
+
+def drawn(blocks=2, level="stages", expand=(), wired=False, **variant):
+    graph = levelled(lstm_loss(**variant), blocks, level, expand, wired)
+    return graph, place(graph, measures(graph))
 
 
 # What is drawn.
@@ -151,11 +161,12 @@ def test_an_index_is_written_as_in_the_code(key, shown):
 def test_the_middle_of_a_long_sequence_is_counted_and_stood_in_for():
     loss = lstm_loss(20)
     whole = build(loss.tape, gradients(loss))
-    graph = elide(whole, 2)
-    assert (graph.elided.first, graph.elided.last, graph.elided.count, graph.elided.forks) == (3, 18, 16, 48)
+    graph = levelled(loss, 2)
+    (left_out,) = graph.runs
+    assert (left_out.first, left_out.last, left_out.count, left_out.stages, left_out.forks) == (3, 18, 16, 240, 48)
     assert graph.forks == whole.forks == 58
     by_name = {n.name: n for n in graph.nodes}
-    assert [name for name, n in by_name.items() if n.block in graph.elided] == ["c<18>", "a<18>", "Error<3> … Error<18>"]
+    assert [name for name, n in by_name.items() if n.block in graph.folded] == ["c<18>", "a<18>", "Error<3> … Error<18>"]
     assert by_name["c<18>"].fork
     assert by_name["c<18>"].gradient == gradients(loss)["c<18>"]
     assert by_name["c<18>"].unseen == gradients(loss)["c<18> via tanh_c<18>"]
@@ -170,19 +181,19 @@ def test_the_middle_of_a_long_sequence_is_counted_and_stood_in_for():
         "Error<19>",
         "Error<20>",
     ]
-    assert graph.parameters == whole.parameters
+    for p, same in zip(graph.parameters, whole.parameters, strict=True):
+        assert (p.name, len(p.shares)) == (same.name, len(same.shares)) == (p.name, 20)
 
 
 @pytest.mark.parametrize(("T", "blocks", "hidden"), [(6, 2, 0), (7, 2, 3), (4, 1, 0), (5, 1, 3), (20, None, 0), (20, 9, 0)])
 def test_a_short_middle_is_drawn(T, blocks, hidden):
-    elided = elide(build(lstm_loss(T).tape), blocks).elided
-    assert (elided.count if elided else 0) == hidden
+    assert sum(run.count for run in runs(range(1, T + 1), keep=blocks)) == hidden
 
 
 def test_a_long_sequence_of_another_cell_is_elided_too():
-    graph = elide(build(rnn_loss(12).tape), 2)
+    graph = levelled(rnn_loss(12))
     keys = {n.key for n in graph.nodes}
-    assert [n.name for n in graph.nodes if n.block in graph.elided] == ["h<10>", "Error<3> … Error<10>"]
+    assert [n.name for n in graph.nodes if n.block in graph.folded] == ["h<10>", "Error<3> … Error<10>"]
     assert all({e.source, e.target} <= keys for e in graph.edges)
 
 
@@ -193,7 +204,7 @@ def test_a_long_sequence_of_another_cell_is_elided_too():
 def test_nothing_overlaps(variant):
     graph, layout = drawn(**variant)
     rectangles = [_rectangle(layout.boxes[n.key]) for n in graph.nodes]
-    widths = _measures(graph).labels
+    widths = measures(graph).labels
     rectangles += [(x - w / 2, y - 5, x + w / 2, y + 5) for (_, (x, y)), w in zip(layout.routes, widths, strict=True) if w]
     for one, other in itertools.combinations(rectangles, 2):
         assert not _overlap(one, other)
@@ -202,7 +213,7 @@ def test_nothing_overlaps(variant):
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 def test_no_edge_crosses_a_node_or_a_number(variant):
     graph, layout = drawn(**variant)
-    labels = [(x - w / 2, y - 4, x + w / 2, y + 4) for (_, (x, y)), w in zip(layout.routes, _measures(graph).labels, strict=True) if w]
+    labels = [(x - w / 2, y - 4, x + w / 2, y + 4) for (_, (x, y)), w in zip(layout.routes, measures(graph).labels, strict=True) if w]
     for edge, route in zip(graph.edges, layout.routes, strict=True):
         others = [_rectangle(box, 0.1) for key, box in layout.boxes.items() if key not in (edge.source, edge.target)]
         for (x0, y0), (x1, y1) in itertools.pairwise(route.corners):
@@ -217,7 +228,12 @@ def test_edges_begin_and_end_at_their_nodes(variant):
     for edge, route in zip(graph.edges, layout.routes, strict=True):
         for key, corner in ((edge.source, route.corners[0]), (edge.target, route.corners[-1])):
             box = layout.boxes[key]
-            assert corner in (box.left, box.right, box.top, box.bottom)
+            assert corner in (box.left, box.right, box.top, box.bottom) or (key == edge.target and edge.source[0] == "p" and on_top(corner, box))
+
+
+def on_top(corner, box):
+    """Whether a point is on the upper side of a box: a weight and a bias are side by side above their sum."""
+    return corner[1] == box.top[1] and box.left[0] < corner[0] < box.right[0]
 
 
 def test_every_block_is_the_same_block_shifted():
@@ -253,7 +269,7 @@ def test_one_tensor_as_both_initial_states_is_left_to_graphviz():
     s = Tensor(np.ones((1, 1)), True, "s")
     graph = build(LSTM(1, 1, rng=0).error(np.ones((2, 1, 1)), np.ones((2, 1, 1)), state=(s, s)).tape)
     assert roles(graph) is None
-    assert place(graph, _measures(graph)) is None
+    assert place(graph, measures(graph)) is None
 
 
 def without(graph, source, target):

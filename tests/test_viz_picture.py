@@ -238,7 +238,8 @@ def test_ids_in_the_svg_are_those_of_the_data(graphviz):
     loss = lstm_loss(3)
     graph = build(loss.tape)
     ids = [g.get("id") for g in ET.fromstring(draw(loss)._repr_svg_()).iter(f"{SVG}g") if g.get("class") in ("node", "edge", "cluster")]
-    keys = [*(n.key for n in graph.nodes), *(e.key for e in graph.edges), "block-1", "block-2", "block-3"]
+    keys = [drawn.key for drawn in (*graph.nodes, *graph.edges, *graph.zeros)] + ["block-1", "block-2", "block-3"]
+    keys += [f"{zero.key}-edge" for zero in graph.zeros]
     assert sorted(ids) == sorted([*keys, "title", "legend", "ledger"])
     assert len(set(ids)) == len(ids)
 
@@ -327,7 +328,7 @@ def test_positions_are_the_ones_given(graphviz):
     assert [f.find(f".//{SVG}text").text for f in frames] == [
         "block t = 1",
         "block t = 2",
-        "… 16 blocks, t = 3 … 18, 48 forks …",
+        "… 16 blocks like these, t = 3 … 18, 48 forks …",
         "block t = 19",
         "block t = 20",
     ]

@@ -6,19 +6,19 @@ argument), ``block-2`` for a frame. Text that a user gave appears only in labels
 
 from __future__ import annotations
 
-import html as markup
 from collections.abc import Sequence
 from typing import Any
 
 import graphviz
 
-from tinygrad_lstm.viz.graph import Edge, Graph, Node
+from tinygrad_lstm.viz.data import Graph, Node, Run, Zero
+from tinygrad_lstm.viz.ink import edge_ink, node_ink, zero_ink
 from tinygrad_lstm.viz.layout import Box, Frame, Layout, Measures, Point, place
 from tinygrad_lstm.viz.style import FONT, SHAPES, Theme, kind, text_width
 from tinygrad_lstm.viz.tables import Table, html, inked, ledger, legend, size, titled
-from tinygrad_lstm.viz.text import Line, edge_tooltip, lines, summary, tooltip
+from tinygrad_lstm.viz.text import Line, contribution, heading, lines
 
-__all__ = ["source"]
+__all__ = ["measures", "source"]
 
 MARGIN = 8.0
 RADIUS = 7.0  # of a line's corners
@@ -28,7 +28,7 @@ LABEL_SIZE = 9
 
 def source(graph: Graph, theme: Theme, title: str | None = None) -> str:
     """The DOT text of a graph: with positions where the layout knows its stages, for ``dot`` to lay out elsewhere."""
-    layout = place(graph, _measures(graph))
+    layout = place(graph, measures(graph))
     picture = _canvas(theme, "nop2" if layout else "dot")
     if layout:
         _placed(picture, graph, layout, theme, title)
@@ -45,9 +45,11 @@ def _canvas(theme: Theme, engine: str) -> Any:
     return picture
 
 
-def _measures(graph: Graph) -> Measures:
-    labels = tuple(text_width(_contribution(edge), LABEL_SIZE) for edge in graph.edges)
-    return Measures({node.key: _node_size(node) for node in graph.nodes}, labels, _line_width(_heading(graph, "hidden")))
+def measures(graph: Graph) -> Measures:
+    """How much room the texts of a graph need."""
+    labels = tuple(text_width(contribution(edge), LABEL_SIZE) for edge in graph.edges)
+    headings = {run: _line_width(heading(graph, run)) for run in graph.runs}
+    return Measures({node.key: _node_size(node) for node in graph.nodes}, labels, headings)
 
 
 def _node_size(node: Node) -> tuple[float, float]:
@@ -60,45 +62,43 @@ def _line_width(line: Line) -> float:
     return text_width(line.text, line.size, line.bold)
 
 
-def _contribution(edge: Edge) -> str:
-    """What is written on an edge: what a branch of a fork sends back."""
-    return summary(edge.gradient) if edge.fork and edge.gradient is not None else ""
-
-
-def _heading(graph: Graph, block: int | str) -> Line:
-    """The heading of a block's frame, or of the frame of the hidden ones."""
-    e = graph.elided
-    text = f"… {e.count} blocks, t = {e.first} … {e.last}, {e.forks} forks …" if e and block == "hidden" else f"block t = {block}"
-    return Line(text, size=12, bold=True)
-
-
 # With positions from the template.
 
 
 def _placed(picture: Any, graph: Graph, layout: Layout, theme: Theme, title: str | None) -> None:
     picture.attr("node", fixedsize="true")
     for frame in layout.frames:
-        _draw_frame(picture, graph, frame, theme)
+        _draw_frame(picture, graph, layout, frame, theme)
     for node in graph.nodes:
-        picture.node(node.key, **_node(node, theme), **_box(layout.boxes[node.key]))
-    ends = {node.key: node for node in graph.nodes}
+        picture.node(node.key, **node_ink(node, graph, theme), **_box(layout.boxes[node.key]))
     for edge, route in zip(graph.edges, layout.routes, strict=True):
-        picture.edge(edge.source, edge.target, **_edge(edge, ends, theme), pos=_spline(route.corners), lp=_point(route.label))
+        picture.edge(edge.source, edge.target, **edge_ink(edge, graph, theme), pos=_spline(route.corners), lp=_point(route.label))
+    for zero, route in zip(graph.zeros, layout.zeros, strict=True):
+        node_attributes, edge_attributes = zero_ink(zero, graph, theme)
+        picture.node(zero.key, **node_attributes | _box(layout.boxes[zero.key]))
+        picture.edge(zero.source, zero.key, **edge_attributes, pos=_spline(route.corners))
     _around(picture, graph, layout, theme, title)
 
 
-def _draw_frame(picture: Any, graph: Graph, frame: Frame, theme: Theme) -> None:
-    heading = _heading(graph, frame.block)
-    middle = frame.left + 12 + _line_width(heading) / 2
+def _draw_frame(picture: Any, graph: Graph, layout: Layout, frame: Frame, theme: Theme) -> None:
+    line = heading(graph, frame.block)
+    at = (frame.left + 12 + _line_width(line) / 2, frame.top - 13)
+    if isinstance(frame.block, Run):  # in the middle, where no line passes
+        at = (frame.left + frame.right) / 2, layout.middle
     corners = (frame.left, frame.bottom, frame.right, frame.top)
-    with picture.subgraph(name=f"cluster_{frame.block}") as cluster:
-        surface = _surface(heading, theme, frame.block == "hidden")
-        cluster.attr(id=f"block-{frame.block}", bb=",".join(f"{c:.2f}" for c in corners), lp=_point((middle, frame.top - 13)), **surface)
+    with _cluster(picture, frame.block) as cluster:
+        cluster.attr(bb=",".join(f"{c:.2f}" for c in corners), lp=_point(at), **_surface(line, theme, frame.block))
 
 
-def _surface(heading: Line, theme: Theme, dashed: bool) -> dict[str, str]:
-    style = "filled,rounded" + ",dashed" * dashed
-    return {"label": f"<{inked(heading, theme)}>", "style": style, "fillcolor": theme.frame, "color": theme.line, "tooltip": heading.text}
+def _cluster(picture: Any, block: int | Run) -> Any:
+    """The frame of a block, or of a run of them, with its id."""
+    name = f"{block.first}-{block.last}" if isinstance(block, Run) and block.count > 1 else f"{block.first if isinstance(block, Run) else block}"
+    return picture.subgraph(name=f"cluster_{name}", graph_attr={"id": f"block-{name}"})
+
+
+def _surface(line: Line, theme: Theme, block: int | Run) -> dict[str, str]:
+    style = "filled,rounded" + ",dashed" * isinstance(block, Run)
+    return {"label": f"<{inked(line, theme)}>", "style": style, "fillcolor": theme.frame, "color": theme.line, "tooltip": line.text}
 
 
 def _box(box: Box) -> dict[str, str]:
@@ -108,8 +108,8 @@ def _box(box: Box) -> dict[str, str]:
 def _around(picture: Any, graph: Graph, layout: Layout, theme: Theme, title: str | None) -> None:
     """The title above the frames, the legend and the ledger below them, from the left side on."""
     left, bottom, top = layout.frames[0].left, layout.frames[0].bottom, layout.frames[0].top
-    heading = titled(graph, title, lstm=True)
-    _draw_table(picture, "title", heading, (left, top + 16 + size(heading)[1]), theme)
+    head = titled(graph, title, lstm=True)
+    _draw_table(picture, "title", head, (left, top + 24 + size(head)[1]), theme)
     for name, table in (("legend", legend(graph)), ("ledger", ledger(graph))):
         if table:
             _draw_table(picture, name, table, (left, bottom - 20), theme)
@@ -127,63 +127,38 @@ def _draw_table(picture: Any, name: str, table: Table, corner: Point, theme: The
 
 
 def _flowing(picture: Any, graph: Graph, theme: Theme, title: str | None) -> None:
-    heading = f"<{html(titled(graph, title, lstm=False), theme)}>"
-    picture.attr("graph", label=heading, labelloc="t", rankdir="LR", nodesep="0.3", ranksep="0.45")
+    head = f"<{html(titled(graph, title, lstm=False), theme)}>"
+    picture.attr("graph", label=head, labelloc="t", rankdir="LR", nodesep="0.3", ranksep="0.45")
     with picture.subgraph(name="cluster_all") as whole:
         below = [table for table in (legend(graph), ledger(graph)) if table]
         width = max(size(table)[0] for table in below)  # Graphviz would stretch the columns of the narrower one
         tables = "".join(f"<TR><TD>{html(table._replace(width=width), theme)}</TD></TR>" for table in below)
         whole.attr(label=f'<<TABLE BORDER="0" CELLSPACING="6">{tables}</TABLE>>', labelloc="b", color=theme.page)
-        for block, nodes in _by_frame(graph).items():
-            _draw_nodes(whole, graph, block, nodes, theme)
-        ends = {node.key: node for node in graph.nodes}
+        for frame, nodes in _by_frame(graph).items():
+            _draw_nodes(whole, graph, frame, nodes, theme)
         for edge in graph.edges:
-            whole.edge(edge.source, edge.target, **_edge(edge, ends, theme))
+            whole.edge(edge.source, edge.target, **edge_ink(edge, graph, theme))
+        for zero in graph.zeros:
+            whole.edge(zero.source, zero.key, **zero_ink(zero, graph, theme)[1])
 
 
-def _by_frame(graph: Graph) -> dict[int | str | None, list[Node]]:
-    """The nodes by the block in whose frame they are; None for those in no frame."""
-    found: dict[int | str | None, list[Node]] = {}
-    for node in graph.nodes:
-        hidden = graph.elided is not None and node.block in graph.elided
-        found.setdefault("hidden" if hidden else node.block if node.block in graph.blocks else None, []).append(node)
+def _by_frame(graph: Graph) -> dict[int | Run | None, list[Node | Zero]]:
+    """What is drawn, by the frame in which it is; None for what is in no frame."""
+    found: dict[int | Run | None, list[Node | Zero]] = {}
+    every: tuple[Node | Zero, ...] = (*graph.nodes, *graph.zeros)
+    for drawn in every:
+        found.setdefault(graph.frame(drawn.block), []).append(drawn)
     return found
 
 
-def _draw_nodes(whole: Any, graph: Graph, block: int | str | None, nodes: Sequence[Node], theme: Theme) -> None:
-    if block is None:
-        for node in nodes:
-            whole.node(node.key, **_node(node, theme))
+def _draw_nodes(whole: Any, graph: Graph, frame: int | Run | None, drawn: Sequence[Node | Zero], theme: Theme) -> None:
+    if frame is None:
+        for node in drawn:
+            whole.node(node.key, **node_ink(node, graph, theme) if isinstance(node, Node) else zero_ink(node, graph, theme)[0])
         return
-    with whole.subgraph(name=f"cluster_{block}") as cluster:
-        cluster.attr(id=f"block-{block}", labelloc="t", labeljust="l", **_surface(_heading(graph, block), theme, block == "hidden"))
-        _draw_nodes(cluster, graph, None, nodes, theme)
-
-
-# Nodes and edges, the same in both.
-
-
-def _node(node: Node, theme: Theme) -> dict[str, str]:
-    name = kind(node)
-    shape, style, _, _ = SHAPES[name]
-    label = "".join(f"<TR><TD>{inked(line, theme)}</TD></TR>" for line in lines(node))
-    ring = {"peripheries": "2", "color": theme.fork, "penwidth": "1.8"} if node.fork else {}
-    label = f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{label}</TABLE>>'
-    return {"id": node.key, "label": label, "shape": shape, "style": style, "fillcolor": getattr(theme, name), "tooltip": _escaped(tooltip(node)), **ring}
-
-
-def _edge(edge: Edge, ends: dict[str, Node], theme: Theme) -> dict[str, str]:
-    said = _escaped(edge_tooltip(edge, ends[edge.source], ends[edge.target]))
-    drawn = {"id": edge.key, "tooltip": said, "labeltooltip": said}
-    if edge.fork:
-        drawn |= {"color": theme.fork, "penwidth": "1.6", "label": _contribution(edge)}
-    return drawn | ({"style": "dashed"} if edge.through else {})
-
-
-def _escaped(text: str) -> str:
-    """A tooltip as an attribute: Graphviz unescapes it twice, and reads at most 16 KB in one go, so that longer text is cut."""
-    written = markup.escape(text).replace("\\", "\\" * 4)
-    return written if len(written.encode()) < 15_000 else _escaped(text[:2_000] + "…")
+    with _cluster(whole, frame) as cluster:
+        cluster.attr(labelloc="t", labeljust="l", **_surface(heading(graph, frame), theme, frame))
+        _draw_nodes(cluster, graph, None, drawn, theme)
 
 
 # Lines.

@@ -1,153 +1,35 @@
-"""The graph of a picture as plain data: nodes, edges, blocks and the ledger of parameters. No Graphviz, no layout, no colours."""
+"""From a tape to the graph of a picture. Only what is drawn becomes a node, so that a long sequence costs little."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm._errors import DrawingError
 from tinygrad_lstm._node import Node as Value
-from tinygrad_lstm._tape import Branch, Stage, Tape
+from tinygrad_lstm._tape import Branch, Tape
+from tinygrad_lstm.viz.data import Edge, Graph, Node, Parameter, Reader, Run
 from tinygrad_lstm.viz.formula import formula
+from tinygrad_lstm.viz.marks import NO_VERDICTS, Verdicts, Ways
+from tinygrad_lstm.viz.zeros import zeros
 
-__all__ = ["Edge", "Elided", "Graph", "Node", "Parameter", "Reader", "build"]
-
-
-@dataclass(frozen=True)
-class Reader:
-    """One use of a value: which stage reads it as which argument, in which block, and what this use sends back."""
-
-    name: str
-    argument: int
-    block: int | None
-    gradient: Any = None
+__all__ = ["array", "build"]
 
 
-@dataclass(frozen=True)
-class Node:
-    """A value that is drawn: what a stage computed, or a leaf.
-
-    Attributes
-    ----------
-    key : str
-        The node's id in the picture: generated, in the order of the tape.
-    name, formula : str
-        What the tape calls it; how it was computed, or an empty string for a leaf.
-    op : str
-        The operation; "constant" or "leaf" (requires a gradient) where no stage computed the value.
-    block : int or None
-        The block in whose frame it belongs; 0 for an initial state.
-    value, gradient : ndarray or None
-        Its value; the total derivative, where gradients were given.
-    readers : tuple of Reader
-        The uses through which a gradient comes back: a fork has two or more.
-    unseen : ndarray or None
-        What comes back from readers that are not drawn.
-    """
-
-    key: str
-    name: str
-    formula: str
-    op: str
-    block: int | None
-    value: Any
-    gradient: Any = None
-    readers: tuple[Reader, ...] = ()
-    unseen: Any = None
-
-    @property
-    def stem(self) -> str:
-        """The name without its block: the role that it has in every block."""
-        return self.name.partition("<")[0]
-
-    @property
-    def fork(self) -> bool:
-        return len(self.readers) > 1
-
-
-@dataclass(frozen=True)
-class Edge:
-    """A stage `target` reads the value `source` as argument number `argument`.
-
-    `gradient` is what the edge sends back, `fork` says whether it is a branch of a fork, and `through` whether it
-    stands for a way through blocks that are not drawn.
-    """
-
-    source: str
-    target: str
-    argument: int
-    fork: bool = False
-    gradient: Any = None
-    through: bool = False
-
-    @property
-    def key(self) -> str:
-        """The edge's id in the picture, from those of its ends: ``n3-n7-0``."""
-        return f"{self.source}-{self.target}-{self.argument}"
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A leaf that many blocks read. It is listed with each block's share instead of being wired to all of them."""
-
-    name: str
-    value: Any
-    gradient: Any
-    shares: tuple[Reader, ...]
-    is_input: bool = False  # whether the blocks only read slices of it, as they do of a sequence x
-
-
-@dataclass(frozen=True)
-class Elided:
-    """The blocks `first` to `last` that are not drawn, and the number of forks among their values."""
-
-    first: int
-    last: int
-    forks: int
-
-    @property
-    def count(self) -> int:
-        return self.last - self.first + 1
-
-    def __contains__(self, block: int | None) -> bool:
-        return block is not None and self.first <= block <= self.last
-
-
-@dataclass(frozen=True)
-class Graph:
-    """What a picture shows, in the order of the tape.
-
-    Attributes
-    ----------
-    root : str
-        The key of the value that was differentiated.
-    blocks : tuple of int
-        All blocks of the tape, in order, whether drawn or not.
-    forks : int
-        The forks among the values of the whole tape; parameters are counted in their ledger.
-    elided : Elided or None
-        The blocks in the middle that were left out.
-    """
-
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
-    parameters: tuple[Parameter, ...]
-    root: str
-    blocks: tuple[int, ...]
-    forks: int
-    has_gradients: bool
-    elided: Elided | None = None
-
-    def node(self, key: str) -> Node:
-        return next(n for n in self.nodes if n.key == key)
-
-
-def build(tape: Tape, gradients: Any = None) -> Graph:
+def build(
+    tape: Tape,
+    gradients: Any = None,
+    runs: Sequence[Run] = (),
+    *,
+    path: Sequence[Any] = (),
+    verdicts: Verdicts = NO_VERDICTS,
+    wired: bool = False,
+) -> Graph:
     """The graph of a tape.
 
     Parameters
@@ -156,12 +38,24 @@ def build(tape: Tape, gradients: Any = None) -> Graph:
         What to draw.
     gradients : Gradients, optional
         The result of ``gradients(loss)`` for the same loss.
+    runs : sequence of Run
+        The blocks that are folded or left out. A value of theirs that is read elsewhere stays, as the stand-in for the
+        blocks before it: it shows the hand-over. Where the same value of many blocks is read elsewhere (their Errors),
+        one node holds all of them.
+    path : sequence of str or Tensor
+        The values to which all ways from the root are marked.
+    verdicts : Verdicts
+        What a comparison found.
+    wired : bool
+        Whether parameters are nodes in each block that reads them. They are listed in any case.
 
     Raises
     ------
     DrawingError
         If nothing was recorded, if `gradients` belongs to another graph, if a name is no text, or if a block is no whole
         number.
+    UnknownNameError
+        If `path` names a value that is not on the tape, or is a constant.
     """
     if not tape.stages:
         raise DrawingError(
@@ -178,10 +72,22 @@ def build(tape: Tape, gradients: Any = None) -> Graph:
             got=f"gradients of {gradients.tape.label(gradients.tape.root)} from another run",
             do="call gradients(loss) with the loss that is drawn",
         )
+    graph = _Builder(tape, gradients, runs, Ways(tape, path), verdicts).graph()
+    return zeros(_with_parameters(graph) if wired else graph)
+
+
+def blocks_of(tape: Tape) -> tuple[int, ...]:
+    """The blocks of a tape, in order.
+
+    Raises
+    ------
+    DrawingError
+        If a name is no text, or a block no whole number.
+    """
     for x in tape.values:
         _check_kind("a name is a text", x._label, str, "x.name")
         _check_kind("blocks are counted", x.block, (int, np.integer), "block(...)")
-    return _Builder(tape, gradients).graph()
+    return tuple(sorted({s.block for s in tape.stages if s.block is not None}))
 
 
 def _check_kind(what: str, value: Any, kind: Any, where: str) -> None:
@@ -192,26 +98,43 @@ def _check_kind(what: str, value: Any, kind: Any, where: str) -> None:
 class _Builder:
     """The tape's values, told apart by identity, on their way to nodes, edges and parameters."""
 
-    def __init__(self, tape: Tape, gradients: Any) -> None:
-        self.tape, self.gradients = tape, gradients
+    def __init__(self, tape: Tape, gradients: Any, runs: Sequence[Run], ways: Ways, verdicts: Verdicts) -> None:
+        self.tape, self.gradients, self.ways, self.verdicts = tape, gradients, ways, verdicts
+        self.blocks = tuple(sorted({s.block for s in tape.stages if s.block is not None}))
+        self.stages = {id(stage.output): stage for stage in tape.stages}
         self.uses: dict[int, list[Branch]] = defaultdict(list)
         for stage in tape.stages:
-            for i, x in enumerate(stage.inputs):
+            for i, x in enumerate(stage.output._inputs):
                 if isinstance(x, Value):
                     self.uses[id(x)].append(Branch(stage, i))
-        self.names = {id(x): tape.label(x) if x.name or not x.is_leaf else _unnamed(x) for x in tape.values}
-        self.blocks = tuple(sorted({s.block for s in tape.stages if s.block is not None}))
-        self.ledger = [x for x in tape.leaves if self.is_parameter(x)]
-        in_ledger = {id(x) for x in self.ledger}
-        self.drawn = [x for x in tape.values if id(x) not in in_ledger]
+        self.folded = {t: i for i, run in enumerate(runs) for t in run.blocks}
+        self.ledger = [x for x in tape.values if self.is_parameter(x)]
+        self.originals = {id(x): x._inputs[0] for x in self.ledger if not x.is_leaf}  # of what an input is the copy
+        listed = {id(x) for x in (*self.ledger, *self.originals.values())}
+        self.drawn = [x for x in tape.values if id(x) not in listed]
         self.keys = {id(x): f"n{i}" for i, x in enumerate(self.drawn)}
-        self.readers = {id(x): self.readers_of(x) for x in tape.values}
+        self.places = {id(x): self.block_of(x) for x in self.drawn}
+        self.runs = self._counted(runs)
+        self.stand_ins = self._stand_ins()
+
+    # What stands where.
 
     def is_parameter(self, x: Any) -> bool:
-        """Whether a leaf is read by blocks, belongs to none of them, and is not the start of a single chain."""
+        """Whether a leaf is read by blocks, belongs to none of them, and is not the start of a single chain.
+
+        So is the copy of a leaf of which blocks read slices: an input sequence with a name of its own.
+        """
+        if not x.requires_grad or _block(x) is not None or not (x.is_leaf or self._is_copied_leaf(x)):
+            return False
         uses = self.uses[id(x)]
         inside = bool(uses) and all(use.stage.block is not None for use in uses)
-        return x.requires_grad and _block(x) is None and inside and (len(uses) > 1 or len(self.blocks) == 1)
+        return inside and (x.is_leaf or self.is_input(x)) and (len(uses) > 1 or len(self.blocks) == 1)
+
+    def _is_copied_leaf(self, x: Any) -> bool:
+        return self.stages[id(x)].op == "copy" and x._inputs[0].is_leaf and len(self.uses[id(x._inputs[0])]) == 1
+
+    def is_input(self, x: Any) -> bool:
+        return all(use.stage.op == "index" for use in self.uses[id(x)])
 
     def block_of(self, x: Any) -> int | None:
         """The block of a value; a constant without one belongs to the only block that reads it."""
@@ -220,45 +143,141 @@ class _Builder:
             return found.pop()
         return block
 
-    def readers_of(self, x: Any) -> tuple[Reader, ...]:
+    def run_of(self, x: Any) -> int | None:
+        """The run in which a value is, by number."""
+        return self.folded.get(self.places[id(x)])  # type: ignore[arg-type]
+
+    def is_fork(self, x: Any) -> bool:
+        return x.requires_grad and len(self.uses[id(x)]) > 1
+
+    def _counted(self, runs: Sequence[Run]) -> tuple[Run, ...]:
+        stages = Counter(self.folded.get(stage.block) for stage in self.tape.stages)  # type: ignore[arg-type]
+        forks = Counter(self.run_of(x) for x in self.drawn if self.is_fork(x))
+        return tuple(replace(run, stages=stages[i], forks=forks[i]) for i, run in enumerate(runs))
+
+    def _stand_ins(self) -> dict[tuple[int, str], list[Any]]:
+        """The values of runs that are read outside of theirs, by run and role; the root is, and what other runs hand on."""
+        hidden: dict[int, list[Any]] = defaultdict(list)
+        found: dict[tuple[int, str], list[Any]] = defaultdict(list)
+        handed_on = set()
+        for x in self.drawn if self.folded else ():
+            if (run := self.run_of(x)) is None:
+                continue
+            hidden[run].append(x)
+            elsewhere = [use for use in self.uses[id(x)] if self.folded.get(use.stage.block) != run]  # type: ignore[arg-type]
+            if elsewhere or x is self.tape.root:
+                found[run, self.stem(x)].append(x)
+            if any(use.stage.block is not None for use in elsewhere):
+                handed_on.add(self.stem(x))
+        for run, values in hidden.items():  # so that the last run looks like the others
+            if missing := {stem for stem in handed_on if (run, stem) not in found}:
+                found |= {(run, self.stem(x)): [x] for x in values if x.requires_grad and self.stem(x) in missing}
+        return found
+
+    # What is said.
+
+    def name(self, x: Any) -> str:
+        x = self.originals.get(id(x), x)
+        return self.tape.label(x) if x.name or not x.is_leaf else "parameter" if x.requires_grad else "constant"
+
+    def stem(self, x: Any) -> str:
+        return self.name(x).partition("<")[0]
+
+    def readers(self, x: Any) -> tuple[Reader, ...]:
         if not x.requires_grad:
             return ()
         branches = self.gradients.branches(x) if self.gradients is not None else self.uses[id(x)]
-        return tuple(Reader(self.names[id(b.stage.output)], b.argument, b.stage.block, array(b.gradient)) for b in branches)
+        return tuple(Reader(b.stage.name, b.argument, b.stage.block, array(b.gradient), self.verdicts.of_branch(self.name(x), b)) for b in branches)
 
-    def gradient_of(self, x: Any) -> Any:
+    def gradient(self, x: Any) -> Any:
         return array(self.gradients[x]) if self.gradients is not None and x.requires_grad else None
 
+    # Nodes, edges and parameters.
+
     def graph(self) -> Graph:
-        stages = {id(stage.output): stage for stage in self.tape.stages}
-        nodes = tuple(self.node(x, stages.get(id(x))) for x in self.drawn)
-        edges = tuple(edge for x in self.drawn for edge in self.edges_from(x))
-        forks = sum(node.fork for node in nodes)
+        last = {id(group[-1]): group for group in self.stand_ins.values()}
+        shown = [x for x in self.drawn if id(x) in last or self.run_of(x) is None]
+        nodes = {id(x): self.node(x) for x in shown}
+        for key, group in last.items():
+            nodes[key] = self.stand_in(nodes[key], group)
         return Graph(
-            nodes, edges, tuple(map(self.parameter, self.ledger)), self.keys[id(self.tape.root)], self.blocks, forks, self.gradients is not None
+            nodes=tuple(nodes.values()),
+            edges=tuple(self.edges(nodes)),
+            parameters=tuple(map(self.parameter, self.ledger)),
+            root=self.keys[id(self.tape.root)],
+            blocks=self.blocks,
+            forks=sum(map(self.is_fork, self.drawn)),
+            has_gradients=self.gradients is not None,
+            runs=self.runs,
+            ways=self.ways.names,
+            verdicts=self.verdicts.all,
         )
 
+    def node(self, x: Any) -> Node:
+        stage, name = self.stages.get(id(x)), self.name(x)
+        op = stage.op if stage else "leaf" if x.requires_grad else "constant"
+        shown = formula(stage, {id(i): self.name(i) for i in stage.inputs if isinstance(i, Value)}) if stage else ""
+        marks = self.ways.through(x), self.verdicts.of(name)
+        return Node(self.keys[id(x)], name, shown, op, self.places[id(x)], array(x), self.gradient(x), self.readers(x), None, *marks)
+
+    def stand_in(self, last: Node, group: list[Any]) -> Node:
+        """What stays of the same value of hidden blocks: the one that is read elsewhere, or the sum of the entries of all that are."""
+        if len(group) == 1:
+            run = self.folded[last.block]  # type: ignore[index]
+            unseen = [r.gradient for r in last.readers if self.folded.get(r.block) == run and r.gradient is not None]  # type: ignore[arg-type]
+            return replace(last, unseen=sum(unseen)) if unseen else last
+        total = sum(array(x).sum() for x in group)
+        ways = tuple(sorted({i for x in group for i in self.ways.through(x)}))
+        name = f"{self.name(group[0])} … {last.name}"
+        return replace(last, name=name, formula=f"sum of {len(group)}", value=total, gradient=None, readers=(), ways=ways, verdict=None)
+
+    def edges(self, nodes: Mapping[int, Node]) -> Iterator[Edge]:
+        """The edges among what is drawn: those into a run end at the stand-in of the value that they carry on."""
+        through: dict[tuple[str, str], Edge] = {}
+        for x in self.drawn:
+            if id(x) not in nodes:
+                continue
+            source, run, readers = nodes[id(x)], self.run_of(x), nodes[id(x)].readers or self.readers(x)
+            for i, use in enumerate(self.uses[id(x)]):
+                reader = readers[i] if readers else None
+                to = self.folded.get(use.stage.block)  # type: ignore[arg-type]
+                if to is not None and to == run:
+                    continue
+                target = self.keys[id(use.stage.output)] if to is None else self.keys[id(self._entrance(to, source.stem))]
+                sent, verdict = (reader.gradient, reader.verdict) if reader and source.readers else (None, None)
+                edge = Edge(source.key, target, use.argument, source.fork, sent, to is not None, source.ways, verdict)
+                if to is None:
+                    yield edge
+                elif (known := through.get((source.key, target))) is None:
+                    through[source.key, target] = edge
+                elif sent is not None:
+                    through[source.key, target] = replace(known, gradient=known.gradient + sent)
+        yield from through.values()
+
+    def _entrance(self, run: int, stem: str) -> Any:
+        """Where an edge into a run ends: at the stand-in of the same role, or at the first."""
+        group = self.stand_ins.get((run, stem)) or next(group for (r, _), group in self.stand_ins.items() if r == run)
+        return group[-1]
+
     def parameter(self, x: Any) -> Parameter:
-        is_input = all(use.stage.op == "index" for use in self.uses[id(x)])
-        return Parameter(self.names[id(x)], array(x), self.gradient_of(x), self.readers[id(x)], is_input)
-
-    def node(self, x: Any, stage: Stage | None) -> Node:
-        if stage is None:
-            op = "leaf" if x.requires_grad else "constant"
-            return Node(self.keys[id(x)], self.names[id(x)], "", op, self.block_of(x), array(x), self.gradient_of(x), self.readers[id(x)])
-        shown = formula(stage, self.names)
-        return Node(self.keys[id(x)], self.names[id(x)], shown, stage.op, _block(x), array(x), self.gradient_of(x), self.readers[id(x)])
-
-    def edges_from(self, x: Any) -> Iterable[Edge]:
-        readers = self.readers[id(x)] or [None] * len(self.uses[id(x)])
-        for use, reader in zip(self.uses[id(x)], readers, strict=True):
-            sent = reader.gradient if reader else None
-            yield Edge(self.keys[id(x)], self.keys[id(use.stage.output)], use.argument, len(self.readers[id(x)]) > 1, sent)
+        verdict = self.verdicts.of(self.tape.label(x)) or self.verdicts.of(self.name(x))
+        original = self.originals.get(id(x), x)
+        return Parameter(self.name(x), array(x), self.gradient(x), self.readers(x), self.is_input(x), self.ways.through(original), verdict)
 
 
-def _unnamed(x: Any) -> str:
-    """What stands for the name of a leaf without one."""
-    return "parameter" if x.requires_grad else "constant"
+def _with_parameters(graph: Graph) -> Graph:
+    """The graph with a node for each parameter in each block that reads it and is drawn."""
+    stages = {(node.name, node.block): node.key for node in graph.nodes}
+    nodes: list[Node] = []
+    edges: list[Edge] = []
+    for i, p in enumerate(graph.parameters):
+        for share in () if p.is_input else p.shares:
+            if (target := stages.get((share.name, share.block))) is not None:
+                key = f"p{i}-{share.block}"
+                if not any(node.key == key for node in nodes[-1:]):  # several stages of the block may read it
+                    nodes.append(Node(key, p.name, "", "parameter", share.block, p.value, ways=p.ways))
+                edges.append(Edge(key, target, share.argument, len(p.shares) > 1, share.gradient, False, p.ways, share.verdict))
+    return replace(graph, nodes=(*graph.nodes, *nodes), edges=(*graph.edges, *edges))
 
 
 def _block(x: Any) -> int | None:

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm._compare import Comparison
 from tinygrad_lstm._errors import DrawingError
 from tinygrad_lstm._gradients import Gradients
 from tinygrad_lstm._tensor import Tensor
 from tinygrad_lstm.viz.dot import source
-from tinygrad_lstm.viz.elide import elide
-from tinygrad_lstm.viz.graph import build
+from tinygrad_lstm.viz.graph import blocks_of, build
+from tinygrad_lstm.viz.levels import LEVELS, runs
+from tinygrad_lstm.viz.marks import verdicts
 from tinygrad_lstm.viz.render import FORMATS, command, no_graphviz, render, write
 from tinygrad_lstm.viz.style import THEMES
 from tinygrad_lstm.viz.text import printable
 
 __all__ = ["Picture", "draw"]
+
+
+def _several(given: Any) -> tuple[Any, ...]:
+    """One thing or several as a tuple; None for none."""
+    return () if given is None else tuple(given) if isinstance(given, (list, tuple, set, frozenset, range)) else (given,)
+
+
+def _is_whole(x: Any) -> bool:
+    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
+
 
 LONGEST = 1e6  # seconds: what every system's timers can hold
 
@@ -28,9 +40,14 @@ OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {  # which values each o
     "title": (lambda t: t is None or isinstance(t, str), "a string, or None"),
     "theme": (lambda t: isinstance(t, str) and t in THEMES, " or ".join(THEMES)),
     "blocks": (
-        lambda b: b is None or (isinstance(b, (int, np.integer)) and not isinstance(b, bool) and int(b) >= 1),
+        lambda b: b is None or (_is_whole(b) and int(b) >= 1),
         "a whole number from 1, or None",
     ),
+    "level": (lambda s: isinstance(s, str) and s in LEVELS, " or ".join(LEVELS)),
+    "expand": (lambda e: all(_is_whole(t) for t in _several(e)), "whole numbers of blocks"),
+    "parameters": (lambda s: isinstance(s, str) and s in ("once", "block"), "once or block"),
+    "path": (lambda p: all(isinstance(x, (str, Tensor)) for x in _several(p)), "a name or a Tensor, or several"),
+    "comparison": (lambda c: c is None or isinstance(c, Comparison), "what compare(...) returned, or None"),
     "timeout": (lambda s: isinstance(s, (int, float)) and 0 < s <= LONGEST, f"a number of seconds above 0, up to {LONGEST:,.0f}"),
 }
 
@@ -92,6 +109,11 @@ def draw(
     title: str | None = None,
     theme: str = "light",
     blocks: int | None = 2,
+    level: str = "stages",
+    expand: int | Collection[int] = (),
+    parameters: str = "once",
+    path: Any = (),
+    comparison: Any = None,
     timeout: float = 60.0,
 ) -> Picture:
     """Draw the graph that led to a value, its forks highlighted.
@@ -116,6 +138,18 @@ def draw(
     blocks : int or None, default 2
         How many blocks to draw at each end of a sequence; the ones between are counted. A sequence with at most two blocks
         between is drawn whole, and with None every sequence is.
+    level : {"stages", "block", "blocks"}
+        How much is drawn: every stage of each block; one block, with the rest left out; or each block folded to the
+        values that leave it.
+    expand : int or collection of int
+        Blocks that are drawn stage by stage at every level.
+    parameters : {"once", "block"}
+        Whether parameters are only listed below the graph, or are drawn in each block that reads them too.
+    path : str or Tensor, or a sequence of them
+        All ways from the loss back to these values are marked, each in its colour, and the rest is faded.
+    comparison : Comparison, optional
+        What ``compare`` returned: each value and branch is marked as right, as the first that is wrong, or as wrong
+        because of another.
     timeout : float, default 60
         The limit for Graphviz, in seconds.
 
@@ -142,13 +176,17 @@ def draw(
     True
     """
     given = {"gradients": gradients, "title": title, "theme": theme, "blocks": blocks, "timeout": timeout}
+    given |= {"level": level, "expand": expand, "parameters": parameters, "path": path, "comparison": comparison}
     for option, (takes, expected) in OPTIONS.items():
         if not takes(given[option]):
             raise DrawingError("the option has no such value", where=f"draw({option}=...)", expected=expected, got=_brief(given[option]))
     if not isinstance(loss, Tensor):
         raise DrawingError("only a Tensor has a graph", where="draw(...)", expected="a Tensor", got=type(loss).__name__)
     with np.errstate(all="ignore"):  # sums that overflow are drawn as inf or nan
-        graph = elide(build(loss.tape, gradients), blocks)
+        tape = loss.tape
+        hidden = runs(blocks_of(tape), level, _several(expand), blocks)
+        found = verdicts(comparison, tape)
+        graph = build(tape, gradients, hidden, path=_several(path), verdicts=found, wired=parameters == "block")
         picture = Picture(source(graph, THEMES[theme], title), timeout)
     if file is not None:
         picture.save(file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygrad_lstm.viz.graph import Graph, Node
+from tinygrad_lstm.viz.data import Edge, Graph, Node
 
 __all__ = ["TOTAL", "Role", "roles"]
 
@@ -35,13 +35,17 @@ def roles(graph: Graph) -> dict[str, Role] | None:
             found[node.key] = TOTAL
         elif node.formula and node.stem in NAMES and node.block:
             found[node.key] = (node.stem, node.block)
+    wired = {node.key for node in graph.nodes if node.op == "parameter"}
     readers = {edge.source: edge for edge in reversed(graph.edges)}
     for node in reversed(graph.nodes):
-        if node.key not in found and node.key in readers:
+        if node.key not in found and node.key not in wired and node.key in readers:
             edge = readers[node.key]
             read = _read(found[edge.target]) if edge.target in found else ()
-            if edge.argument < len(read):
+            if edge.through and edge.target in found and node.op != "constant":
+                found[node.key] = found[edge.target][0], 0  # an initial state, before blocks that are not drawn
+            elif edge.argument < len(read):
                 found[node.key] = read[edge.argument]
+    found |= {edge.source: _parameter(edge, found) for edge in graph.edges if edge.source in wired and edge.target in found}
     complete = len(found) == len(graph.nodes) and len(set(found.values())) == len(found)
     counted = graph.blocks == tuple(range(1, len(graph.blocks) + 1))
     return found if complete and counted and _wired(graph, found) else None
@@ -57,12 +61,19 @@ def _read(role: Role) -> tuple[Role, ...]:
     return tuple((x, block - 1 if (name, x) in BEFORE else block) for x in STAGES[name][1:])
 
 
+def _parameter(edge: Edge, found: dict[str, Role]) -> Role:
+    """The role of a parameter's node in a block: that of the weight or of the bias of the sum that reads it."""
+    name, block = found[edge.target]
+    return f"{'Wb'[edge.argument - 1]}{name.removeprefix('sum')}", block
+
+
 def _wired(graph: Graph, found: dict[str, Role]) -> bool:
     """Whether every stage that is drawn is the operation of its role and reads what the template has it read, and nothing else."""
     sources: dict[str, dict[int, Role]] = {node.key: {} for node in graph.nodes}
     for edge in graph.edges:
-        sources[edge.target][edge.argument] = found[edge.source]
-    return all(_fits(node, found[node.key], sources[node.key]) for node in graph.nodes if graph.elided is None or node.block not in graph.elided)
+        if graph.node(edge.source).op != "parameter":
+            sources[edge.target][edge.argument] = found[edge.source]
+    return all(_fits(node, found[node.key], sources[node.key]) for node in graph.nodes if node.block not in graph.folded)
 
 
 def _fits(node: Node, role: Role, sources: dict[int, Role]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from tinygrad_lstm.viz.graph import Node
+from tinygrad_lstm.viz.data import Node
 
 __all__ = ["FONT", "SHAPES", "THEMES", "Theme", "kind", "text_width"]
 
@@ -31,6 +31,19 @@ class Theme:
     error: str
     constant: str
     leaf: str
+    faded: str  # what is not on a marked way: below the contrast of the rest, on purpose
+    way_0: str
+    way_1: str
+    way_2: str
+    way_3: str
+    right: str
+    wrong: str
+    first: str  # the surfaces of what is wrong by itself, and of what is wrong because of it
+    because: str
+
+    def way(self, i: int) -> str:
+        """The colour of a marked way; there are four, and then they come again."""
+        return str(getattr(self, f"way_{i % 4}"))
 
 
 THEMES = {
@@ -50,6 +63,15 @@ THEMES = {
         error="#dcf0e0",
         constant="#f0f1f2",
         leaf="#ffffff",
+        faded="#a3a9af",
+        way_0="#7a2496",
+        way_1="#00665a",
+        way_2="#954100",
+        way_3="#1a4fc4",
+        right="#0a6530",
+        wrong="#a00012",
+        first="#ffdcdc",
+        because="#fff0dc",
     ),
     "dark": Theme(
         page="#12161a",
@@ -67,6 +89,15 @@ THEMES = {
         error="#1d4029",
         constant="#262c33",
         leaf="#12161a",
+        faded="#59626b",
+        way_0="#dfb0ff",
+        way_1="#62dcc8",
+        way_2="#ffb570",
+        way_3="#9cc0ff",
+        right="#7fe09b",
+        wrong="#ff9a9f",
+        first="#4d1519",
+        because="#3f2c12",
     ),
 }
 
@@ -89,7 +120,7 @@ _KINDS = {  # any other stage is drawn as arithmetic
         broadcast_to scatter astype copy flip roll rot90 repeat tile pad diag diagonal tril triu sort where""",
     "error": "squared_error absolute_error huber cross_entropy binary_cross_entropy_with_logits",
     "constant": "constant",
-    "leaf": "leaf",
+    "leaf": "leaf parameter",
 }
 _KIND_OF = {op: kind for kind, ops in _KINDS.items() for op in ops.split()}
 

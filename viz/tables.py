@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html as markup
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from tinygrad_lstm.viz.graph import Graph, Parameter
+from tinygrad_lstm.viz.data import Graph, Parameter
 from tinygrad_lstm.viz.style import Theme, kind, text_width
-from tinygrad_lstm.viz.text import Line, printable, shortened, summary
+from tinygrad_lstm.viz.text import SIGNS, Line, count, printable, shortened, summary, verdict_line
 
 __all__ = ["Cell", "Table", "html", "inked", "ledger", "legend", "size", "titled"]
 
@@ -87,12 +88,14 @@ def titled(graph: Graph, title: str | None, lstm: bool) -> Table:
     """The title, and below it what the picture shows in numbers; in the middle where Graphviz places the graph there."""
     root = graph.node(graph.root)
     steps = len(graph.blocks)
-    unrolled = f"{'LSTM' if lstm else shortened(root.name)} unrolled over T = {_count(steps, 'block')}"
+    unrolled = f"{'LSTM' if lstm else shortened(root.name)} unrolled over T = {count(steps, 'block')}"
     heading = shortened(title, 200) if title is not None else unrolled if steps else f"How {shortened(root.name)} was computed"
     shared = sum(len(p.shares) > 1 for p in graph.parameters)
-    said = [f"{shortened(root.name)} = {summary(root.value)}", *(_sizes(graph) if lstm else ()), f"{_count(graph.forks, 'fork')} among the values"]
+    said = [f"{shortened(root.name)} = {summary(root.value)}", *(_sizes(graph) if lstm else ()), f"{count(graph.forks, 'fork')} among the values"]
     said += [f"{shared} among the {_listed(graph)}"] if shared else []
-    said += [f"{graph.elided.count} of {steps} blocks are not drawn"] if graph.elided else []
+    left_out, folded = (sum(run.count for run in graph.runs if (run.count > 1) == many) for many in (True, False))
+    said += [f"{left_out:,} of {count(steps, 'block')} not drawn"] if left_out else []
+    said += [f"{folded} of {count(steps, 'block')} folded"] if folded else []
     said.append("data runs left to right" + (", gradients right to left" if graph.has_gradients else ""))
     align = "LEFT" if lstm else "CENTER"
     written = Line(heading, size=16, bold=True), Line(" · ".join(said), "muted", 11)
@@ -105,10 +108,6 @@ def _sizes(graph: Graph) -> Iterator[str]:
     if len(widths) == 2:
         (rows, units), joined = widths["c"], widths["z"][-1]
         yield f"N = {rows}, D = {joined - units}, H = {units}"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def legend(graph: Graph) -> Table:
@@ -133,9 +132,31 @@ def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
         found.append((Line("double ring", "fork"), "fork: the value is read more than once"))
         sent = "what that reader sends back; ∂ in the ring is the sum" if graph.has_gradients else "a branch of a fork"
         found.append((Line("red edge, −0.1120" if graph.has_gradients else "red edge", "fork"), sent))
-    if graph.elided:
-        found.append((Line("dashed edge"), "goes through blocks that are not drawn"))
+    if any(edge.through for edge in graph.edges):
+        found.append((Line("dashed edge"), "goes through stages that are not drawn"))
+    if graph.zeros:
+        found.append((Line("0 in a circle", "fork"), "branch that is not there: 0 comes back"))
+    found += [
+        (Line(f"wide line: {shortened(name)}", f"way_{i % 4}", bold=True), f"every way from {root} back to it") for i, name in enumerate(graph.ways)
+    ]
+    found += _verdicts(graph)
     return [(Cell(sample), Cell(Line(text))) for sample, text in found]
+
+
+def _verdicts(graph: Graph) -> Iterator[tuple[Line, str]]:
+    """The entries for a comparison, each with the number of its rows."""
+    described = {
+        "right": "the derivation by hand is right",
+        "first": "first wrong: all that feeds it is right; thick line",
+        "because": "wrong because of another one",
+        "wrong": "wrong too",
+        "open": "could not be compared",
+    }
+    counts = Counter(verdict.kind for verdict in graph.verdicts)
+    for kind_, text in described.items():
+        if counts[kind_]:
+            ink = "right" if kind_ == "right" else "wrong"
+            yield Line(SIGNS[kind_], ink, bold=True), f"{text} ({count(counts[kind_], 'row')})"
 
 
 def _kinds(graph: Graph) -> list[tuple[Cell, Cell]]:
@@ -159,35 +180,51 @@ def ledger(graph: Graph) -> Table | None:
         return None
     shared = any(len(p.shares) > 1 for p in graph.parameters)
     what = _listed(graph).capitalize() + (" are forks too" if shared else "")
-    heading = Line(f"{what}: the blocks read them (edges not drawn)", size=11, bold=True)
-    if not graph.has_gradients:
-        return Table([[Cell(heading)], *map(_counted, graph.parameters)])
+    wired = any(node.op == "parameter" for node in graph.nodes)
+    heading = Line(f"{what}: the blocks read them" + ("" if wired else " (edges not drawn)"), size=11, bold=True)
     blocks = sorted({r.block for p in graph.parameters for r in p.shares if r.block is not None})
-    spans = _spans(blocks)
-    top = [Cell(Line("∂ total =", "gradient"), align="RIGHT"), *(Cell(Line(_times(s), "fork"), align="RIGHT") for s in spans)]
-    return Table([[Cell(heading)], [Cell(Line("")), Cell(Line("")), *top], *(_shares(p, spans) for p in graph.parameters)])
+    spans = _spans(blocks) if graph.has_gradients else []
+    rows = [[*_named(p), *(_shares(p, spans) if graph.has_gradients else _counted(p)), *_verdict(p, graph)] for p in graph.parameters]
+    if not graph.has_gradients:
+        return Table([[Cell(heading)], *rows])
+    total = Cell(Line("∂ total =", "gradient"), align="RIGHT")
+    top = [Cell(Line("")), Cell(Line("")), total, *(Cell(Line(_times(s), "fork"), align="RIGHT") for s in spans)]
+    return Table([[Cell(heading)], [*top, *[Cell(Line(""))] * (len(rows[0]) - len(top))], *rows])
 
 
 def _listed(graph: Graph) -> str:
     return "parameters and inputs" if any(p.is_input for p in graph.parameters) else "parameters"
 
 
+def _named(p: Parameter) -> list[Cell]:
+    name = Line(shortened(p.name), f"way_{p.ways[0] % 4}", bold=True) if p.ways else Line(shortened(p.name))
+    return [Cell(name), Cell(Line(str(p.value.shape), "muted"))]
+
+
 def _counted(p: Parameter) -> list[Cell]:
-    """A parameter's row where no gradients are known."""
+    """What a parameter is, where no gradients are known."""
     uses = f"read {len(p.shares)} times" if len(p.shares) != 1 else "read once"
-    return [Cell(Line(shortened(p.name))), Cell(Line(str(p.value.shape), "muted")), Cell(Line(summary(p.value), "value")), Cell(Line(uses, "fork"))]
+    return [Cell(Line(summary(p.value), "value")), Cell(Line(uses, "fork"))]
 
 
 def _shares(p: Parameter, spans: list[list[int]]) -> list[Cell]:
-    """A parameter's row: total, then what each block (or span of blocks) adds to it."""
-    sent = [[r.gradient for r in p.shares if r.block in span] for span in spans]
-    shares = [summary(sum(found)) if found else "none" for found in sent]
-    return [
-        Cell(Line(shortened(p.name))),
-        Cell(Line(str(p.value.shape), "muted")),
-        Cell(Line(summary(p.gradient), "gradient"), align="RIGHT"),
-        *(Cell(Line(share, "fork"), align="RIGHT") for share in shares),
-    ]
+    """A parameter's gradient: the total, then what each block (or span of blocks) adds to it."""
+    sent: dict[int | None, Any] = {}
+    for r in p.shares:
+        sent[r.block] = sent[r.block] + r.gradient if r.block in sent else r.gradient
+    shares = [[sent[t] for t in span if t in sent] for span in spans]
+    texts = [summary(sum(found)) if found else "none" for found in shares]
+    return [Cell(Line(text, ink), align="RIGHT") for text, ink in [(summary(p.gradient), "gradient"), *((text, "fork") for text in texts)]]
+
+
+def _verdict(p: Parameter, graph: Graph) -> list[Cell]:
+    """What a comparison says about a parameter and its shares; a column where there is a comparison."""
+    if not graph.verdicts:
+        return []
+    said = [p.verdict] if p.verdict else []
+    wrong = [f"t = {r.block}" for r in p.shares if r.verdict and r.verdict.kind in ("first", "wrong")]
+    line = verdict_line(said[0]) if said else Line("")
+    return [Cell(line._replace(text=f"{line.text}, share of {', '.join(wrong[:3])}") if wrong else line)]
 
 
 def _spans(blocks: list[int]) -> list[list[int]]:

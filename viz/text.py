@@ -6,9 +6,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lstm.viz.graph import Edge, Node
+from tinygrad_lstm.viz.data import Edge, Graph, Node, Run, Verdict, Zero
 
-__all__ = ["Line", "edge_tooltip", "exact", "lines", "number", "printable", "shortened", "summary", "tooltip"]
+__all__ = [
+    "SIGNS",
+    "Line",
+    "contribution",
+    "count",
+    "edge_tooltip",
+    "exact",
+    "heading",
+    "lines",
+    "number",
+    "printable",
+    "shortened",
+    "summary",
+    "tooltip",
+    "verdict_line",
+    "zero_tooltip",
+]
 
 LONGEST = 48  # characters of a name on a node; the tooltip has all of them
 
@@ -48,7 +64,7 @@ def summary(array: Any) -> str:
 
 
 def lines(node: Node) -> list[Line]:
-    """The lines of a node: its name, formula, value and gradient, and what hidden branches send back."""
+    """The lines of a node: its name, formula, value and gradient, what hidden branches send back, and a verdict."""
     found = [Line(shortened(node.name), "text", 12, True)]
     if node.formula:
         found.append(Line(shortened(f"= {node.formula}"), "muted", 10))
@@ -57,7 +73,41 @@ def lines(node: Node) -> list[Line]:
         found.append(Line(f"∂ {summary(node.gradient)}", "gradient"))
     if node.unseen is not None:
         found.append(Line(f"{summary(node.unseen)} not drawn", "fork", 9))
-    return found
+    return [*found, verdict_line(node.verdict)] if node.verdict else found
+
+
+SIGNS = {"right": "✓", "first": "✗✗", "because": "✗", "wrong": "✗", "open": "?"}
+
+
+def verdict_line(verdict: Verdict) -> Line:
+    """A verdict as a line: a sign and words, since colour alone would not do."""
+    said = verdict.text.removeprefix("wrong ") if verdict.kind == "because" else verdict.text
+    return Line(shortened(f"{SIGNS[verdict.kind]} {said}"), "right" if verdict.kind == "right" else "wrong", 10, verdict.kind == "first")
+
+
+def contribution(edge: Edge) -> str:
+    """What is written on an edge: what a branch of a fork sends back, and the sign of its verdict."""
+    if not edge.fork:
+        return ""
+    sent = [] if edge.gradient is None else [summary(edge.gradient)]
+    said = [] if edge.verdict is None else [SIGNS[edge.verdict.kind] + " first wrong" * (edge.verdict.kind == "first")]
+    return " ".join(sent + said)
+
+
+def heading(graph: Graph, frame: int | Run) -> Line:
+    """The heading of a block's frame, or of the frame of those that are not drawn stage by stage."""
+    if not isinstance(frame, Run):
+        text = f"block t = {frame}"
+    elif frame.count == 1:
+        text = f"block t = {frame.first}: {count(frame.stages, 'stage')}, {count(frame.forks, 'fork')}"
+    else:
+        text = f"… {frame.count} blocks like these, t = {frame.first} … {frame.last}, {count(frame.forks, 'fork')} …"
+    return Line(text, size=12, bold=True)
+
+
+def count(n: int, noun: str) -> str:
+    """``1 fork``, ``2 forks``."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
 def tooltip(node: Node) -> str:
@@ -72,6 +122,8 @@ def tooltip(node: Node) -> str:
         said.append(f"fork, read {len(node.readers)} times" + (": the gradient is the sum of" if node.gradient is not None else ":"))
         said += [f"  {r.name}" + ("" if r.gradient is None else f" sends back {exact(r.gradient)}") for r in node.readers[:20]]
         said += [f"  … and {len(node.readers) - 20} more"] if len(node.readers) > 20 else []
+    if node.verdict:
+        said.append(node.verdict.text)
     return "\n".join(map(printable, said))
 
 
@@ -84,7 +136,15 @@ def edge_tooltip(edge: Edge, source: Node, target: Node) -> str:
     ]
     if edge.gradient is not None:
         said.append(f"sends back {exact(edge.gradient)}")
+    if edge.verdict:
+        said.append(edge.verdict.text)
     return "\n".join(map(printable, said))
+
+
+def zero_tooltip(zero: Zero, source: Node) -> str:
+    """Which branch is not there."""
+    readers = " and ".join(zero.readers)
+    return printable(f"no {readers} reads {source.name}: the gradient from there is 0")
 
 
 def exact(array: Any, most: int = 36) -> str:
