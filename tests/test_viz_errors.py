@@ -51,6 +51,8 @@ def test_a_file_that_cannot_be_written(anywhere, tmp_path, file, said):
         ("kill -SEGV $$", "exit status"),
         ("exit 0", "exit status 0"),
         ("exec sleep 30", "took too long"),
+        ("sleep 30", "took too long"),
+        ("echo 'no picture at all'", "exit status 0, and no png"),
         ("echo 'dot: graph is too large for cairo-renderer bitmaps. Scaling by 0.5 to fit' >&2; echo small", "too large for a PNG"),
     ],
 )
@@ -61,7 +63,9 @@ def test_a_dot_program_that_fails(monkeypatch, tmp_path, script, said):
     with pytest.raises(DrawingError, match=re.escape(said)) as caught:
         draw(square(), out / "picture.png", timeout=0.5)
     assert "\n" not in str(caught.value)
-    assert list(out.iterdir()) == []
+    assert f"its DOT text is in {out / 'picture.dot'}" in str(caught.value)
+    assert [f.name for f in out.iterdir()] == ["picture.dot"]
+    assert (out / "picture.dot").read_text(encoding="utf-8") == draw(square()).dot
 
 
 def test_without_graphviz_the_text_is_kept(monkeypatch, tmp_path):

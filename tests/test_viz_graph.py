@@ -205,7 +205,7 @@ def test_nothing_overlaps(variant):
     graph, layout = drawn(**variant)
     rectangles = [_rectangle(layout.boxes[n.key]) for n in graph.nodes]
     widths = measures(graph).labels
-    rectangles += [(x - w / 2, y - 5, x + w / 2, y + 5) for (_, (x, y)), w in zip(layout.routes, widths, strict=True) if w]
+    rectangles += [(x - w / 2, y - 5, x + w / 2, y + 5) for (x, y), w in zip((r.label for r in layout.routes), widths, strict=True) if w]
     for one, other in itertools.combinations(rectangles, 2):
         assert not _overlap(one, other)
 
@@ -213,7 +213,7 @@ def test_nothing_overlaps(variant):
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 def test_no_edge_crosses_a_node_or_a_number(variant):
     graph, layout = drawn(**variant)
-    labels = [(x - w / 2, y - 4, x + w / 2, y + 4) for (_, (x, y)), w in zip(layout.routes, measures(graph).labels, strict=True) if w]
+    labels = [(x - w / 2, y - 4, x + w / 2, y + 4) for (x, y), w in zip((r.label for r in layout.routes), measures(graph).labels, strict=True) if w]
     for edge, route in zip(graph.edges, layout.routes, strict=True):
         others = [_rectangle(box, 0.1) for key, box in layout.boxes.items() if key not in (edge.source, edge.target)]
         for (x0, y0), (x1, y1) in itertools.pairwise(route.corners):

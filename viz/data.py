@@ -14,6 +14,7 @@ __all__ = ["Edge", "Graph", "Node", "Parameter", "Reader", "Run", "Verdict", "Ze
 class Verdict:
     """What a comparison says about a quantity: its kind (right, first, because, wrong or open), and the words."""
 
+    name: str
     kind: str
     text: str
 

@@ -6,32 +6,39 @@ argument), ``block-2`` for a frame. Text that a user gave appears only in labels
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import graphviz
 
+from tinygrad_lstm.viz import cells
+from tinygrad_lstm.viz.curves import ARROW, Point, arrow, written
 from tinygrad_lstm.viz.data import Graph, Node, Run, Zero
 from tinygrad_lstm.viz.ink import edge_ink, node_ink, zero_ink
-from tinygrad_lstm.viz.layout import Box, Frame, Layout, Measures, Point, place
+from tinygrad_lstm.viz.layout import place
+from tinygrad_lstm.viz.places import Box, Frame, Layout, Measures
 from tinygrad_lstm.viz.style import FONT, SHAPES, Theme, kind, text_width
 from tinygrad_lstm.viz.tables import Table, html, inked, ledger, legend, size, titled
 from tinygrad_lstm.viz.text import Line, contribution, heading, lines
 
 __all__ = ["measures", "source"]
 
-MARGIN = 8.0
-RADIUS = 7.0  # of a line's corners
-ARROW = 7.0
 LABEL_SIZE = 9
 
 
-def source(graph: Graph, theme: Theme, title: str | None = None) -> str:
-    """The DOT text of a graph: with positions where the layout knows its stages, for ``dot`` to lay out elsewhere."""
-    layout = place(graph, measures(graph))
+def source(graph: Graph, theme: Theme, title: str | None = None, arrange: Callable[[str], str] | None = None) -> str:
+    """The DOT text of a graph.
+
+    With positions where the stages are those of the LSTM, and where blocks repeat and `arrange` (Graphviz, from DOT text
+    to its plain format) can place one of them; elsewhere for ``dot`` to lay out.
+    """
+    room = measures(graph)
+    lstm = place(graph, room)
+    layout = lstm or (cells.place(graph, room, arrange) if arrange else None)
     picture = _canvas(theme, "nop2" if layout else "dot")
     if layout:
-        _placed(picture, graph, layout, theme, title)
+        _placed(picture, graph, layout, theme, headed=titled(graph, title, lstm is not None, "LEFT"))
     else:
         _flowing(picture, graph, theme, title)
     return str(picture.source)
@@ -65,19 +72,19 @@ def _line_width(line: Line) -> float:
 # With positions from the template.
 
 
-def _placed(picture: Any, graph: Graph, layout: Layout, theme: Theme, title: str | None) -> None:
+def _placed(picture: Any, graph: Graph, layout: Layout, theme: Theme, headed: Table) -> None:
     picture.attr("node", fixedsize="true")
     for frame in layout.frames:
         _draw_frame(picture, graph, layout, frame, theme)
     for node in graph.nodes:
         picture.node(node.key, **node_ink(node, graph, theme), **_box(layout.boxes[node.key]))
     for edge, route in zip(graph.edges, layout.routes, strict=True):
-        picture.edge(edge.source, edge.target, **edge_ink(edge, graph, theme), pos=_spline(route.corners), lp=_point(route.label))
+        picture.edge(edge.source, edge.target, **edge_ink(edge, graph, theme), pos=arrow(route.curve), lp=written(route.label))
     for zero, route in zip(graph.zeros, layout.zeros, strict=True):
         node_attributes, edge_attributes = zero_ink(zero, graph, theme)
         picture.node(zero.key, **node_attributes | _box(layout.boxes[zero.key]))
-        picture.edge(zero.source, zero.key, **edge_attributes, pos=_spline(route.corners))
-    _around(picture, graph, layout, theme, title)
+        picture.edge(zero.source, zero.key, **edge_attributes, pos=arrow(route.curve))
+    _around(picture, graph, layout, theme, headed)
 
 
 def _draw_frame(picture: Any, graph: Graph, layout: Layout, frame: Frame, theme: Theme) -> None:
@@ -87,7 +94,7 @@ def _draw_frame(picture: Any, graph: Graph, layout: Layout, frame: Frame, theme:
         at = (frame.left + frame.right) / 2, layout.middle
     corners = (frame.left, frame.bottom, frame.right, frame.top)
     with _cluster(picture, frame.block) as cluster:
-        cluster.attr(bb=",".join(f"{c:.2f}" for c in corners), lp=_point(at), **_surface(line, theme, frame.block))
+        cluster.attr(bb=",".join(f"{c:.2f}" for c in corners), lp=written(at), **_surface(line, theme, frame.block))
 
 
 def _cluster(picture: Any, block: int | Run) -> Any:
@@ -102,14 +109,13 @@ def _surface(line: Line, theme: Theme, block: int | Run) -> dict[str, str]:
 
 
 def _box(box: Box) -> dict[str, str]:
-    return {"pos": _point((box.x, box.y)), "width": f"{box.width / 72:.4f}", "height": f"{box.height / 72:.4f}"}
+    return {"pos": written((box.x, box.y)), "width": f"{box.width / 72:.4f}", "height": f"{box.height / 72:.4f}"}
 
 
-def _around(picture: Any, graph: Graph, layout: Layout, theme: Theme, title: str | None) -> None:
+def _around(picture: Any, graph: Graph, layout: Layout, theme: Theme, headed: Table) -> None:
     """The title above the frames, the legend and the ledger below them, from the left side on."""
-    left, bottom, top = layout.frames[0].left, layout.frames[0].bottom, layout.frames[0].top
-    head = titled(graph, title, lstm=True)
-    _draw_table(picture, "title", head, (left, top + 24 + size(head)[1]), theme)
+    left, bottom = layout.frames[0].left, layout.bottom
+    _draw_table(picture, "title", headed, (left, layout.top + size(headed)[1]), theme)
     for name, table in (("legend", legend(graph)), ("ledger", ledger(graph))):
         if table:
             _draw_table(picture, name, table, (left, bottom - 20), theme)
@@ -127,8 +133,8 @@ def _draw_table(picture: Any, name: str, table: Table, corner: Point, theme: The
 
 
 def _flowing(picture: Any, graph: Graph, theme: Theme, title: str | None) -> None:
-    head = f"<{html(titled(graph, title, lstm=False), theme)}>"
-    picture.attr("graph", label=head, labelloc="t", rankdir="LR", nodesep="0.3", ranksep="0.45")
+    head = f"<{html(titled(graph, title, lstm=False, align='CENTER'), theme)}>"
+    picture.attr("graph", label=head, labelloc="t", rankdir="LR", nodesep="0.3", ranksep=f"{_apart(graph):g}")
     with picture.subgraph(name="cluster_all") as whole:
         below = [table for table in (legend(graph), ledger(graph)) if table]
         width = max(size(table)[0] for table in below)  # Graphviz would stretch the columns of the narrower one
@@ -140,6 +146,13 @@ def _flowing(picture: Any, graph: Graph, theme: Theme, title: str | None) -> Non
             whole.edge(edge.source, edge.target, **edge_ink(edge, graph, theme))
         for zero in graph.zeros:
             whole.edge(zero.source, zero.key, **zero_ink(zero, graph, theme)[1])
+
+
+def _apart(graph: Graph) -> float:
+    """The inches between the ranks: more where many edges fan out, so that they can be told apart."""
+    degrees = Counter(end for edge in graph.edges for end in ((edge.source, 0), (edge.target, 1)))
+    most = max(degrees.values(), default=0)
+    return 0.45 if most <= 8 else min(most / 32, 4.0) + 0.45
 
 
 def _by_frame(graph: Graph) -> dict[int | Run | None, list[Node | Zero]]:
@@ -159,30 +172,3 @@ def _draw_nodes(whole: Any, graph: Graph, frame: int | Run | None, drawn: Sequen
     with _cluster(whole, frame) as cluster:
         cluster.attr(labelloc="t", labeljust="l", **_surface(heading(graph, frame), theme, frame))
         _draw_nodes(cluster, graph, None, drawn, theme)
-
-
-# Lines.
-
-
-def _spline(corners: Sequence[Point]) -> str:
-    """An arrow along `corners` with rounded turns, as Graphviz writes it: Bezier curves and the arrow's point."""
-    end = corners[-1]
-    path = [*corners[:-1], _towards(end, corners[-2], ARROW)]
-    points = [path[0]]
-    for before, corner, after in zip(path, path[1:], path[2:], strict=False):
-        enter, leave = _towards(corner, before, RADIUS), _towards(corner, after, RADIUS)
-        points += [points[-1], enter, enter, corner, corner, leave]
-    points += [points[-1], path[-1], path[-1]]
-    return f"e,{_point(end)} " + " ".join(map(_point, points))
-
-
-def _towards(start: Point, end: Point, length: float) -> Point:
-    """The point at `length` from `start`, at most halfway, in the direction of `end`."""
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    distance = (dx * dx + dy * dy) ** 0.5 or 1.0
-    share = min(length / distance, 0.5)
-    return start[0] + dx * share, start[1] + dy * share
-
-
-def _point(point: Point) -> str:
-    return f"{point[0]:.2f},{point[1]:.2f}"

@@ -1,21 +1,18 @@
 """Where things are: a template of one block of the LSTM, shifted through time.
 
-All lengths are points, x to the right and y upwards, as in Graphviz. Positions come from here and Graphviz only draws
+Positions come from here and Graphviz only draws
 them, so every block looks the same, the c line and the a line run straight, and the cost is linear in the blocks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from tinygrad_lstm.viz.data import Edge, Graph, Run, Zero
+from tinygrad_lstm.viz.places import RING, Box, Frame, Layout, Measures, Route
 from tinygrad_lstm.viz.roles import TOTAL, Role, roles
 
-__all__ = ["Box", "Frame", "Layout", "Measures", "Route", "place"]
-
-Point = tuple[float, float]
+__all__ = ["GAP", "HEADING", "PAD", "STEP", "ZERO", "place"]
 
 PAD = 18.0  # from a frame to what is in it
 GAP = 26.0  # between neighbours in a row, and at least between frames
@@ -23,7 +20,6 @@ STEP = 16.0  # between neighbours in a column
 LABEL = 34.0  # between neighbours in a column whose edge has a label beside it
 HEADING = 22.0  # above the c line, for a frame's heading
 TRUNK = 16.0  # from a concatenation to the line from which its branches leave
-RING = 4.0  # by which a fork's second ring is outside the first
 ARROW = 10.0  # room for an arrow head
 
 HOP = 5.0  # by which one line steps aside where it crosses another
@@ -56,71 +52,6 @@ ROW = {role: i for i, roles in enumerate(ROWS) for role in roles}
 SIDE = {f"{kind}_{gate}": side for kind, side in (("W", -1), ("b", 1)) for gate in "fuco"}  # of the middle of their column
 
 
-class Box(NamedTuple):
-    """The centre and the size of a node; a fork's second ring is outside of it."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    ring: float = 0.0
-
-    @property
-    def left(self) -> Point:
-        return self.x - self.width / 2 - self.ring, self.y
-
-    @property
-    def right(self) -> Point:
-        return self.x + self.width / 2 + self.ring, self.y
-
-    @property
-    def top(self) -> Point:
-        return self.x, self.y + self.height / 2 + self.ring
-
-    @property
-    def bottom(self) -> Point:
-        return self.x, self.y - self.height / 2 - self.ring
-
-
-class Route(NamedTuple):
-    """The way of an edge: the corners of a line, and the middle of its label."""
-
-    corners: tuple[Point, ...]
-    label: Point
-
-
-class Frame(NamedTuple):
-    """The frame of a block, or of a run of blocks that are not drawn stage by stage."""
-
-    block: int | Run
-    left: float
-    bottom: float
-    right: float
-    top: float
-
-
-class Measures(NamedTuple):
-    """How much room the texts need: each node, each edge's label, and the heading of each run."""
-
-    nodes: dict[str, tuple[float, float]]
-    labels: tuple[float, ...]
-    headings: dict[Run, float]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The boxes by key, the routes in the order of the edges, those of the zero branches, and the frames.
-
-    `middle` is the height at which the headings of runs are, between the lines that go through.
-    """
-
-    boxes: dict[str, Box]
-    routes: tuple[Route, ...]
-    zeros: tuple[Route, ...]
-    frames: tuple[Frame, ...]
-    middle: float
-
-
 def place(graph: Graph, measures: Measures) -> Layout | None:
     """The layout of a graph in which every node has a role in the template; None for any other graph."""
     found = roles(graph)
@@ -146,7 +77,8 @@ class _Placer:
         boxes |= {zero.key: self._zero_box(zero, boxes[zero.source]) for zero in self.graph.zeros}
         routes = tuple(self._route(edge, boxes, width) for edge, width in zip(self.graph.edges, self.measures.labels, strict=True))
         zeros = tuple(self._zero_route(zero, boxes) for zero in self.graph.zeros)
-        return Layout(boxes, routes, zeros, self.frames, (self.rows[ROW["c"]] + self.rows[ROW["a"]]) / 2)
+        middle = (self.rows[ROW["c"]] + self.rows[ROW["a"]]) / 2
+        return Layout(boxes, routes, zeros, self.frames, middle, self.frames[0].top + 24, self.frames[0].bottom)
 
     def _group(self, role: Role) -> object:
         """What has the same size: a role in all blocks, and all of the gates' columns."""

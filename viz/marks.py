@@ -119,8 +119,8 @@ def _kinds(rows: Sequence[Any]) -> Iterable[Verdict]:
         said = str(row.verdict)
         if said.startswith("first wrong") or (said == "wrong" and not has_first):
             has_first = True
-            yield Verdict("first", "first wrong")
+            yield Verdict(row.name, "first", "first wrong")
         elif said.startswith("wrong because"):
-            yield Verdict("because", said)
+            yield Verdict(row.name, "because", said)
         else:
-            yield Verdict("right" if said == "right" else "wrong" if said == "wrong" else "open", said)
+            yield Verdict(row.name, "right" if said == "right" else "wrong" if said == "wrong" else "open", said)

@@ -17,9 +17,11 @@ from tinygrad_lstm.viz.dot import source
 from tinygrad_lstm.viz.graph import blocks_of, build
 from tinygrad_lstm.viz.levels import LEVELS, runs
 from tinygrad_lstm.viz.marks import verdicts
-from tinygrad_lstm.viz.render import FORMATS, command, no_graphviz, render, write
+from tinygrad_lstm.viz.render import FORMATS, render, write
 from tinygrad_lstm.viz.style import THEMES
-from tinygrad_lstm.viz.text import printable
+from tinygrad_lstm.viz.svg import described
+from tinygrad_lstm.viz.tables import headline
+from tinygrad_lstm.viz.text import description, printable
 
 __all__ = ["Picture", "draw"]
 
@@ -61,10 +63,12 @@ class Picture:
         The picture as DOT text.
     timeout : float
         The limit for Graphviz, in seconds.
+    title, description : str
+        What a screen reader says of the SVG.
     """
 
-    def __init__(self, dot: str, timeout: float = 60.0) -> None:
-        self.dot, self.timeout = dot, timeout
+    def __init__(self, dot: str, timeout: float = 60.0, title: str = "", description: str = "") -> None:
+        self.dot, self.timeout, self.title, self.description = dot, timeout, title, description
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Write the picture to a file; its suffix is the format.
@@ -77,8 +81,8 @@ class Picture:
         Raises
         ------
         DrawingError
-            If the format is unknown, the file cannot be written, or Graphviz fails. Where there is no Graphviz, the
-            DOT text is written beside `file`.
+            If the format is unknown, the file cannot be written, or Graphviz is not there, fails or takes too long. In
+            the last cases the DOT text is written beside `file`.
         """
         path = _path(file)
         where = printable(str(path))
@@ -87,14 +91,21 @@ class Picture:
             raise DrawingError("the suffix names no format that can be drawn", where=where, expected=", ".join(f".{f}" for f in FORMATS))
         if not path.parent.is_dir():
             raise DrawingError("the folder does not exist", where=where, expected=printable(f"a folder {path.parent}"), do="create it first")
-        if format != "dot" and command(format) is None:
+        try:
+            drawn = self._drawn(format)
+        except DrawingError as error:
             beside = path.with_suffix(".dot")
             write(beside, self.dot.encode())
-            raise no_graphviz(where, got=printable(f"its DOT text in {beside}"))
-        write(path, render(self.dot, format, self.timeout))
+            kept = printable(f"its DOT text is in {beside}")
+            raise DrawingError(error.what, where=where, expected=error.expected, got=error.got, do=f"{error.do}; {kept}") from None
+        write(path, drawn)
+
+    def _drawn(self, format: str) -> bytes:
+        drawn = render(self.dot, format, self.timeout)
+        return described(drawn.decode(), self.title, self.description).encode() if format == "svg" else drawn
 
     def _repr_svg_(self) -> str:
-        return render(self.dot, "svg", self.timeout).decode()
+        return self._drawn("svg").decode()
 
     def __repr__(self) -> str:
         return f"<Picture, {len(self.dot)} characters of DOT>"
@@ -162,7 +173,9 @@ def draw(
     ------
     DrawingError
         If nothing was recorded, if an option or the format is unknown, if the file cannot be written, or if Graphviz
-        fails, takes longer than `timeout`, or is not there; in the last case the DOT text is written beside `file`.
+        fails, takes longer than `timeout`, or is not there; the DOT text is then written beside `file`.
+    UnknownNameError
+        If `path` names a value that is not on the tape.
 
     Examples
     --------
@@ -182,12 +195,16 @@ def draw(
             raise DrawingError("the option has no such value", where=f"draw({option}=...)", expected=expected, got=_brief(given[option]))
     if not isinstance(loss, Tensor):
         raise DrawingError("only a Tensor has a graph", where="draw(...)", expected="a Tensor", got=type(loss).__name__)
+
+    def arrange(dot: str) -> str:
+        return render(dot, "plain", timeout).decode()
+
     with np.errstate(all="ignore"):  # sums that overflow are drawn as inf or nan
         tape = loss.tape
         hidden = runs(blocks_of(tape), level, _several(expand), blocks)
         found = verdicts(comparison, tape)
         graph = build(tape, gradients, hidden, path=_several(path), verdicts=found, wired=parameters == "block")
-        picture = Picture(source(graph, THEMES[theme], title), timeout)
+        picture = Picture(source(graph, THEMES[theme], title, arrange), timeout, headline(graph, title), description(graph))
     if file is not None:
         picture.save(file)
     return picture

@@ -6,15 +6,19 @@ import importlib.util
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from subprocess import PIPE
 
 from tinygrad_lstm._errors import DrawingError
 
 __all__ = ["FORMATS", "command", "no_graphviz", "render", "write"]
 
 FORMATS = ("svg", "png", "pdf", "dot")
+STARTS = {"plain": b"graph", "svg": b"<svg", "png": b"\x89PNG\r\n", "pdf": b"%PDF-"}  # what is near the beginning of a file
 INSTALL = 'pip install "tinygrad-lstm[dot]", or install Graphviz (graphviz.org)'
 
 # A process of its own: Graphviz inside this one could neither be stopped nor survive a crash.
@@ -33,38 +37,59 @@ def render(dot: str, format: str, timeout: float) -> bytes:
     dot : str
         The text.
     format : str
-        One of `FORMATS`.
+        One of `FORMATS`, or "plain" for positions as text.
     timeout : float
         The limit for Graphviz, in seconds.
 
     Raises
     ------
     DrawingError
-        If there is no Graphviz, if it fails or takes too long, or if it would scale a bitmap down that is too large.
+        If there is no Graphviz, if it fails or takes too long, or if it would scale down a bitmap that is too large.
     """
     if format == "dot":
         return dot.encode()
     run = command(format)
     if run is None:
         raise no_graphviz(f"draw .{format}")
-    try:
-        done = subprocess.run(run, input=dot.encode(), capture_output=True, timeout=timeout, check=False)
-    except subprocess.TimeoutExpired:
+    status, drawn, said = _run(run, dot.encode(), timeout)
+    if format == "png" and "too large for" in said:
         raise DrawingError(
-            "Graphviz took too long",
+            "the picture is too large for a PNG",
             where=run[0],
-            expected=f"a picture within {timeout:g} s",
-            do="draw fewer blocks (blocks=), or give a longer timeout=",
-        ) from None
+            expected="at most 32,767 pixels a side",
+            do="draw fewer blocks (blocks=, level=), or an SVG",
+        )
+    if status != 0 or STARTS[format] not in drawn[:1024]:
+        reason = said.splitlines()[-1] if said else f"exit status {status}, and no {format}"
+        raise DrawingError("Graphviz failed", where=run[0], got=reason, do="check that Graphviz works, or save as .dot")
+    return drawn
+
+
+def _run(run: list[str], text: bytes, timeout: float) -> tuple[int, bytes, str]:
+    """The exit status of a program, and what it wrote to its two outputs. After `timeout` it ends, with all that it started."""
+    try:
+        process = subprocess.Popen(run, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True)
     except OSError as error:
         raise DrawingError("Graphviz could not be started", where=run[0], got=error.strerror, do=INSTALL) from error
-    said = done.stderr.decode(errors="replace").strip()
-    if format == "png" and (scaled := [line for line in said.splitlines() if "too large for" in line]):
-        raise DrawingError("the picture is too large for a PNG", where=run[0], got=scaled[0], do="draw fewer blocks, or an SVG")
-    if done.returncode != 0 or not done.stdout:
-        reason = said.splitlines()[-1] if said else f"exit status {done.returncode}"
-        raise DrawingError("Graphviz failed", where=run[0], got=reason, do="check that Graphviz works, or save as .dot")
-    return done.stdout
+    with process:
+        try:
+            drawn, said = process.communicate(text, timeout)
+        except BaseException as error:
+            _end(process)
+            if isinstance(error, subprocess.TimeoutExpired):
+                do = "draw fewer blocks (blocks=, level=), or give a longer timeout="
+                raise DrawingError("Graphviz took too long", where=run[0], expected=f"a picture within {timeout:g} s", do=do) from None
+            raise
+    return process.returncode, drawn, said.decode(errors="replace").strip()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program and what it started: `dot` may be a script around the real one."""
+    with suppress(OSError):  # it has just ended by itself
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
 
 
 def command(format: str) -> list[str] | None:

@@ -12,7 +12,7 @@ from tinygrad_lstm.viz.data import Graph, Parameter
 from tinygrad_lstm.viz.style import Theme, kind, text_width
 from tinygrad_lstm.viz.text import SIGNS, Line, count, printable, shortened, summary, verdict_line
 
-__all__ = ["Cell", "Table", "html", "inked", "ledger", "legend", "size", "titled"]
+__all__ = ["Cell", "Table", "headline", "html", "inked", "ledger", "legend", "size", "titled"]
 
 PAD = 3
 COLUMNS = 6  # blocks with a column of their own in the ledger; of more, the ones in the middle are summed
@@ -84,12 +84,17 @@ def inked(line: Line, theme: Theme) -> str:
     return f'<FONT COLOR="{getattr(theme, line.ink)}" POINT-SIZE="{line.size:g}">{bold}</FONT>'
 
 
-def titled(graph: Graph, title: str | None, lstm: bool) -> Table:
+def headline(graph: Graph, title: str | None, lstm: bool = False) -> str:
+    """The title that was given, or one that says what is drawn."""
+    root, steps = shortened(graph.node(graph.root).name), len(graph.blocks)
+    unrolled = f"{'LSTM' if lstm else root} unrolled over T = {count(steps, 'block')}"
+    return shortened(title, 200) if title is not None else unrolled if steps else f"How {root} was computed"
+
+
+def titled(graph: Graph, title: str | None, lstm: bool, align: str) -> Table:
     """The title, and below it what the picture shows in numbers; in the middle where Graphviz places the graph there."""
     root = graph.node(graph.root)
     steps = len(graph.blocks)
-    unrolled = f"{'LSTM' if lstm else shortened(root.name)} unrolled over T = {count(steps, 'block')}"
-    heading = shortened(title, 200) if title is not None else unrolled if steps else f"How {shortened(root.name)} was computed"
     shared = sum(len(p.shares) > 1 for p in graph.parameters)
     said = [f"{shortened(root.name)} = {summary(root.value)}", *(_sizes(graph) if lstm else ()), f"{count(graph.forks, 'fork')} among the values"]
     said += [f"{shared} among the {_listed(graph)}"] if shared else []
@@ -97,8 +102,7 @@ def titled(graph: Graph, title: str | None, lstm: bool) -> Table:
     said += [f"{left_out:,} of {count(steps, 'block')} not drawn"] if left_out else []
     said += [f"{folded} of {count(steps, 'block')} folded"] if folded else []
     said.append("data runs left to right" + (", gradients right to left" if graph.has_gradients else ""))
-    align = "LEFT" if lstm else "CENTER"
-    written = Line(heading, size=16, bold=True), Line(" · ".join(said), "muted", 11)
+    written = Line(headline(graph, title, lstm), size=16, bold=True), Line(" · ".join(said), "muted", 11)
     return Table([[Cell(line, align=align)] for line in written], border=False)
 
 

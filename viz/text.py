@@ -13,6 +13,7 @@ __all__ = [
     "Line",
     "contribution",
     "count",
+    "description",
     "edge_tooltip",
     "exact",
     "heading",
@@ -139,6 +140,21 @@ def edge_tooltip(edge: Edge, source: Node, target: Node) -> str:
     if edge.verdict:
         said.append(edge.verdict.text)
     return "\n".join(map(printable, said))
+
+
+def description(graph: Graph) -> str:
+    """The picture in words, for who cannot see it."""
+    root = graph.node(graph.root)
+    said = [f"The graph that led to {shortened(root.name)} = {summary(root.value)}"]
+    if graph.blocks:
+        said.append(f"{count(len(graph.blocks), 'block')} of time side by side, {sum(run.count for run in graph.runs)} of them not stage by stage")
+    said.append(f"{count(graph.forks, 'fork')} among the values, each with a double ring")
+    forks = [n for n in graph.nodes if n.fork]
+    said += [f"{shortened(n.name)} is read by {', '.join(shortened(r.name) for r in n.readers[:8])}" for n in forks[:12]]
+    said += [f"and {len(forks) - 12} more forks are drawn"] if len(forks) > 12 else []
+    said += [f"Every way back to {shortened(name)} is marked" for name in graph.ways]
+    said += [f"The comparison finds {shortened(v.name)} {v.text}" for v in graph.verdicts if v.kind == "first"]
+    return ". ".join(said) + "."
 
 
 def zero_tooltip(zero: Zero, source: Node) -> str:
