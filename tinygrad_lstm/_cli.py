@@ -21,6 +21,7 @@ from tinygrad_lstm._printed import each_erratum, story
 from tinygrad_lstm._problem import Problem, describe_forks, judge, problem
 from tinygrad_lstm._series import SHIPPED
 from tinygrad_lstm.viz import draw
+from tinygrad_lstm.viz.levels import LEVELS
 from tinygrad_lstm.viz.render import FORMATS
 from tinygrad_lstm.viz.render import command as graphviz
 
@@ -107,6 +108,12 @@ def command_line() -> Parser:
 
     picture = command("draw", run_draw, "draw the unrolled graph with its forks and gradients")
     picture.add_argument("-o", metavar="FILE", dest="out", type=_picture, default=Path("lstm.svg"), help=".svg .png .pdf .dot (default: lstm.svg)")
+    picture.add_argument("--path", metavar="NAME", action="append", default=[], help="mark all ways from Error back to a value; may be repeated")
+    picture.add_argument("--as-printed", action="store_true", help="mark what is wrong in the printed formulas read literally")
+    picture.add_argument("--level", choices=LEVELS, default="stages", help="every stage, one block, or blocks only (default: stages)")
+    picture.add_argument("--expand", metavar="T", action="append", type=_whole_number(1, LARGEST), default=[], help="a block to draw in full")
+    picture.add_argument("--parameters", choices=("once", "block"), default="once", help="list them once, or draw them in each block too")
+    picture.add_argument("--theme", choices=("light", "dark"), default="light", help="the colours (default: light)")
 
     formula = command("explain", run_explain, "write out the chain rule that leads to a gradient, and compute what was written")
     formula.add_argument("--wrt", metavar="NAME", default="W_f", help="the value, as the tape calls it: W_f, c<2>, gamma_f<1> (default: W_f)")
@@ -197,7 +204,10 @@ def run_draw(options: Any) -> int:
     case = problem(options)
     with writable(options.out.parent, "-o"):
         loss = case.error()
-        draw(loss, options.out, gradients=gradients(loss), title=case.title)
+        found = gradients(loss)
+        report = compare(found, case.by_hand(as_printed=True)) if options.as_printed else None
+        chosen = {name: getattr(options, name) for name in ("path", "level", "expand", "parameters", "theme")}
+        draw(loss, options.out, gradients=found, title=case.title, comparison=report, **chosen)
     print(f"picture: {options.out}")
     return 0
 

@@ -46,7 +46,9 @@ class _Placer:
         self.frame_of: dict[int | Run | None, Frame] = {frame.block: frame for frame in self.frames}
         self.boxes = self._boxes()
         lowest = min([0.0, *(box.bottom[1] for box in self.boxes.values())])
-        self.frames = tuple(frame._replace(bottom=lowest - PAD) for frame in self.frames)
+        highest = max([self.template.height, *(box.top[1] for box in self.boxes.values())])
+        self.frames = tuple(frame._replace(bottom=lowest - PAD, top=highest + PAD + HEADING) for frame in self.frames)
+        self.frame_of = {frame.block: frame for frame in self.frames}
         self.boxes |= self._columns(self.before, -1)
         self.boxes |= self._columns(self.after, 1)
 
@@ -96,10 +98,10 @@ class _Placer:
 
     def _frames(self) -> tuple[Frame, ...]:
         frames: list[Frame] = []
-        left, top, bottom = 0.0, self.template.height + PAD + HEADING, -PAD
+        left = 0.0
         for block in self.graph.frames:
             width = self._run_width(block) if isinstance(block, Run) else self.template.width + 2 * PAD
-            frames.append(Frame(block, left, bottom, left + width, top))
+            frames.append(Frame(block, left, 0.0, left + width, 0.0))  # as high as what is in them, which comes next
             left += width + self.gap
         return tuple(frames)
 

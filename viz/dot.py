@@ -15,12 +15,12 @@ import graphviz
 from tinygrad_lstm.viz import cells
 from tinygrad_lstm.viz.curves import ARROW, Point, arrow, written
 from tinygrad_lstm.viz.data import Graph, Node, Run, Zero
-from tinygrad_lstm.viz.ink import edge_ink, node_ink, zero_ink
+from tinygrad_lstm.viz.ink import edge_ink, escaped, node_ink, zero_ink
 from tinygrad_lstm.viz.layout import place
 from tinygrad_lstm.viz.places import Box, Frame, Layout, Measures
 from tinygrad_lstm.viz.style import FONT, SHAPES, Theme, kind, text_width
 from tinygrad_lstm.viz.tables import Table, html, inked, ledger, legend, size, titled
-from tinygrad_lstm.viz.text import Line, contribution, heading, lines
+from tinygrad_lstm.viz.text import Line, contribution, heading, ledger_tooltip, lines
 
 __all__ = ["measures", "source"]
 
@@ -115,18 +115,19 @@ def _box(box: Box) -> dict[str, str]:
 def _around(picture: Any, graph: Graph, layout: Layout, theme: Theme, headed: Table) -> None:
     """The title above the frames, the legend and the ledger below them, from the left side on."""
     left, bottom = layout.frames[0].left, layout.bottom
-    _draw_table(picture, "title", headed, (left, layout.top + size(headed)[1]), theme)
+    _draw_table(picture, graph, "title", headed, (left, layout.top + size(headed)[1]), theme)
     for name, table in (("legend", legend(graph)), ("ledger", ledger(graph))):
         if table:
-            _draw_table(picture, name, table, (left, bottom - 20), theme)
+            _draw_table(picture, graph, name, table, (left, bottom - 20), theme)
             left += size(table)[0] + 30
 
 
-def _draw_table(picture: Any, name: str, table: Table, corner: Point, theme: Theme) -> None:
+def _draw_table(picture: Any, graph: Graph, name: str, table: Table, corner: Point, theme: Theme) -> None:
     """A table whose top left corner is at `corner`."""
     width, height = size(table)
     box = Box(corner[0] + width / 2, corner[1] - height / 2, width, height)
-    picture.node(name, id=name, label=f"<{html(table, theme)}>", shape="none", margin="0", **_box(box))
+    said = ledger_tooltip(graph) if name == "ledger" else table.rows[0][0].line.text
+    picture.node(name, id=name, tooltip=escaped(said), label=f"<{html(table, theme)}>", shape="none", margin="0", **_box(box))
 
 
 # For any other graph: Graphviz finds the positions, and puts a narrow graph in the middle between the title and the legend.
@@ -139,7 +140,9 @@ def _flowing(picture: Any, graph: Graph, theme: Theme, title: str | None) -> Non
         below = [table for table in (legend(graph), ledger(graph)) if table]
         width = max(size(table)[0] for table in below)  # Graphviz would stretch the columns of the narrower one
         tables = "".join(f"<TR><TD>{html(table._replace(width=width), theme)}</TD></TR>" for table in below)
-        whole.attr(label=f'<<TABLE BORDER="0" CELLSPACING="6">{tables}</TABLE>>', labelloc="b", color=theme.page)
+        whole.attr(
+            label=f'<<TABLE BORDER="0" CELLSPACING="6">{tables}</TABLE>>', labelloc="b", color=theme.page, tooltip=escaped(ledger_tooltip(graph))
+        )
         for frame, nodes in _by_frame(graph).items():
             _draw_nodes(whole, graph, frame, nodes, theme)
         for edge in graph.edges:

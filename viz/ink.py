@@ -9,7 +9,7 @@ from tinygrad_lstm.viz.style import SHAPES, Theme, kind
 from tinygrad_lstm.viz.tables import inked
 from tinygrad_lstm.viz.text import Line, contribution, edge_tooltip, lines, tooltip, zero_tooltip
 
-__all__ = ["edge_ink", "node_ink", "zero_ink"]
+__all__ = ["edge_ink", "escaped", "node_ink", "zero_ink"]
 
 Attributes = dict[str, str]
 
@@ -26,7 +26,7 @@ def node_ink(node: Node, graph: Graph, theme: Theme) -> Attributes:
         "shape": shape,
         "style": style,
         "fillcolor": theme.frame if faded else getattr(theme, name),
-        "tooltip": _escaped(tooltip(node)),
+        "tooltip": escaped(tooltip(node)),
         **({"peripheries": "2", "color": theme.fork, "penwidth": "1.8"} if node.fork else {}),
         **_verdict_ink(node, theme),
         **_way_ink(node.ways, graph, theme, wide=not node.fork),
@@ -51,7 +51,7 @@ def _way_ink(ways: tuple[int, ...], graph: Graph, theme: Theme, wide: bool) -> A
 
 
 def edge_ink(edge: Edge, graph: Graph, theme: Theme) -> Attributes:
-    said = _escaped(edge_tooltip(edge, graph.node(edge.source), graph.node(edge.target)))
+    said = escaped(edge_tooltip(edge, graph.node(edge.source), graph.node(edge.target)))
     drawn = {"id": edge.key, "tooltip": said, "labeltooltip": said}
     if edge.fork:
         drawn |= {"color": theme.fork, "penwidth": "1.6", "label": contribution(edge)}
@@ -68,7 +68,7 @@ def edge_ink(edge: Edge, graph: Graph, theme: Theme) -> Attributes:
 
 def zero_ink(zero: Zero, graph: Graph, theme: Theme) -> tuple[Attributes, Attributes]:
     """The node and the edge of a zero branch."""
-    said = _escaped(zero_tooltip(zero, graph.node(zero.source)))
+    said = escaped(zero_tooltip(zero, graph.node(zero.source)))
     ink, colour = ("faded", theme.faded) if graph.ways else ("fork", theme.fork)
     label = f"<{inked(Line('0', ink, 11, True), theme)}>"
     node = {"id": zero.key, "label": label, "shape": "circle", "style": "filled", "fillcolor": theme.page, "color": colour}
@@ -76,7 +76,7 @@ def zero_ink(zero: Zero, graph: Graph, theme: Theme) -> tuple[Attributes, Attrib
     return node | {"tooltip": said, "margin": "0", "width": ".28", "height": ".28", "penwidth": "1.6"}, edge
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """A tooltip as an attribute: Graphviz unescapes it twice, and reads at most 16 KB in one go, so that longer text is cut."""
     written = markup.escape(text).replace("\\", "\\" * 4)
-    return written if len(written.encode()) < 15_000 else _escaped(text[:2_000] + "…")
+    return written if len(written.encode()) < 15_000 else escaped(text[:2_000] + "…")

@@ -126,7 +126,7 @@ class _Placer:
         """The middles of the columns from a frame's left side, and the frame's width."""
         widths = [0.0] * len(COLUMNS)
         for key, (name, block) in self.roles.items():
-            if block in self.graph.frames:
+            if isinstance(self.graph.frame(block), int):
                 needed = self._sides(key)[1] if name in SIDE else self.sizes[key][0] + 2 * self.rings[key]
                 widths[COLUMN[name]] = max(widths[COLUMN[name]], needed)
         branches = self._widest(lambda s, t: s[0] == "z")

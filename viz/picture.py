@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm._compare import Comparison
 from tinygrad_lstm._errors import DrawingError
 from tinygrad_lstm._gradients import Gradients
 from tinygrad_lstm._tensor import Tensor
@@ -49,7 +48,7 @@ OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {  # which values each o
     "expand": (lambda e: all(_is_whole(t) for t in _several(e)), "whole numbers of blocks"),
     "parameters": (lambda s: isinstance(s, str) and s in ("once", "block"), "once or block"),
     "path": (lambda p: all(isinstance(x, (str, Tensor)) for x in _several(p)), "a name or a Tensor, or several"),
-    "comparison": (lambda c: c is None or isinstance(c, Comparison), "what compare(...) returned, or None"),
+    "comparison": (lambda c: c is None or hasattr(c, "rows"), "what compare(...) returned, or None"),
     "timeout": (lambda s: isinstance(s, (int, float)) and 0 < s <= LONGEST, f"a number of seconds above 0, up to {LONGEST:,.0f}"),
 }
 

@@ -18,6 +18,7 @@ from tinygrad_lstm.viz.style import SHAPES, kind
 __all__ = ["Role", "Slot", "Template", "Wiring", "arranged"]
 
 LIKENESS = 1.5  # blocks repeat if their union is at most this much larger than the largest of them
+LOWEST = 90.0  # the height of folded blocks, where there are no others
 CHARACTER = 5.4  # the width of a character of the labels' stand-ins, which are in a font of one width
 
 Role = tuple[str, int]  # the name or the operation, and its number among those of the block
@@ -62,7 +63,7 @@ class Wiring:
         """Whether the blocks are about the same."""
         sizes = Counter(n.block for n in self.graph.nodes if isinstance(self.graph.frame(n.block), int))
         union = {self.roles[n.key] for n in self.graph.nodes if n.block in sizes}
-        return bool(sizes) and len(union) <= LIKENESS * max(sizes.values())
+        return len(union) <= LIKENESS * max(sizes.values(), default=0)
 
 
 def _roles(nodes: Sequence[Node]) -> Iterator[tuple[str, Role]]:
@@ -89,6 +90,8 @@ class Template:
 def arranged(wiring: Wiring, measures: Measures, arrange: Callable[[str], str]) -> Template:
     """The template of the blocks of a graph."""
     sizes = _sizes(wiring, measures)
+    if not sizes:  # every block is folded
+        return Template(0.0, LOWEST, {}, {})
     slots = _slots(wiring, measures)
     ids: dict[Any, str] = {}
     for slot in slots:

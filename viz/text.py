@@ -17,6 +17,7 @@ __all__ = [
     "edge_tooltip",
     "exact",
     "heading",
+    "ledger_tooltip",
     "lines",
     "number",
     "printable",
@@ -126,6 +127,16 @@ def tooltip(node: Node) -> str:
     if node.verdict:
         said.append(node.verdict.text)
     return "\n".join(map(printable, said))
+
+
+def ledger_tooltip(graph: Graph) -> str:
+    """The exact derivatives by the parameters, and the shares of the blocks."""
+    said = []
+    for p in graph.parameters:
+        said.append(f"{p.name}: shape {p.value.shape}, {p.value.dtype}, " + (f"gradient {exact(p.gradient, 8)}" if graph.has_gradients else "read"))
+        if len(p.shares) <= 6 and graph.has_gradients:
+            said += [f"  t = {r.block} sends back {exact(r.gradient, 8)}" for r in p.shares]
+    return "\n".join(map(printable, said)) or "How to read"
 
 
 def edge_tooltip(edge: Edge, source: Node, target: Node) -> str:
