@@ -21,7 +21,7 @@ from tinygrad_lstm.viz.graph import build
 from tinygrad_lstm.viz.style import text_width
 from tinygrad_lstm.viz.text import printable
 
-GOLDEN = Path(__file__).with_name("golden") / "square.dot"
+GOLDEN = Path(__file__).with_name("golden")
 SVG = "{http://www.w3.org/2000/svg}"
 TITLE = "{http://www.w3.org/1999/xlink}title"
 PROGRAM, EMBEDDED = shutil.which("dot"), importlib.util.find_spec("pygraphviz")
@@ -79,9 +79,28 @@ def square():
 # The text.
 
 
-def test_golden_text():
-    z = square()
-    assert draw(z, gradients=gradients(z)).dot == GOLDEN.read_text(encoding="utf-8")
+class Audit:
+    """A comparison that finds one branch wrong, and what comes after it wrong because of it."""
+
+    rows = tuple(
+        type("Row", (), {"name": name, "verdict": verdict})
+        for name, verdict in [("c<2>", "right"), ("c<1> via keep<2>", "first wrong"), ("c<1>", "wrong because of c<1> via keep<2>"), ("W_f", "right")]
+    )
+
+
+GOLDENS = {  # the whole text of a picture: a change of it is looked at before it is stored
+    "square": lambda: (z := square(), {"gradients": gradients(z)}),
+    "many_to_one": lambda: (lstm_loss(2, every=False), {"theme": "dark"}),
+    "ways": lambda: (lstm_loss(2), {"path": ["W_f", "c<1>"]}),
+    "audit": lambda: (lstm_loss(2), {"comparison": Audit}),
+    "folded": lambda: (lstm_loss(9), {"level": "blocks", "expand": 2, "parameters": "block"}),
+}
+
+
+@pytest.mark.parametrize("name", GOLDENS)
+def test_golden_text(name):
+    loss, options = GOLDENS[name]()
+    assert draw(loss, **options).dot == (GOLDEN / f"{name}.dot").read_text(encoding="utf-8")
 
 
 def test_the_text_is_the_same_in_every_process():
@@ -231,6 +250,29 @@ def test_svg_keeps_text_as_text_and_exact_values_in_tooltips(graphviz):
     tooltips = {a.get(TITLE).splitlines()[0]: a.get(TITLE) for a in root.iter(f"{SVG}a")}
     assert f"gradient {g['c<1>'].tolist()}" in tooltips["add: c<1> = keep + write, block 1"]
     assert all(f"sends back {b.gradient.tolist()}" in tooltips["add: c<1> = keep + write, block 1"] for b in g.branches("c<1>"))
+
+
+def test_the_svg_says_what_it_is(graphviz):
+    loss = lstm_loss(3)
+    root = ET.fromstring(draw(loss, path="W_f", title="A <title> & more")._repr_svg_())
+    assert root.get("role") == "img"
+    said = {child.get("id"): child.text for child in root if child.tag in (f"{SVG}title", f"{SVG}desc")}
+    assert list(said) == root.get("aria-labelledby").split()
+    title, description = said.values()
+    assert title == "A <title> & more"
+    for part in ("Error = ", "3 blocks", "7 forks", "c<1> is read by tanh_c<1>, keep<2>", "Every way back to W_f is marked"):
+        assert part in description
+    other = ET.fromstring(draw(lstm_loss(2))._repr_svg_())
+    assert other.get("aria-labelledby") != root.get("aria-labelledby")  # several pictures on one page
+
+
+def test_what_differs_in_colour_differs_in_shape_or_words():
+    loss = lstm_loss(3, every=False)
+    dot = re.sub("#[0-9a-f]{6}", "", draw(loss, path=["W_f", "W_c"], comparison=Audit).dot)
+    assert dot.count("peripheries=2") == 5  # forks
+    assert re.search(r'n\d+ -> "n\d+-zero-\d+" .*style=dotted', dot)
+    for said in ("wide line: W_f", "wide line: W_c", "✗✗ first wrong", "✗ because of", "double ring", "0 in a circle"):
+        assert said in dot
 
 
 def test_ids_in_the_svg_are_those_of_the_data(graphviz):

@@ -117,8 +117,8 @@ class _Placer:
         for node in self.graph.nodes:
             block, role = self.wiring.frame(node.key), self.wiring.roles[node.key]
             if isinstance(block, int):
-                (x, y), size = self.template.spots[role], self.template.sizes[role]
-                boxes[node.key] = Box(self.frame_of[block].left + PAD + x, y, *size, self._ring(node.key))
+                (x, y), (width, height), ring = self.template.spots[role], self.template.sizes[role], self._ring(node.key)
+                boxes[node.key] = Box(self.frame_of[block].left + PAD + x, y, width - 2 * ring, height - 2 * ring, ring)
         for at in self.frames:
             if isinstance(at.block, Run):
                 inside = [n.key for n in self.graph.nodes if n.block in at.block.blocks]

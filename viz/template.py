@@ -103,12 +103,12 @@ def arranged(wiring: Wiring, measures: Measures, arrange: Callable[[str], str]) 
 
 
 def _sizes(wiring: Wiring, measures: Measures) -> dict[Role, tuple[float, float]]:
-    """The room of each role: that of the largest of its nodes; all nodes of a role are as large."""
+    """The room of each role, second rings included: that of the largest of its nodes; all nodes of a role are as large."""
     sizes: dict[Role, tuple[float, float]] = {}
     for node in wiring.graph.nodes:
         if isinstance(wiring.graph.frame(node.block), int):
             width, height = sizes.get(role := wiring.roles[node.key], (0.0, 0.0))
-            needed = measures.nodes[node.key]
+            needed = [length + 2 * RING * node.fork for length in measures.nodes[node.key]]
             sizes[role] = max(width, needed[0]), max(height, needed[1])
     return sizes
 
@@ -127,11 +127,10 @@ def _slots(wiring: Wiring, measures: Measures) -> dict[Slot, float]:
 def _text(wiring: Wiring, sizes: Mapping[Role, tuple[float, float]], slots: Mapping[Slot, float], ids: Mapping[Any, str]) -> str:
     """The template as DOT text, without any text of the user."""
     drawn = {wiring.roles[n.key]: n for n in wiring.graph.nodes if isinstance(wiring.graph.frame(n.block), int)}
-    forks = {wiring.roles[n.key] for n in wiring.graph.nodes if n.fork}
     lines = ["digraph {", 'rankdir=LR nodesep=0.28 ranksep=0.4 node [fixedsize=true label=""] edge [arrowhead=none fontname=Courier fontsize=9]']
     for end, id in ids.items():
         if end in sizes:
-            width, height = (length + 2 * RING * (end in forks) for length in sizes[end])
+            width, height = sizes[end]
             lines.append(f"{id} [shape={SHAPES[kind(drawn[end])][0]} width={width / 72:.4f} height={height / 72:.4f}]")
         else:
             lines.append(f"{{rank={'source' if end[0] == 'entry' else 'sink'} {id} [shape=point width=0.02 height=0.02]}}")
