@@ -3,9 +3,12 @@
 import os
 import re
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from test_viz_graph import rnn_loss
 from test_viz_picture import EMBEDDED, PROGRAM, square
 
 from tinygrad_lstm import DrawingError, Error, Tensor, block, gradients
@@ -91,6 +94,12 @@ def test_without_graphviz_the_text_is_kept(monkeypatch, tmp_path):
         (square(), {"blocks": True}, "expected a whole number from 1, or None"),
         (square(), {"gradients": {"x": 1.0}}, "expected what gradients(loss) returned, or None, got {'x': 1.0}"),
         (square(), {"title": 5}, "expected a string, or None, got 5"),
+        (square(), {"level": "stage"}, "expected stages or block or blocks, got 'stage'"),
+        (square(), {"expand": "2"}, "expected whole numbers of blocks, got '2'"),
+        (square(), {"expand": 2}, "there is no such block"),
+        (square(), {"parameters": "never"}, "expected once or block, got 'never'"),
+        (square(), {"path": 5}, "expected a name or a Tensor, or several, got 5"),
+        (square(), {"comparison": True}, "expected what compare(...) returned, or None, got True"),
         (square(), {"timeout": "a"}, "expected a number of seconds"),
         (square(), {"timeout": float("inf")}, "expected a number of seconds"),
         (square(), {"gradients": gradients(square())}, "belong to another graph"),
@@ -147,3 +156,46 @@ def test_a_file_name_without_a_folder(anywhere, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     draw(square(), "picture.svg").save("again.svg")
     assert Path("again.svg").read_bytes() == Path("picture.svg").read_bytes()
+
+
+def test_two_draws_at_once_do_not_disturb_each_other(anywhere, tmp_path):
+    losses = [with_name(f"x{i}") for i in range(4)]
+    one, other = tmp_path / "same.svg", [tmp_path / f"own{i}.svg" for i in range(4)]
+    jobs = [(loss, file) for i, loss in enumerate(losses) for file in (one, other[i])]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda job: draw(*job), jobs))
+    for loss, file in zip(losses, other, strict=True):
+        assert file.read_text(encoding="utf-8") == draw(loss)._repr_svg_()
+    assert one.read_text(encoding="utf-8") in {file.read_text(encoding="utf-8") for file in other}  # whole, whichever was the last
+    assert sorted(tmp_path.iterdir()) == sorted([one, *other])
+
+
+def test_the_longest_name_of_a_file(anywhere, tmp_path):
+    file = tmp_path / f"{'x' * 251}.svg"
+    draw(square(), file)
+    assert [f.name for f in tmp_path.iterdir()] == [file.name]
+
+
+def test_where_even_the_text_cannot_be_kept(monkeypatch, tmp_path):
+    out = tmp_path / "out"
+    (out / "picture.dot").mkdir(parents=True)
+    program(tmp_path, "exit 1", monkeypatch)
+    with pytest.raises(DrawingError, match="Graphviz failed") as caught:
+        draw(square(), out / "picture.svg")
+    assert "picture.dot" not in str(caught.value)
+
+
+def test_what_graphviz_started_ends_with_it(monkeypatch, tmp_path):
+    program(tmp_path, f"(sleep 1; echo late > {tmp_path}/late) & wait", monkeypatch)
+    with pytest.raises(DrawingError, match="took too long"):
+        draw(square(), timeout=0.3)._repr_svg_()
+    time.sleep(1.2)
+    assert not (tmp_path / "late").exists()
+
+
+def test_a_cell_that_takes_too_long_ends_in_the_same_error(monkeypatch, tmp_path):
+    program(tmp_path, "exec sleep 30", monkeypatch)
+    start = time.monotonic()
+    with pytest.raises(DrawingError, match=r"took too long.*picture.dot"):
+        draw(rnn_loss(3), tmp_path / "picture.svg", timeout=0.3)
+    assert time.monotonic() - start < 5

@@ -15,7 +15,7 @@ from rows import activation, layer, linalg, product, reduction, select, shape
 from rows import loss as losses
 from test_viz_graph import lstm_loss, rnn_loss
 
-from tinygrad_lstm import LSTM, Tensor, checkpoint, gradients, squared_error, stage
+from tinygrad_lstm import LSTM, DrawingError, Tensor, checkpoint, gradients, squared_error, stage
 from tinygrad_lstm.viz import draw
 from tinygrad_lstm.viz.graph import build
 from tinygrad_lstm.viz.style import text_width
@@ -238,6 +238,14 @@ def test_every_format(graphviz, tmp_path):
         assert file.read_bytes().startswith(start)
     assert picture.dot.encode() == (tmp_path / "picture.dot").read_bytes()
     assert sorted(f.suffix for f in tmp_path.iterdir()) == sorted((".svg", ".png", ".pdf", ".dot", ".SVG"))
+
+
+def test_a_picture_too_wide_for_a_png_is_refused(graphviz, tmp_path):
+    loss = lstm_loss(40)
+    with pytest.raises(DrawingError, match="too large for a PNG: expected at most 32,767 pixels a side"):
+        draw(loss, tmp_path / "wide.png", blocks=None)
+    assert [f.name for f in tmp_path.iterdir()] == ["wide.dot"]
+    draw(loss, tmp_path / "wide.svg", blocks=None)
 
 
 def test_svg_keeps_text_as_text_and_exact_values_in_tooltips(graphviz):

@@ -47,7 +47,9 @@ class _Placer:
         self.boxes = self._boxes()
         lowest = min([0.0, *(box.bottom[1] for box in self.boxes.values())])
         highest = max([self.template.height, *(box.top[1] for box in self.boxes.values())])
-        self.frames = tuple(frame._replace(bottom=lowest - PAD, top=highest + PAD + HEADING) for frame in self.frames)
+        self.frames = tuple(
+            frame._replace(bottom=lowest - PAD, top=highest + PAD + HEADING, middle=highest + PAD + HEADING - 13) for frame in self.frames
+        )
         self.frame_of = {frame.block: frame for frame in self.frames}
         self.boxes |= self._columns(self.before, -1)
         self.boxes |= self._columns(self.after, 1)
@@ -59,7 +61,7 @@ class _Placer:
         outside = [self.boxes[key] for key in (*self.before, *self.after)]
         above = max([top + LANE * (len(self.lanes) + 1), *(box.top[1] for box in outside)])
         below = min([bottom, *(box.bottom[1] for box in outside)])
-        return Layout(self.boxes, routes, zeros, self.frames, top - 13, above + 14, below)
+        return Layout(self.boxes, routes, zeros, self.frames, above + 14, below)
 
     # What is where.
 
@@ -101,7 +103,7 @@ class _Placer:
         left = 0.0
         for block in self.graph.frames:
             width = self._run_width(block) if isinstance(block, Run) else self.template.width + 2 * PAD
-            frames.append(Frame(block, left, 0.0, left + width, 0.0))  # as high as what is in them, which comes next
+            frames.append(Frame(block, left, 0.0, left + width, 0.0, 0.0))  # as high as what is in them, which comes next
             left += width + self.gap
         return tuple(frames)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
-__all__ = ["ARROW", "Curve", "Point", "arrow", "bow", "end_to_end", "rounded", "towards", "written"]
+__all__ = ["ARROW", "Curve", "Point", "arrow", "bow", "end_to_end", "rounded", "since", "towards", "until", "written"]
 
 Point = tuple[float, float]
 Curve = Sequence[Point]  # 3 n + 1 control points
@@ -36,6 +37,41 @@ def end_to_end(*curves: Curve) -> Curve:
             points += [points[-1], curve[0], curve[0]]
         points += curve[1:]
     return points
+
+
+def until(curve: Curve, x: float) -> Curve:
+    """A curve up to where it first comes to `x` from the left; up to its rightmost anchor if it never does."""
+    for i in range(0, len(curve) - 1, 3):
+        if curve[i][0] < x <= curve[i + 3][0]:
+            return [*curve[:i], *_halves(curve[i : i + 4], x)[0]]
+    last = max(range(0, len(curve), 3), key=lambda i: curve[i][0])
+    return curve[: last + 1]
+
+
+def since(curve: Curve, x: float) -> Curve:
+    """A curve from where it last comes to `x` from the left; from its leftmost anchor if it never does."""
+    for i in reversed(range(0, len(curve) - 1, 3)):
+        if curve[i][0] < x <= curve[i + 3][0]:
+            return [*_halves(curve[i : i + 4], x)[1], *curve[i + 4 :]]
+    first = min(range(0, len(curve), 3), key=lambda i: curve[i][0])
+    return curve[first:]
+
+
+def _halves(curve: Curve, x: float) -> tuple[Curve, Curve]:
+    """A single Bezier curve in two, at the height where it passes `x` (de Casteljau)."""
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        first, second = _at(curve, middle)
+        low, high = (middle, high) if first[-1][0] < x else (low, middle)
+    return first, second
+
+
+def _at(curve: Curve, t: float) -> tuple[Curve, Curve]:
+    rows = [list(curve)]
+    while len(rows[-1]) > 1:
+        rows.append([(a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])) for a, b in itertools.pairwise(rows[-1])])
+    return [row[0] for row in rows], [row[-1] for row in reversed(rows)]
 
 
 def arrow(curve: Curve) -> str:

@@ -21,23 +21,25 @@ from tinygrad_lstm.viz.places import Box, Frame, Layout, Measures
 from tinygrad_lstm.viz.style import FONT, SHAPES, Theme, kind, text_width
 from tinygrad_lstm.viz.tables import Table, html, inked, ledger, legend, size, titled
 from tinygrad_lstm.viz.text import Line, contribution, heading, ledger_tooltip, lines
+from tinygrad_lstm.viz.wrap import wrapped
 
 __all__ = ["measures", "source"]
 
 LABEL_SIZE = 9
 
 
-def source(graph: Graph, theme: Theme, title: str | None = None, arrange: Callable[[str], str] | None = None) -> str:
+def source(graph: Graph, theme: Theme, title: str | None = None, arrange: Callable[[str], str] | None = None, wrap: int | None = None) -> str:
     """The DOT text of a graph.
 
     With positions where the stages are those of the LSTM, and where blocks repeat and `arrange` (Graphviz, from DOT text
-    to its plain format) can place one of them; elsewhere for ``dot`` to lay out.
+    to its plain format) can place one of them, with at most `wrap` frames in a row; elsewhere for ``dot`` to lay out.
     """
     room = measures(graph)
     lstm = place(graph, room)
     layout = lstm or (cells.place(graph, room, arrange) if arrange else None)
     picture = _canvas(theme, "nop2" if layout else "dot")
     if layout:
+        layout = wrapped(layout, wrap) if wrap else layout
         _placed(picture, graph, layout, theme, headed=titled(graph, title, lstm is not None, "LEFT"))
     else:
         _flowing(picture, graph, theme, title)
@@ -75,7 +77,7 @@ def _line_width(line: Line) -> float:
 def _placed(picture: Any, graph: Graph, layout: Layout, theme: Theme, headed: Table) -> None:
     picture.attr("node", fixedsize="true")
     for frame in layout.frames:
-        _draw_frame(picture, graph, layout, frame, theme)
+        _draw_frame(picture, graph, frame, theme)
     for node in graph.nodes:
         picture.node(node.key, **node_ink(node, graph, theme), **_box(layout.boxes[node.key]))
     for edge, route in zip(graph.edges, layout.routes, strict=True):
@@ -87,11 +89,11 @@ def _placed(picture: Any, graph: Graph, layout: Layout, theme: Theme, headed: Ta
     _around(picture, graph, layout, theme, headed)
 
 
-def _draw_frame(picture: Any, graph: Graph, layout: Layout, frame: Frame, theme: Theme) -> None:
+def _draw_frame(picture: Any, graph: Graph, frame: Frame, theme: Theme) -> None:
     line = heading(graph, frame.block)
     at = (frame.left + 12 + _line_width(line) / 2, frame.top - 13)
     if isinstance(frame.block, Run):  # in the middle, where no line passes
-        at = (frame.left + frame.right) / 2, layout.middle
+        at = (frame.left + frame.right) / 2, frame.middle
     corners = (frame.left, frame.bottom, frame.right, frame.top)
     with _cluster(picture, frame.block) as cluster:
         cluster.attr(bb=",".join(f"{c:.2f}" for c in corners), lp=written(at), **_surface(line, theme, frame.block))

@@ -65,6 +65,11 @@ class _Placer:
         self.graph, self.measures, self.roles = graph, measures, found
         self.rings = {n.key: RING if n.fork else 0.0 for n in graph.nodes}
         self.sizes = self._sizes()
+        self.share = self._widest(lambda s, t: s[0] in SIDE) + ARROW
+        self.apart = self._apart()
+        for key, (name, _) in found.items():
+            if self.apart and name.startswith("sum_"):  # both arrows from above end on it
+                self.sizes[key] = max(self.sizes[key][0], self.apart + ARROW), self.sizes[key][1]
         self.rows = self._rows()
         self.columns, self.width = self._columns()
         self.gap = max(GAP, GAP + self._widest(lambda s, t: s[1] != t[1] and t != TOTAL))
@@ -77,8 +82,7 @@ class _Placer:
         boxes |= {zero.key: self._zero_box(zero, boxes[zero.source]) for zero in self.graph.zeros}
         routes = tuple(self._route(edge, boxes, width) for edge, width in zip(self.graph.edges, self.measures.labels, strict=True))
         zeros = tuple(self._zero_route(zero, boxes) for zero in self.graph.zeros)
-        middle = (self.rows[ROW["c"]] + self.rows[ROW["a"]]) / 2
-        return Layout(boxes, routes, zeros, self.frames, middle, self.frames[0].top + 24, self.frames[0].bottom)
+        return Layout(boxes, routes, zeros, self.frames, self.frames[0].top + 24, self.frames[0].bottom)
 
     def _group(self, role: Role) -> object:
         """What has the same size: a role in all blocks, and all of the gates' columns."""
@@ -127,7 +131,8 @@ class _Placer:
         widths = [0.0] * len(COLUMNS)
         for key, (name, block) in self.roles.items():
             if isinstance(self.graph.frame(block), int):
-                needed = self._sides(key)[1] if name in SIDE else self.sizes[key][0] + 2 * self.rings[key]
+                beside = max(2 * self.apart, self.apart + 2 * self.share)
+                needed = beside if name in SIDE else self.sizes[key][0] + 2 * self.rings[key]
                 widths[COLUMN[name]] = max(widths[COLUMN[name]], needed)
         branches = self._widest(lambda s, t: s[0] == "z")
         middles, x = [], PAD
@@ -138,20 +143,20 @@ class _Placer:
         label = self._widest(lambda s, t: s[1] == t[1] and s[0] in ("a", "c"))
         return (*middles, trunk), max(trunk + max(widths[-1] / 2, label + 8, HOP), middles[-1] + label + 8) + PAD
 
-    def _sides(self, key: str) -> tuple[float, float]:
-        """Of a weight and a bias above their sum: the distance between their middles, and the width that they need."""
-        label = self._widest(lambda s, t: s[0] in SIDE) + ARROW
-        apart = max(self.sizes[key][0] + 8, label + 5)
-        return apart, max(2 * apart, apart + 2 * label)
+    def _apart(self) -> float:
+        """The distance between the middles of a weight and of a bias above their sum; 0 where they are not drawn."""
+        width = max((self.sizes[key][0] for key, (name, _) in self.roles.items() if name in SIDE), default=0.0)
+        return max(width + 8, self.share) if width else 0.0
 
     def _frames(self) -> tuple[Frame, ...]:
         top = self.rows[0] + self.reach[0] + HEADING
         bottom = self.rows[-1] - self.reach[1] - PAD
+        middle = (self.rows[ROW["c"]] + self.rows[ROW["a"]]) / 2  # between the lines that go through
         frames: list[Frame] = []
         left = 0.0
         for block in self.graph.frames:
             width = self._slot_width(block) if isinstance(block, Run) else self.width
-            frames.append(Frame(block, left, bottom, left + width, top))
+            frames.append(Frame(block, left, bottom, left + width, top, middle))
             left += width + self.gap
         return tuple(frames)
 
@@ -174,7 +179,7 @@ class _Placer:
         elif isinstance(frame.block, Run):
             x = (frame.left + frame.right) / 2
         else:
-            x = frame.left + self.columns[COLUMN[name]] + (SIDE[name] * self._sides(key)[0] / 2 if name in SIDE else 0)
+            x = frame.left + self.columns[COLUMN[name]] + SIDE.get(name, 0) * self.apart / 2
         return Box(x, self.rows[ROW[name]], width, height, self.rings[key])
 
     def _route(self, edge: Edge, boxes: dict[str, Box], label: float) -> Route:

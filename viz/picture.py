@@ -40,10 +40,8 @@ OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {  # which values each o
     "gradients": (lambda g: g is None or isinstance(g, Gradients), "what gradients(loss) returned, or None"),
     "title": (lambda t: t is None or isinstance(t, str), "a string, or None"),
     "theme": (lambda t: isinstance(t, str) and t in THEMES, " or ".join(THEMES)),
-    "blocks": (
-        lambda b: b is None or (_is_whole(b) and int(b) >= 1),
-        "a whole number from 1, or None",
-    ),
+    "blocks": (lambda b: b is None or (_is_whole(b) and b >= 1), "a whole number from 1, or None"),
+    "wrap": (lambda b: b is None or (_is_whole(b) and b >= 1), "a whole number from 1, or None"),
     "level": (lambda s: isinstance(s, str) and s in LEVELS, " or ".join(LEVELS)),
     "expand": (lambda e: all(_is_whole(t) for t in _several(e)), "whole numbers of blocks"),
     "parameters": (lambda s: isinstance(s, str) and s in ("once", "block"), "once or block"),
@@ -93,11 +91,17 @@ class Picture:
         try:
             drawn = self._drawn(format)
         except DrawingError as error:
-            beside = path.with_suffix(".dot")
-            write(beside, self.dot.encode())
-            kept = printable(f"its DOT text is in {beside}")
-            raise DrawingError(error.what, where=where, expected=error.expected, got=error.got, do=f"{error.do}; {kept}") from None
+            kept = self._kept(path.with_suffix(".dot"))
+            raise DrawingError(error.what, where=where, expected=error.expected, got=error.got, do=f"{error.do}{kept}") from None
         write(path, drawn)
+
+    def _kept(self, beside: Path) -> str:
+        """Keep the DOT text of a picture that could not be drawn; where it is, or nothing if it could not be written either."""
+        try:
+            write(beside, self.dot.encode())
+        except DrawingError:
+            return ""
+        return printable(f"; its DOT text is in {beside}")
 
     def _drawn(self, format: str) -> bytes:
         drawn = render(self.dot, format, self.timeout)
@@ -122,6 +126,7 @@ def draw(
     level: str = "stages",
     expand: int | Collection[int] = (),
     parameters: str = "once",
+    wrap: int | None = None,
     path: Any = (),
     comparison: Any = None,
     timeout: float = 60.0,
@@ -155,6 +160,9 @@ def draw(
         Blocks that are drawn stage by stage at every level.
     parameters : {"once", "block"}
         Whether parameters are only listed below the graph, or are drawn in each block that reads them too.
+    wrap : int, optional
+        How many blocks stand in a row, for a page that is narrower than the graph; the others follow below. All, by
+        default.
     path : str or Tensor, or a sequence of them
         All ways from the loss back to these values are marked, each in its colour, and the rest is faded.
     comparison : Comparison, optional
@@ -188,7 +196,7 @@ def draw(
     True
     """
     given = {"gradients": gradients, "title": title, "theme": theme, "blocks": blocks, "timeout": timeout}
-    given |= {"level": level, "expand": expand, "parameters": parameters, "path": path, "comparison": comparison}
+    given |= {"level": level, "expand": expand, "parameters": parameters, "wrap": wrap, "path": path, "comparison": comparison}
     for option, (takes, expected) in OPTIONS.items():
         if not takes(given[option]):
             raise DrawingError("the option has no such value", where=f"draw({option}=...)", expected=expected, got=_brief(given[option]))
@@ -203,7 +211,7 @@ def draw(
         hidden = runs(blocks_of(tape), level, _several(expand), blocks)
         found = verdicts(comparison, tape)
         graph = build(tape, gradients, hidden, path=_several(path), verdicts=found, wired=parameters == "block")
-        picture = Picture(source(graph, THEMES[theme], title, arrange), timeout, headline(graph, title), description(graph))
+        picture = Picture(source(graph, THEMES[theme], title, arrange, wrap), timeout, headline(graph, title), description(graph))
     if file is not None:
         picture.save(file)
     return picture

@@ -52,13 +52,14 @@ class Route(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """The frame of a block, or of a run of blocks that are not drawn stage by stage."""
+    """The frame of a block, or of a run of blocks that are not drawn stage by stage, whose heading is at the height `middle`."""
 
     block: int | Run
     left: float
     bottom: float
     right: float
     top: float
+    middle: float
 
 
 class Measures(NamedTuple):
@@ -73,14 +74,12 @@ class Measures(NamedTuple):
 class Layout:
     """The boxes by key, the routes in the order of the edges, those of the zero branches, and the frames.
 
-    `middle` is the height at which the headings of runs are, between the lines that go through; the title is above
-    `top`, the legend below `bottom`.
+    The title is above `top`, the legend below `bottom`.
     """
 
     boxes: dict[str, Box]
     routes: tuple[Route, ...]
     zeros: tuple[Route, ...]
     frames: tuple[Frame, ...]
-    middle: float
     top: float
     bottom: float

@@ -57,7 +57,7 @@ def render(dot: str, format: str, timeout: float) -> bytes:
             "the picture is too large for a PNG",
             where=run[0],
             expected="at most 32,767 pixels a side",
-            do="draw fewer blocks (blocks=, level=), or an SVG",
+            do="draw fewer blocks (blocks=, level=), several rows of them (wrap=), or an SVG",
         )
     if status != 0 or STARTS[format] not in drawn[:1024]:
         reason = said.splitlines()[-1] if said else f"exit status {status}, and no {format}"
@@ -112,7 +112,7 @@ def write(path: Path, data: bytes) -> None:
     DrawingError
         If the folder does not exist or cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    unfinished = path.with_name(f".{os.getpid()}.{secrets.token_hex(4)}.unfinished")  # short: the name itself may be as long as is allowed
     try:
         unfinished.write_bytes(data)
         os.replace(unfinished, path)
