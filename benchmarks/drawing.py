@@ -120,7 +120,7 @@ def main():
             continue
         our_seconds = timed("ours", steps, elided, args.limit)
         if our_seconds is None:
-            sys.exit(f"tinygrad-lstm did not draw {steps} blocks within {args.limit:g} s")
+            sys.exit(f"tinygrad-lstm failed, or did not draw {steps} blocks within {args.limit:g} s")
         others = [] if elided else [shown(timed(name, steps, elided, args.limit), our_seconds, args.limit) for name in libraries[1:]]
         cells = [f"{our_seconds:.2f}", *(others or ["" for _ in libraries[1:]])]
         within &= most is None or our_seconds < most

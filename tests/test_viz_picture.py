@@ -16,6 +16,7 @@ from rows import loss as losses
 from test_viz_graph import lstm_loss, rnn_loss
 
 from tinygrad_lstm import LSTM, DrawingError, Tensor, checkpoint, gradients, squared_error, stage
+from tinygrad_lstm._cli import main
 from tinygrad_lstm.viz import draw
 from tinygrad_lstm.viz.graph import build
 from tinygrad_lstm.viz.style import text_width
@@ -381,3 +382,22 @@ def test_positions_are_the_ones_given(graphviz):
         "block t = 19",
         "block t = 20",
     ]
+
+
+# From the command line.
+
+
+def test_the_command_draw_has_the_options_of_the_function(tmp_path):
+    words = ["--steps", "9", "--path", "W_f", "--path", "c<3>", "--as-printed", "--level", "blocks", "--expand", "3", "--parameters", "block"]
+    assert main(["draw", "-o", str(tmp_path / "lstm.dot"), "--theme", "dark", "--wrap", "2", *words]) == 0
+    dot = (tmp_path / "lstm.dot").read_text(encoding="utf-8")
+    for said in ("wide line: c&lt;3&gt;", "first wrong", "block t = 8: 16 stages", "4 blocks like these", "#12161a"):
+        assert said in dot
+    assert re.search(r'^\t+"p\d-3" \[', dot, re.M)
+
+
+@pytest.mark.parametrize(("words", "said"), [(["--path", "W_g"], "did you mean"), (["--expand", "9"], "no such block"), (["--wrap", "0"], "from 1")])
+def test_the_command_draw_refuses_in_one_line(tmp_path, capsys, words, said):
+    assert main(["draw", "-o", str(tmp_path / "lstm.dot"), *words]) == 2
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

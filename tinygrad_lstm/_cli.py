@@ -113,6 +113,7 @@ def command_line() -> Parser:
     picture.add_argument("--level", choices=LEVELS, default="stages", help="every stage, one block, or blocks only (default: stages)")
     picture.add_argument("--expand", metavar="T", action="append", type=_whole_number(1, LARGEST), default=[], help="a block to draw in full")
     picture.add_argument("--parameters", choices=("once", "block"), default="once", help="list them once, or draw them in each block too")
+    picture.add_argument("--wrap", metavar="B", type=_whole_number(1, LARGEST), help="blocks in a row (default: all)")
     picture.add_argument("--theme", choices=("light", "dark"), default="light", help="the colours (default: light)")
 
     formula = command("explain", run_explain, "write out the chain rule that leads to a gradient, and compute what was written")
@@ -206,7 +207,7 @@ def run_draw(options: Any) -> int:
         loss = case.error()
         found = gradients(loss)
         report = compare(found, case.by_hand(as_printed=True)) if options.as_printed else None
-        chosen = {name: getattr(options, name) for name in ("path", "level", "expand", "parameters", "theme")}
+        chosen = {name: getattr(options, name) for name in ("path", "level", "expand", "parameters", "wrap", "theme")}
         draw(loss, options.out, gradients=found, title=case.title, comparison=report, **chosen)
     print(f"picture: {options.out}")
     return 0
