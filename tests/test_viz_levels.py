@@ -107,6 +107,16 @@ def test_several_readers_that_are_not_there_are_one_zero_branch():
     assert zeros_of(build(add_n(*errors).tape)) == {("h<2>", ("p<3>", "q<3>"))}
 
 
+def test_a_stage_that_only_some_blocks_have_is_no_zero_branch_unless_it_is_a_loss():
+    h = Tensor(1.0, True, "h<0>")
+    for t in (1, 2, 3):
+        with block(t):
+            s = (h * 2.0).named("s")
+            h = (s * s).named("square") if t == 2 else s
+            h = (h + 1.0).named("h")
+    assert zeros_of(build(h.tape)) == set()
+
+
 def test_a_graph_without_blocks_has_no_zero_branches():
     x = Tensor(2.0, True, "x")
     assert build((x * x).tape).zeros == ()
@@ -148,3 +158,13 @@ def test_an_input_of_another_name_is_listed_under_it_and_drawn_as_the_lstm():
     np.testing.assert_array_equal(listed.gradient, gradients(loss)[series])
     assert "copy" not in {n.op for n in graph.nodes}
     assert by_name(graph)["x<1>"].formula == "series[0]"
+
+
+def test_blocks_counted_by_numpy():
+    h = Tensor(1.0, True, "h<0>")
+    for t in np.arange(1, 4):
+        with block(t):
+            h = (h * Tensor(2.0)).named("h")
+    graph = levelled(h, wired=True)
+    assert {type(n.block) for n in graph.nodes} == {int}
+    assert {type(t) for t in graph.blocks} == {int}

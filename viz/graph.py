@@ -87,7 +87,7 @@ def blocks_of(tape: Tape) -> tuple[int, ...]:
     for x in tape.values:
         _check_kind("a name is a text", x._label, str, "x.name")
         _check_kind("blocks are counted", x.block, (int, np.integer), "block(...)")
-    return tuple(sorted({s.block for s in tape.stages if s.block is not None}))
+    return tuple(sorted({int(s.block) for s in tape.stages if s.block is not None}))
 
 
 def _check_kind(what: str, value: Any, kind: Any, where: str) -> None:
@@ -100,7 +100,7 @@ class _Builder:
 
     def __init__(self, tape: Tape, gradients: Any, runs: Sequence[Run], ways: Ways, verdicts: Verdicts) -> None:
         self.tape, self.gradients, self.ways, self.verdicts = tape, gradients, ways, verdicts
-        self.blocks = tuple(sorted({s.block for s in tape.stages if s.block is not None}))
+        self.blocks = tuple(sorted({int(s.block) for s in tape.stages if s.block is not None}))
         self.stages = {id(stage.output): stage for stage in tape.stages}
         self.uses: dict[int, list[Branch]] = defaultdict(list)
         for stage in tape.stages:
@@ -139,7 +139,7 @@ class _Builder:
     def block_of(self, x: Any) -> int | None:
         """The block of a value; a constant without one belongs to the only block that reads it."""
         block = _block(x)
-        if block is None and x.is_leaf and len(found := {use.stage.block for use in self.uses[id(x)]}) == 1:
+        if block is None and x.is_leaf and len(found := {_block(use.stage.output) for use in self.uses[id(x)]}) == 1:
             return found.pop()
         return block
 
@@ -187,7 +187,9 @@ class _Builder:
         if not x.requires_grad:
             return ()
         branches = self.gradients.branches(x) if self.gradients is not None else self.uses[id(x)]
-        return tuple(Reader(b.stage.name, b.argument, b.stage.block, array(b.gradient), self.verdicts.of_branch(self.name(x), b)) for b in branches)
+        return tuple(
+            Reader(b.stage.name, b.argument, _plain(b.stage.block), array(b.gradient), self.verdicts.of_branch(self.name(x), b)) for b in branches
+        )
 
     def gradient(self, x: Any) -> Any:
         return array(self.gradients[x]) if self.gradients is not None and x.requires_grad else None
@@ -283,7 +285,12 @@ def _with_parameters(graph: Graph) -> Graph:
 def _block(x: Any) -> int | None:
     """The block in which a value was recorded, or the one in its name (``a<0>``)."""
     named = re.search(r"<(\d{1,9})>$", x.name or "")
-    return int(named[1]) if named else x.block
+    return int(named[1]) if named else _plain(x.block)
+
+
+def _plain(block: Any) -> int | None:
+    """The number of a block as Python's own, where it was one of NumPy's."""
+    return None if block is None else int(block)
 
 
 def array(value: Any) -> Any:

@@ -60,7 +60,7 @@ class _Wrapper:
     def _lines(self) -> dict[tuple[float, float], int]:
         """The lines from row to row, by the two heights at which they leave and arrive: each has a lane of its own."""
         found: dict[tuple[float, float], int] = {}
-        for route in self.old.routes:
+        for route in (*self.old.routes, *self.old.zeros):
             if (ends := self._ends(route.curve)) is not None:
                 found.setdefault((round(ends[0][1], 2), round(ends[1][1], 2)), len(found))
         return found

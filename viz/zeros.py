@@ -14,8 +14,8 @@ __all__ = ["zeros"]
 def zeros(graph: Graph) -> Graph:
     """The graph with its zero branches.
 
-    Where a value is read by a stage in most blocks, but not in this one since that stage does not exist, its branch sends
-    back 0: the next block's after the last block (c<T>, a<T>), and the loss of a block without loss (many-to-one).
+    Where other blocks have a stage that reads a value, but for this value it does not exist, its branch sends back 0: the
+    next block's after the last block (c<T>, a<T>), and the loss of a block without loss (many-to-one).
     """
     return replace(graph, zeros=tuple(_zeros(graph)))
 
@@ -25,15 +25,16 @@ def _zeros(graph: Graph) -> Iterator[Zero]:
     own = [n for n in graph.nodes if n.block is not None and counted[n.stem, n.block] == 1 and n.name == f"{n.stem}<{n.block}>"]
     patterns: dict[str, dict[tuple[str, int], None]] = defaultdict(dict)
     for node in own:
-        for stem, later in _read(node):
-            patterns[node.stem][stem, later] = None
+        patterns[node.stem] |= _read(node)
+    losses = {graph.node(e.source).stem for e in graph.edges if graph.frame(graph.node(e.target).block) is None}
     for node in own:
         if not node.formula or not node.readers or graph.frame(node.block) != node.block:
             continue
         missing: dict[int, list[str]] = defaultdict(list)
         for stem, later in patterns[node.stem]:
             block = node.block + later  # type: ignore[operator]
-            if (stem, later) not in _read(node) and (stem, block) not in counted and (later == 0 or block not in graph.blocks):
+            expected = stem in losses if later == 0 else later == 1 and block not in graph.blocks
+            if expected and (stem, later) not in _read(node) and (stem, block) not in counted:
                 missing[block].append(f"{stem}<{block}>")
         yield from (Zero(node.key, tuple(readers), block) for block, readers in missing.items())
 
