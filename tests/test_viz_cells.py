@@ -171,6 +171,12 @@ def test_a_block_that_graphviz_cannot_place_is_left_to_it_as_a_whole():
     assert "layout=nop2" in source(graph, THEMES["light"], arrange=in_a_row)
 
 
+@pytest.mark.parametrize("said", ["graph", "graph 1 2 3\nstop", "graph 1 x 3", "<svg/>", "graph 1 2 3\nnode v0 1", ""])
+def test_what_is_no_plain_format_is_no_template(said):
+    graph = levelled(rnn_loss(3))
+    assert cells.place(graph, measures(graph), lambda dot: said) is None
+
+
 def test_many_ways_over_the_heads_of_blocks_are_left_to_graphviz():
     values, h = [], Tensor(1.0, True, "h<0>")
     for t in range(1, 20):

@@ -149,6 +149,16 @@ def test_a_parameter_that_a_block_reads_twice_is_one_node_of_it():
     assert len({e.key for e in graph.edges}) == len(graph.edges)
 
 
+def test_blocks_that_are_entered_again_have_one_node_of_a_parameter():
+    w, x = Tensor(2.0, True, "w"), Tensor(1.0, True, "x<0>")
+    for t in (1, 2, 2, 1):
+        with block(t):
+            x = (x * w).named(f"y{len(x.tape)}")
+    graph = levelled(x, wired=True)
+    assert [n.key for n in graph.nodes if n.op == "parameter"] == ["p0-1", "p0-2"]
+    assert len([e for e in graph.edges if e.source.startswith("p")]) == 4
+
+
 def test_an_input_of_another_name_is_listed_under_it_and_drawn_as_the_lstm():
     series = Tensor(np.ones((3, 1, 1)), True, "series")
     loss = LSTM(1, 1, rng=0).error(series, np.zeros((3, 1, 1)))

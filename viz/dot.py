@@ -1,4 +1,4 @@
-"""DOT text from a graph: the same graph gives the same text, on every machine and in every run.
+"""DOT text from a graph: the same graph gives the same text in every run, and (with one version of Graphviz) on every machine.
 
 Ids are generated, and are those of the data, in the SVG too: ``n3`` for a node, ``n3-n7-0`` for an edge (its ends and the
 argument), ``block-2`` for a frame. Text that a user gave appears only in labels and tooltips, escaped.

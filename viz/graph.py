@@ -15,6 +15,7 @@ from tinygrad_lstm._node import Node as Value
 from tinygrad_lstm._tape import Branch, Tape
 from tinygrad_lstm.viz.data import Edge, Graph, Node, Parameter, Reader, Run
 from tinygrad_lstm.viz.formula import formula
+from tinygrad_lstm.viz.levels import with_parameters
 from tinygrad_lstm.viz.marks import NO_VERDICTS, Verdicts, Ways
 from tinygrad_lstm.viz.zeros import zeros
 
@@ -73,7 +74,7 @@ def build(
             do="call gradients(loss) with the loss that is drawn",
         )
     graph = _Builder(tape, gradients, runs, Ways(tape, path), verdicts).graph()
-    return zeros(_with_parameters(graph) if wired else graph)
+    return zeros(with_parameters(graph) if wired else graph)
 
 
 def blocks_of(tape: Tape) -> tuple[int, ...]:
@@ -87,6 +88,10 @@ def blocks_of(tape: Tape) -> tuple[int, ...]:
     for x in tape.values:
         _check_kind("a name is a text", x._label, str, "x.name")
         _check_kind("blocks are counted", x.block, (int, np.integer), "block(...)")
+    return _blocks(tape)
+
+
+def _blocks(tape: Tape) -> tuple[int, ...]:
     return tuple(sorted({int(s.block) for s in tape.stages if s.block is not None}))
 
 
@@ -100,7 +105,7 @@ class _Builder:
 
     def __init__(self, tape: Tape, gradients: Any, runs: Sequence[Run], ways: Ways, verdicts: Verdicts) -> None:
         self.tape, self.gradients, self.ways, self.verdicts = tape, gradients, ways, verdicts
-        self.blocks = tuple(sorted({int(s.block) for s in tape.stages if s.block is not None}))
+        self.blocks = _blocks(tape)
         self.stages = {id(stage.output): stage for stage in tape.stages}
         self.uses: dict[int, list[Branch]] = defaultdict(list)
         for stage in tape.stages:
@@ -265,21 +270,6 @@ class _Builder:
         verdict = self.verdicts.of(self.tape.label(x)) or self.verdicts.of(self.name(x))
         original = self.originals.get(id(x), x)
         return Parameter(self.name(x), array(x), self.gradient(x), self.readers(x), self.is_input(x), self.ways.through(original), verdict)
-
-
-def _with_parameters(graph: Graph) -> Graph:
-    """The graph with a node for each parameter in each block that reads it and is drawn."""
-    stages = {(node.name, node.block): node.key for node in graph.nodes}
-    nodes: list[Node] = []
-    edges: list[Edge] = []
-    for i, p in enumerate(graph.parameters):
-        for share in () if p.is_input else p.shares:
-            if (target := stages.get((share.name, share.block))) is not None:
-                key = f"p{i}-{share.block}"
-                if not any(node.key == key for node in nodes[-1:]):  # several stages of the block may read it
-                    nodes.append(Node(key, p.name, "", "parameter", share.block, p.value, ways=p.ways))
-                edges.append(Edge(key, target, share.argument, len(p.shares) > 1, share.gradient, False, p.ways, share.verdict))
-    return replace(graph, nodes=(*graph.nodes, *nodes), edges=(*graph.edges, *edges))
 
 
 def _block(x: Any) -> int | None:

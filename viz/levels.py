@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from tinygrad_lstm._errors import DrawingError
-from tinygrad_lstm.viz.data import Run
+from tinygrad_lstm.viz.data import Edge, Graph, Node, Run
 
-__all__ = ["LEVELS", "runs"]
+__all__ = ["LEVELS", "runs", "with_parameters"]
 
 LEVELS = ("stages", "block", "blocks")
 FEWEST = 3  # blocks that are left out together; fewer are drawn
@@ -57,3 +58,17 @@ def _pieces(blocks: Sequence[int], wanted: Sequence[bool]) -> Iterator[tuple[int
 
 def _range(blocks: Sequence[int]) -> str:
     return f"one of {blocks[0]} to {blocks[-1]}" if blocks else "a graph with blocks"
+
+
+def with_parameters(graph: Graph) -> Graph:
+    """The graph with a node for each parameter in each block that reads it and is drawn."""
+    stages = {(node.name, node.block): node.key for node in graph.nodes}
+    nodes: dict[str, Node] = {}
+    edges: list[Edge] = []
+    for i, p in enumerate(graph.parameters):
+        for share in () if p.is_input else p.shares:
+            if (target := stages.get((share.name, share.block))) is not None:
+                key = f"p{i}-{share.block}"
+                nodes[key] = Node(key, p.name, "", "parameter", share.block, p.value, ways=p.ways)  # one, though several stages may read it
+                edges.append(Edge(key, target, share.argument, len(p.shares) > 1, share.gradient, False, p.ways, share.verdict))
+    return replace(graph, nodes=(*graph.nodes, *nodes.values()), edges=(*graph.edges, *edges))

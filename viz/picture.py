@@ -162,7 +162,7 @@ def draw(
         Whether parameters are only listed below the graph, or are drawn in each block that reads them too.
     wrap : int, optional
         How many blocks stand in a row, for a page that is narrower than the graph; the others follow below. All, by
-        default.
+        default, and where blocks differ so much that they do not line up.
     path : str or Tensor, or a sequence of them
         All ways from the loss back to these values are marked, each in its colour, and the rest is faded.
     comparison : Comparison, optional

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from tinygrad_lstm._errors import DrawingError
 from tinygrad_lstm.viz.curves import Curve, Point
 from tinygrad_lstm.viz.data import Edge, Graph, Node, Run
 from tinygrad_lstm.viz.places import RING, Measures
@@ -88,7 +89,13 @@ class Template:
 
 
 def arranged(wiring: Wiring, measures: Measures, arrange: Callable[[str], str]) -> Template:
-    """The template of the blocks of a graph."""
+    """The template of the blocks of a graph.
+
+    Raises
+    ------
+    DrawingError
+        If Graphviz fails, or says something else than where things are.
+    """
     sizes = _sizes(wiring, measures)
     if not sizes:  # every block is folded
         return Template(0.0, LOWEST, {}, {})
@@ -99,7 +106,14 @@ def arranged(wiring: Wiring, measures: Measures, arrange: Callable[[str], str]) 
             ids.setdefault(end, f"v{len(ids)}")
     for role in sizes:
         ids.setdefault(role, f"v{len(ids)}")
-    return _read(arrange(_text(wiring, sizes, slots, ids)), sizes, slots, ids)
+    plain = arrange(_text(wiring, sizes, slots, ids))
+    try:
+        template = _read(plain, sizes, slots, ids)
+    except (IndexError, KeyError, StopIteration, ValueError):
+        template = None
+    if template is None or template.curves.keys() != slots.keys():
+        raise DrawingError("Graphviz did not place the block", expected="positions in its plain format", got=ascii(plain[:40]))
+    return template
 
 
 def _sizes(wiring: Wiring, measures: Measures) -> dict[Role, tuple[float, float]]:
