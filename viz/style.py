@@ -31,6 +31,7 @@ class Theme:
     error: str
     constant: str
     leaf: str
+    parameter: str
     faded: str  # what is not on a marked way: below the contrast of the rest, on purpose
     way_0: str
     way_1: str
@@ -63,6 +64,7 @@ THEMES = {
         error="#dcf0e0",
         constant="#f0f1f2",
         leaf="#ffffff",
+        parameter="#fdf0f0",
         faded="#a3a9af",
         way_0="#7a2496",
         way_1="#00665a",
@@ -89,6 +91,7 @@ THEMES = {
         error="#1d4029",
         constant="#262c33",
         leaf="#12161a",
+        parameter="#33191d",
         faded="#59626b",
         way_0="#dfb0ff",
         way_1="#62dcc8",
@@ -110,6 +113,7 @@ SHAPES = {
     "error": ("hexagon", "filled", 1.5, 1.0),
     "constant": ("box", "filled,dashed", 1.0, 1.0),
     "leaf": ("box", "filled", 1.0, 1.0),
+    "parameter": ("note", "filled", 1.0, 1.0),
 }
 
 _KINDS = {  # any other stage is drawn as arithmetic
@@ -120,7 +124,8 @@ _KINDS = {  # any other stage is drawn as arithmetic
         broadcast_to scatter astype copy flip roll rot90 repeat tile pad diag diagonal tril triu sort where""",
     "error": "squared_error absolute_error huber cross_entropy binary_cross_entropy_with_logits",
     "constant": "constant",
-    "leaf": "leaf parameter",
+    "leaf": "leaf",
+    "parameter": "parameter",
 }
 _KIND_OF = {op: kind for kind, ops in _KINDS.items() for op in ops.split()}
 

@@ -173,6 +173,7 @@ def _kinds(graph: Graph) -> list[tuple[Cell, Cell]]:
         "error": ("hexagon", shortened(losses.pop()) if len(losses) == 1 else "loss"),
         "constant": ("dashed box", "constant: it needs no gradient"),
         "leaf": ("box", "start: a leaf that requires a gradient"),
+        "parameter": ("dog-eared box", "parameter: a fork across the blocks that read it"),
     }
     present = {kind(node) for node in graph.nodes}
     return [(Cell(Line(sample), name), Cell(Line(text))) for name, (sample, text) in described.items() if name in present]
