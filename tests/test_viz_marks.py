@@ -147,6 +147,14 @@ def test_every_verdict_has_a_kind():
     assert "✗ because of c&lt;1&gt;" in draw(lstm_loss(2), comparison=report).dot
 
 
+def test_the_cause_may_stand_beside_the_verdict():
+    row = type("Row", (), {"name": "c<1>", "verdict": "wrong because of", "because": "c<1> via keep<2>"})
+    missing = type("Row", (), {"name": "W_f", "verdict": "missing", "because": ""})
+    report = type("Report", (), {"rows": [row, missing]})
+    (found,) = verdicts(report, lstm_loss(2).tape).all
+    assert (found.kind, found.text) == ("because", "wrong because of c<1> via keep<2>")
+
+
 def test_a_comparison_of_another_graph():
     with pytest.raises(DrawingError, match="this comparison is one of another graph"):
         draw(lstm_loss(2), comparison=Rows(("v", "right")))

@@ -13,6 +13,8 @@ from tinygrad_lstm.viz.data import Verdict
 
 __all__ = ["NO_VERDICTS", "Verdicts", "Ways", "verdicts"]
 
+UNASKED = ("not differentiated", "missing")  # constants, and what the derivation by hand does not give
+
 
 class Ways:
     """All ways from the root of a tape back to each of some values.
@@ -96,7 +98,7 @@ def verdicts(comparison: Any, tape: Tape) -> Verdicts:
     """
     if comparison is None:
         return NO_VERDICTS
-    rows = [row for row in comparison.rows if row.verdict != "not differentiated"]  # constants, of which nothing is asked
+    rows = [row for row in comparison.rows if row.verdict not in UNASKED]
     known = {canonical(name) for name in (*tape.names, *(tape.label(x) for x in tape.leaves))}
     found = {canonical(row.name): verdict for row, verdict in zip(rows, _kinds(rows), strict=True)}
     if not any(_quantity(name) in known for name in found):
@@ -121,6 +123,7 @@ def _kinds(rows: Sequence[Any]) -> Iterable[Verdict]:
             has_first = True
             yield Verdict(row.name, "first", "first wrong")
         elif said.startswith("wrong because"):
-            yield Verdict(row.name, "because", said)
+            cause = getattr(row, "because", "")
+            yield Verdict(row.name, "because", f"wrong because of {cause}" if cause else said)
         else:
             yield Verdict(row.name, "right" if said == "right" else "wrong" if said == "wrong" else "open", said)
