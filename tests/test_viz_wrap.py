@@ -7,9 +7,11 @@ import pytest
 from test_viz_cells import gru_loss, in_a_row
 from test_viz_graph import levelled, lstm_loss
 
+from tinygrad_lstm import gradients
 from tinygrad_lstm.viz import cells, draw
 from tinygrad_lstm.viz.curves import end_to_end, rounded, since, until
 from tinygrad_lstm.viz.dot import measures
+from tinygrad_lstm.viz.graph import build
 from tinygrad_lstm.viz.layout import place
 from tinygrad_lstm.viz.wrap import wrapped
 
@@ -57,6 +59,22 @@ def test_edges_go_from_row_to_row_around_the_frames(make, T, most):
             for frame in layout.frames:
                 inside = frame.left + 1 < x < frame.right - 1 and frame.bottom + 1 < y < frame.top - 1
                 assert not inside or frame in (own[edge.source], own[edge.target])
+
+
+def test_the_number_on_a_line_between_rows_is_where_it_comes_in():
+    for T, N in ((2, 1), (3, 2), (4, 3)):
+        loss = lstm_loss(T, N=N)
+        graph = build(loss.tape, gradients(loss))
+        layout = wrapped(place(graph, measures(graph)), 1)
+        frames = {frame.block: frame for frame in layout.frames}
+        rows = {n.key: frames.get(n.block) for n in graph.nodes}
+        crossing = {e.key for e in graph.edges if rows[e.source] and rows[e.target] and rows[e.source] != rows[e.target]}
+        between = [(e, r) for e, r in zip(graph.edges, layout.routes, strict=True) if e.key in crossing]
+        assert len(between) == 2 * (T - 1)
+        for edge, route in between:
+            frame = rows[edge.target]
+            assert route.label[0] < frame.left
+            assert frame.bottom < route.label[1] < frame.top
 
 
 def test_a_row_that_is_long_enough_changes_nothing():

@@ -82,7 +82,7 @@ class _Wrapper:
     def _route(self, route: Route) -> Route:
         curve = route.curve
         start, end = self._row(curve[0][0]), self._row(curve[-1][0])
-        label = self._row(route.label[0]).moved(route.label)
+        label = end.moved(route.label)  # of a line between rows: where it comes in
         if start is end:
             return Route((), label, [start.moved(point) for point in curve])
         leave = [start.moved(point) for point in until(curve, start.right)]
