@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -184,6 +184,10 @@ class Graph:
         The names to which the ways back from the root are marked.
     verdicts : tuple of Verdict
         All verdicts of a comparison, in its order, whether they could be drawn or not.
+    keys : mapping of int to str
+        The key of every value of the tape by its ``id``, whether drawn or not: a node's, or ``p0`` for the first parameter.
+    places : mapping of int to int or None
+        The block of every value that can be a node by its ``id``.
     """
 
     nodes: tuple[Node, ...]
@@ -197,6 +201,8 @@ class Graph:
     zeros: tuple[Zero, ...] = ()
     ways: tuple[str, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    keys: Mapping[int, str] = field(default_factory=dict)
+    places: Mapping[int, int | None] = field(default_factory=dict)
 
     def node(self, key: str) -> Node:
         return self.by_key[key]

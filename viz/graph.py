@@ -117,7 +117,7 @@ class _Builder:
         self.originals = {id(x): x._inputs[0] for x in self.ledger if not x.is_leaf}  # of what an input is the copy
         listed = {id(x) for x in (*self.ledger, *self.originals.values())}
         self.drawn = [x for x in tape.values if id(x) not in listed]
-        self.keys = {id(x): f"n{i}" for i, x in enumerate(self.drawn)}
+        self.keys = {id(x): f"n{i}" for i, x in enumerate(self.drawn)} | {id(x): f"p{i}" for i, x in enumerate(self.ledger)}
         self.places = {id(x): self.block_of(x) for x in self.drawn}
         self.runs = self._counted(runs)
         self.stand_ins = self._stand_ins()
@@ -218,6 +218,8 @@ class _Builder:
             runs=self.runs,
             ways=self.ways.names,
             verdicts=self.verdicts.all,
+            keys=self.keys,
+            places=self.places,
         )
 
     def node(self, x: Any) -> Node:

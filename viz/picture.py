@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import numpy as np
 from tinygrad_lstm._errors import DrawingError
 from tinygrad_lstm._gradients import Gradients
 from tinygrad_lstm._tensor import Tensor
+from tinygrad_lstm.viz.data import Graph
 from tinygrad_lstm.viz.dot import source
 from tinygrad_lstm.viz.graph import blocks_of, build
 from tinygrad_lstm.viz.levels import LEVELS, runs
 from tinygrad_lstm.viz.marks import verdicts
+from tinygrad_lstm.viz.player import page
 from tinygrad_lstm.viz.render import FORMATS, render, write
 from tinygrad_lstm.viz.style import THEMES
 from tinygrad_lstm.viz.svg import described
@@ -60,12 +63,14 @@ class Picture:
         The picture as DOT text.
     timeout : float
         The limit for Graphviz, in seconds.
+    page : callable
+        What makes the page that plays the picture.
     title, description : str
         What a screen reader says of the SVG.
     """
 
-    def __init__(self, dot: str, timeout: float = 60.0, title: str = "", description: str = "") -> None:
-        self.dot, self.timeout, self.title, self.description = dot, timeout, title, description
+    def __init__(self, dot: str, timeout: float, page: Callable[[], str], title: str = "", description: str = "") -> None:
+        self.dot, self.timeout, self.page, self.title, self.description = dot, timeout, page, title, description
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Write the picture to a file; its suffix is the format.
@@ -73,7 +78,7 @@ class Picture:
         Parameters
         ----------
         file : str or path
-            Ends in .svg, .png, .pdf or .dot.
+            Ends in .svg, .png, .pdf, .dot or .html.
 
         Raises
         ------
@@ -104,6 +109,8 @@ class Picture:
         return printable(f"; its DOT text is in {beside}")
 
     def _drawn(self, format: str) -> bytes:
+        if format == "html":
+            return self.page().encode()
         drawn = render(self.dot, format, self.timeout)
         return described(drawn.decode(), self.title, self.description).encode() if format == "svg" else drawn
 
@@ -141,7 +148,8 @@ def draw(
     loss : Tensor
         The value whose tape is drawn.
     file : str or path, optional
-        Where to write the picture: .svg, .png, .pdf or .dot.
+        Where to write the picture: .svg, .png, .pdf or .dot; or .html, one page without anything outside of it, in which a
+        browser plays forward and backward, step by step, with the numbers.
     gradients : Gradients, optional
         What ``gradients(loss)`` returned. Values and gradients then stand on the nodes, and what each branch sends back on
         its edge, so that the addition at a fork can be checked by eye. Of an array with more than two entries the sum
@@ -206,12 +214,16 @@ def draw(
     def arrange(dot: str) -> str:
         return render(dot, "plain", timeout).decode()
 
+    def svg_of(graph: Graph) -> str:
+        return render(source(graph, THEMES["light"], title, arrange, wrap), "svg", timeout).decode()
+
     with np.errstate(all="ignore"):  # sums that overflow are drawn as inf or nan
-        tape = loss.tape
+        tape, wired = loss.tape, parameters == "block"
         hidden = runs(blocks_of(tape), level, _several(expand), blocks)
         found = verdicts(comparison, tape)
-        graph = build(tape, gradients, hidden, path=_several(path), verdicts=found, wired=parameters == "block")
-        picture = Picture(source(graph, THEMES[theme], title, arrange, wrap), timeout, headline(graph, title), description(graph))
+        graph = build(tape, gradients, hidden, path=_several(path), verdicts=found, wired=wired)
+        play = partial(page, loss, gradients, partial(build, tape, runs=hidden, verdicts=found, wired=wired), svg_of, graph.ways, title, theme)
+        picture = Picture(source(graph, THEMES[theme], title, arrange, wrap), timeout, play, headline(graph, title), description(graph))
     if file is not None:
         picture.save(file)
     return picture

@@ -17,7 +17,7 @@ from tinygrad_lstm._errors import DrawingError
 
 __all__ = ["FORMATS", "command", "no_graphviz", "render", "write"]
 
-FORMATS = ("svg", "png", "pdf", "dot")
+FORMATS = ("svg", "png", "pdf", "dot", "html")
 STARTS = {"plain": b"graph", "svg": b"<svg", "png": b"\x89PNG\r\n", "pdf": b"%PDF-"}  # what is near the beginning of a file
 INSTALL = 'pip install "tinygrad-lstm[dot]", or install Graphviz (graphviz.org)'
 
@@ -37,7 +37,7 @@ def render(dot: str, format: str, timeout: float) -> bytes:
     dot : str
         The text.
     format : str
-        One of `FORMATS`, or "plain" for positions as text.
+        One of `FORMATS` except html, which is a page around an SVG; or "plain" for positions as text.
     timeout : float
         The limit for Graphviz, in seconds.
 
