@@ -141,7 +141,8 @@ def gate_activity(loss: Tensor, values: str | Sequence[str] = ("Γ_f", "Γ_u", "
     ax.set_xlim(min(v.blocks[0] for v in found) - 0.5, max(v.blocks[-1] for v in found) + 0.5)
     ax.set_ylim(tops[-1] + heights[-1], 0)
     ax.set_yticks(tops + heights / 2, [_label(f"{v.value}<t>") for v in found], parse_math=False)
-    bar = ax.figure.colorbar(image, ax=ax, pad=0.015)
+    figure: Any = ax.figure
+    bar = figure.colorbar(image, ax=ax, pad=0.015)
     batch = max(v.averaged for v in found)
     _dress(bar.ax, theme, "", "value" if batch == 1 else f"mean of the batch, N = {batch}")
     if not all(np.isfinite(v.entries).all() for v in found):
