@@ -9,7 +9,7 @@ from tinygrad_lstm import LSTM, by_hand, gradients
 from tinygrad_lstm.viz import plot
 
 YEARS, H, EPOCHS = 100, 3, 40
-year, spots = np.loadtxt(str(files("tinygrad_lstm.data") / "sunspots.csv"), delimiter=",", skiprows=1)[-YEARS - 1 :].T
+spots = np.loadtxt(str(files("tinygrad_lstm.data") / "sunspots.csv"), delimiter=",", skiprows=1, usecols=1)[-YEARS - 1 :]
 series = (2 * spots / spots.max() - 1)[:, np.newaxis, np.newaxis]
 x, targets = series[:-1], np.repeat(series[1:], H, axis=2)  # every unit is to say the next year's number
 

@@ -12,6 +12,7 @@ import numpy as np
 
 SVG = "{http://www.w3.org/2000/svg}"
 HREF = "{http://www.w3.org/1999/xlink}href"
+GROUPS = {"svg", "g", "a"}
 SHAPES = {"path", "polygon", "polyline", "ellipse"}
 UNSEEN = {"defs", "metadata", "title", "desc", "style", "clipPath"}
 TICK = re.compile(r"[xy]tick_\d+$")
@@ -77,7 +78,9 @@ def outline(tag, element):
     if tag in ("image", "rect"):
         x, y, w, h = number("x", "y", "width", "height")
         return np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]])
-    return None
+    if tag in GROUPS:
+        return None
+    raise ValueError(f"an element {tag}, whose outline is not known here")
 
 
 def transform(text):

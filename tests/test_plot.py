@@ -39,12 +39,12 @@ def rnn(T, start=None):
     return add_n(*errors).named("Error")
 
 
-def chain(start, T=3):
+def chain(start, name="s", T=3):
     """s<t> = s<t-1> squared: the derivative soon underflows, or overflows."""
-    s = Tensor(start, True, "s<0>")
+    s = Tensor(start, True, f"{name}<0>")
     for t in range(1, T + 1):
         with block(t):
-            s = (s * s).named("s")
+            s = (s * s).named(name)
     return s
 
 
@@ -310,7 +310,8 @@ def twice():
         (lambda: plot.gradient_flow(gradients(lstm_loss(2)), ax=pyplot), DrawingError, "expected one matplotlib Axes, got module"),
         (lambda: plot.gate_activity(gradients(lstm_loss(2))), DrawingError, "expected a Tensor, got Gradients"),
         (lambda: plot.gate_activity(rnn(2)), UnknownNameError, "no block has a value called 'Γ_f': expected h"),
-        (lambda: plot.gate_activity(Tensor(2.0) * 3), UnknownNameError, "name them in `with block(t):`"),
+        (lambda: plot.gate_activity(Tensor(2.0) * 3), UnknownNameError, "expected values named in `with block(t):`"),
+        (lambda: plot.gate_activity(chain(2.0, "a\nb"), "q"), UnknownNameError, "expected a␊b"),
         (lambda: plot.gate_activity(twice(), "y"), UnknownNameError, "2 values are called 'y<1>'"),
         (lambda: plot.gate_activity(far_apart(), "y"), ShapeError, "1,000,000 blocks"),
         (lambda: plot.gate_activity(other_sizes(), "y"), ShapeError, "got [2, 3] units in blocks 1 to 2"),

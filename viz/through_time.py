@@ -15,10 +15,12 @@ from tinygrad_lstm._gradients import Gradients
 from tinygrad_lstm._tape import Branch, Stage, Tape, canonical
 from tinygrad_lstm._tensor import Tensor
 from tinygrad_lstm.viz.graph import array
+from tinygrad_lstm.viz.text import printable
 
 __all__ = ["BlockValues", "Norms", "block_values", "gradient_norms"]
 
 LONGEST = 10**6  # blocks from the first to the last
+MOST = 30  # names in an error
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ def _split(name: str) -> tuple[str, int | None]:
 def _blocks(found: dict[str, dict[int, str]], value: str) -> dict[int, str]:
     """The name of a value in each block, in the order of the blocks."""
     if value not in found:
-        known = ", ".join(found) or "none; name them in `with block(t):`"
+        known = printable(", ".join(list(found)[:MOST])) or "values named in `with block(t):`"
         raise UnknownNameError(f"no block has a value called {value!r}", where="values", expected=known)
     return dict(sorted(found[value].items()))
 
