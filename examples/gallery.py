@@ -5,7 +5,7 @@ import runpy
 from pathlib import Path
 
 PICTURES = {
-    "lstm.svg": "unrolled_picture.py",
+    **dict.fromkeys(("lstm.svg", "lstm_dark.svg", "lstm_ways.svg", "lstm_audit.svg", "lstm_blocks.svg"), "unrolled_picture.py"),
     "gradient_flow.svg": "gradient_flow.py",
     "loss_curves.svg": "training.py",
     "gates.svg": "training.py",
