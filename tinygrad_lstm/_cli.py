@@ -107,7 +107,9 @@ def command_line() -> Parser:
     table.add_argument("--as-printed", metavar="E1", nargs="*", help=literally)
 
     picture = command("draw", run_draw, "draw the unrolled graph with its forks and gradients")
-    picture.add_argument("-o", metavar="FILE", dest="out", type=_picture, default=Path("lstm.svg"), help=".svg .png .pdf .dot (default: lstm.svg)")
+    picture.add_argument(
+        "-o", metavar="FILE", dest="out", type=_picture, default=Path("lstm.svg"), help=".svg .png .pdf .dot .html (default: lstm.svg)"
+    )
     picture.add_argument("--path", metavar="NAME", action="append", default=[], help="mark all ways from Error back to a value; may be repeated")
     picture.add_argument("--as-printed", action="store_true", help="mark what is wrong in the printed formulas read literally")
     picture.add_argument("--level", choices=LEVELS, default="stages", help="every stage, one block, or blocks only (default: stages)")
