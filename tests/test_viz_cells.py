@@ -11,6 +11,8 @@ from test_viz_picture import EMBEDDED, PROGRAM
 from tinygrad_lstm import DrawingError, Tensor, add_n, block, concatenate, gradients, linear, sigmoid, squared_error, tanh
 from tinygrad_lstm.viz import cells, draw
 from tinygrad_lstm.viz.dot import measures, source
+from tinygrad_lstm.viz.graph import build
+from tinygrad_lstm.viz.levels import with_parameters
 from tinygrad_lstm.viz.render import render
 from tinygrad_lstm.viz.style import THEMES
 
@@ -196,3 +198,27 @@ def test_it_is_drawn(make):
     svg = draw(loss, gradients=gradients(loss))._repr_svg_()
     assert "8 blocks like these" in svg
     assert len(re.findall(r'class="node"', svg)) > 30
+
+
+def readout_loss():
+    """Many to one: only what stands outside the blocks reads V and the target."""
+    rng = np.random.default_rng(0)
+    W, V, h = (Tensor(rng.normal(size=s), True, name) for s, name in (((2, 2), "W"), ((2, 3), "V"), ((1, 2), "h<0>")))
+    for t in (1, 2):
+        with block(t):
+            h = tanh(h @ W).named("h")
+    return squared_error(h @ V, np.zeros((1, 3)))
+
+
+def test_leaves_that_only_stages_outside_the_blocks_read(tmp_path):
+    loss = readout_loss()
+    draw(loss, tmp_path / "readout.svg", gradients=gradients(loss))
+    assert ">V<" in (tmp_path / "readout.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("with_gradients", [False, True])
+def test_parameters_in_their_blocks_reach_stages_without_names(with_gradients):
+    loss = readout_loss()
+    graph = with_parameters(build(loss.tape, gradients(loss) if with_gradients else None))
+    stages = {node.key: node for node in graph.nodes}
+    assert [stages[edge.target].op for edge in graph.edges if stages[edge.source].name == "W"] == ["matmul", "matmul"]

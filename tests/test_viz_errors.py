@@ -55,7 +55,8 @@ def test_a_file_that_cannot_be_written(anywhere, tmp_path, file, said):
         ("exit 0", "exit status 0"),
         ("exec sleep 30", "took too long"),
         ("sleep 30", "took too long"),
-        ("echo 'no picture at all'", "exit status 0, and no png"),
+        ("printf '\\211PNG\\r\\n half'", "no whole png"),
+        ("echo 'no picture at all'", "exit status 0, and no whole png"),
         ("echo 'dot: graph is too large for cairo-renderer bitmaps. Scaling by 0.5 to fit' >&2; echo small", "too large for a PNG"),
     ],
 )

@@ -158,3 +158,10 @@ def test_the_cause_may_stand_beside_the_verdict():
 def test_a_comparison_of_another_graph():
     with pytest.raises(DrawingError, match="this comparison is one of another graph"):
         draw(lstm_loss(2), comparison=Rows(("v", "right")))
+
+
+def test_more_ways_than_colours_are_refused():
+    loss = lstm_loss(2)
+    draw(loss, path=["W_f", "W_u", "W_c", "W_o"])
+    with pytest.raises(DrawingError, match="too many ways to tell apart: expected up to 4 values, got 5"):
+        draw(loss, path=["W_f", "W_u", "W_c", "W_o", "b_f"])

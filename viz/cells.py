@@ -159,6 +159,7 @@ class _Placer:
         for key in reversed(keys) if side < 0 else keys:
             ranks[key] = 1 + max((ranks.get(far, 0) for far, _ in neighbours[key]), default=0)
         boxes: dict[str, Box] = {}
+        below = self.template.height  # where a leaf stands that only stages outside the blocks read
         room = 2 * ZERO if side > 0 and any(self.graph.frame(zero.block) is None for zero in self.graph.zeros) else 0.0
         edge_of = 0.0 if side < 0 else self.frames[-1].right
         for rank in range(1, max(ranks.values(), default=0) + 1):
@@ -166,7 +167,7 @@ class _Placer:
             width = max(self.measures.nodes[key][0] for key in column)
             label = max((self.labels[edge.key] for key in column for _, edge in neighbours[key]), default=0.0)
             room += self.gap + label
-            wanted = {key: _mean(self._far_height(far, edge, boxes, side) for far, edge in neighbours[key]) for key in column}
+            wanted = {key: _mean((self._far_height(far, edge, boxes, side) for far, edge in neighbours[key]), below) for key in column}
             boxes |= self._stacked(column, edge_of + side * (room + width / 2), wanted)
             room += width
         return boxes
@@ -245,6 +246,6 @@ def _shifted(curve: Curve, x: float) -> Curve:
     return [(px + x, py) for px, py in curve]
 
 
-def _mean(values: Iterable[float]) -> float:
+def _mean(values: Iterable[float], otherwise: float) -> float:
     found = list(values)
-    return sum(found) / len(found)
+    return sum(found) / len(found) if found else otherwise

@@ -21,9 +21,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Reader:
-    """One use of a value: which stage reads it as which argument, in which block, and what this use sends back."""
+    """One use of a value: which stage reads it as which argument, in which block, and what this use sends back.
+
+    `node` is the key of what that stage computed.
+    """
 
     name: str
+    node: str
     argument: int
     block: int | None
     gradient: Any = None

@@ -193,7 +193,15 @@ class _Builder:
             return ()
         branches = self.gradients.branches(x) if self.gradients is not None else self.uses[id(x)]
         return tuple(
-            Reader(b.stage.name, b.argument, _plain(b.stage.block), array(b.gradient), self.verdicts.of_branch(self.name(x), b)) for b in branches
+            Reader(
+                b.stage.name,
+                self.keys[id(b.stage.output)],
+                b.argument,
+                _plain(b.stage.block),
+                array(b.gradient),
+                self.verdicts.of_branch(self.name(x), b),
+            )
+            for b in branches
         )
 
     def gradient(self, x: Any) -> Any:

@@ -62,13 +62,13 @@ def _range(blocks: Sequence[int]) -> str:
 
 def with_parameters(graph: Graph) -> Graph:
     """The graph with a node for each parameter in each block that reads it and is drawn."""
-    stages = {(node.name, node.block): node.key for node in graph.nodes}
+    drawn = {node.key for node in graph.nodes}
     nodes: dict[str, Node] = {}
     edges: list[Edge] = []
     for i, p in enumerate(graph.parameters):
         for share in () if p.is_input else p.shares:
-            if (target := stages.get((share.name, share.block))) is not None:
+            if share.node in drawn:
                 key = f"p{i}-{share.block}"
                 nodes[key] = Node(key, p.name, "", "parameter", share.block, p.value, ways=p.ways)  # one, though several stages may read it
-                edges.append(Edge(key, target, share.argument, len(p.shares) > 1, share.gradient, False, p.ways, share.verdict))
+                edges.append(Edge(key, share.node, share.argument, len(p.shares) > 1, share.gradient, False, p.ways, share.verdict))
     return replace(graph, nodes=(*graph.nodes, *nodes.values()), edges=(*graph.edges, *edges))

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinygrad_lstm._errors import DrawingError, UnknownNameError
-from tinygrad_lstm._gradients import Gradients
 from tinygrad_lstm._tape import Branch, Tape, canonical
 from tinygrad_lstm.viz.data import Verdict
 
 __all__ = ["NO_VERDICTS", "Verdicts", "Ways", "verdicts"]
+
+MOST = 4  # ways in one picture: a theme has so many colours for them
 
 UNASKED = ("not differentiated", "missing")  # constants, and what the derivation by hand does not give
 
@@ -32,12 +33,16 @@ class Ways:
     ------
     UnknownNameError
         If one is not on the tape, is not the only one of its name, or is a constant.
+    DrawingError
+        If there are more than four: that many colours can be told apart.
     """
 
     def __init__(self, tape: Tape, path: Sequence[Any]) -> None:
+        if len(path) > MOST:
+            raise DrawingError("too many ways to tell apart", where="draw(path=...)", expected=f"up to {MOST} values", got=len(path))
         ends = [_find(tape, key) for key in path]
         self.names = tuple(tape.label(x) for x in ends)
-        self._reached = [_computed_from(tape, x) for x in ends]
+        self._reached = [tape.reached(x) for x in ends]
 
     def through(self, x: Any) -> tuple[int, ...]:
         """The ways, by number, that go through a value."""
@@ -45,19 +50,10 @@ class Ways:
 
 
 def _find(tape: Tape, key: Any) -> Any:
-    differentiable = {x: None for x in tape.values if x.requires_grad}
     try:
-        return Gradients(tape, differentiable, {}).find(key)
+        return tape.find(key)
     except UnknownNameError as error:
         raise UnknownNameError(error.what, where="draw(path=...)", expected=error.expected, got=error.got, do=error.do) from None
-
-
-def _computed_from(tape: Tape, end: Any) -> set[int]:
-    reached = {id(end)}
-    for stage in tape.stages:
-        if any(id(x) in reached for x in stage.output._inputs):
-            reached.add(id(stage.output))
-    return reached
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ __all__ = ["FORMATS", "command", "no_graphviz", "render", "write"]
 
 FORMATS = ("svg", "png", "pdf", "dot", "html")
 STARTS = {"plain": b"graph", "svg": b"<svg", "png": b"\x89PNG\r\n", "pdf": b"%PDF-"}  # what is near the beginning of a file
+ENDS = {"plain": b"stop", "svg": b"</svg>", "png": b"IEND", "pdf": b"%%EOF"}  # .. and what is near its end, if it is whole
 INSTALL = 'pip install "tinygrad-lstm[dot]", or install Graphviz (graphviz.org)'
 
 # A process of its own: Graphviz inside this one could neither be stopped nor survive a crash.
@@ -59,8 +60,8 @@ def render(dot: str, format: str, timeout: float) -> bytes:
             expected="at most 32,767 pixels a side",
             do="draw fewer blocks (blocks=, level=), several rows of them (wrap=), or an SVG",
         )
-    if status != 0 or STARTS[format] not in drawn[:1024]:
-        reason = said.splitlines()[-1] if said else f"exit status {status}, and no {format}"
+    if status != 0 or STARTS[format] not in drawn[:1024] or ENDS[format] not in drawn[-64:]:
+        reason = said.splitlines()[-1] if said else f"exit status {status}, and no whole {format}"
         raise DrawingError("Graphviz failed", where=run[0], got=reason, do="check that Graphviz works, or save as .dot")
     return drawn
 

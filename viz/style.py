@@ -43,8 +43,8 @@ class Theme:
     because: str
 
     def way(self, i: int) -> str:
-        """The colour of a marked way; there are four, and then they come again."""
-        return str(getattr(self, f"way_{i % 4}"))
+        """The colour of a marked way; there are four."""
+        return str(getattr(self, f"way_{i}"))
 
 
 THEMES = {
