@@ -367,3 +367,18 @@ except DrawingError as error:
 def test_importing_it_does_not_import_matplotlib():
     code = "import sys; from tinygrad_lstm.viz import plot; print('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda loss: plot.gradient_flow(gradients(loss), 3), "no names of values"),
+        (lambda loss: plot.gate_activity(loss, 3), "no names of values"),
+        (lambda loss: plot.gate_activity(loss, "q"), "choose with values="),
+        (lambda loss: plot.loss_curves("123"), "a loss is a number"),
+    ],
+)
+def test_a_slip_in_an_argument_is_refused_in_one_line(call, says):
+    loss = LSTM(1, 2, rng=0).error(np.ones((2, 1, 1)), np.zeros((2, 1, 2)))
+    with pytest.raises(Error, match=says):
+        call(loss)

@@ -102,7 +102,7 @@ def command_line() -> Parser:
     demo = command("demo", run_demo, "forward, backward, three judges of every gradient, and the picture")
     demo.add_argument("--out", metavar="DIR", type=Path, default=Path("out"), help="the folder for the picture (default: out)")
 
-    table = command("compare", run_compare, "compare the tape's gradients with the derivation by hand, value by value")
+    table = command("compare", run_compare, "compare the tape's gradients with the derivation by hand; the exit status is 1 where one is wrong")
     literally = "read the printed formulas literally: the main one, or just these errata; all: each by itself, in one table"
     table.add_argument("--as-printed", metavar="E1", nargs="*", help=literally)
 

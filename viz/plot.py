@@ -201,6 +201,8 @@ def loss_curves(losses: Sequence[Any] | Mapping[str, Sequence[Any]], *, log: boo
 def _numbers(curve: Any, where: str, log: bool) -> np.ndarray:
     """A curve as an array."""
     try:
+        if isinstance(curve, str):
+            raise TypeError("text")  # whose characters may be digits
         numbers = np.array([float(loss) for loss in curve])
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError("a loss is a number", where=where, expected="a sequence of numbers", got=shortened(ascii(curve))) from error

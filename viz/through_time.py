@@ -162,7 +162,7 @@ def block_values(loss: Tensor, values: str | Sequence[str]) -> tuple[BlockValues
 
 
 def _names(values: str | Sequence[str]) -> list[str]:
-    names = [values] if isinstance(values, str) else list(values)
+    names = [values] if isinstance(values, str) else list(values) if isinstance(values, Sequence) else []
     if not names or not all(isinstance(name, str) for name in names):
         raise DrawingError("these are no names of values", where="values", expected='"c", or ("c", "a")', got=ascii(values))
     return [canonical(name).removesuffix("<t>") for name in names]
@@ -187,7 +187,7 @@ def _blocks(found: dict[str, dict[int, str]], value: str) -> dict[int, str]:
     """The name of a value in each block, in the order of the blocks."""
     if value not in found:
         known = printable(", ".join(list(found)[:MOST])) or "values named in `with block(t):`"
-        raise UnknownNameError(f"no block has a value called {value!r}", where="values", expected=known)
+        raise UnknownNameError(f"no block has a value called {value!r}", where="values", expected=known, do="choose with values=")
     return dict(sorted(found[value].items()))
 
 

@@ -82,7 +82,7 @@ function toldBackward(i, j) {
   const sender = values[branch.by].name;
   const numbers = [...inNumbers(branch.rule), " = "];
   const content = [
-    line("note", nameOf(branch.by), " sends back to ", nameOf(i), branches.length > 1 ? `, branch ${j + 1} of ${branches.length}` : ", which is read once"),
+    line("note", nameOf(branch.by), " sends back to ", nameOf(i), branches.length > 1 ? `, ${j + 1} of its ${branches.length} branches to arrive` : ", which is read once"),
     line("rule", nameOf(i, true), " = ", ...terms(i, j)),
     make("div", "numbers", ...numbers, shown(branch.gradient, branches.length > 1 ? "sent" : "gradient")),
   ];
