@@ -165,3 +165,11 @@ def test_more_ways_than_colours_are_refused():
     draw(loss, path=["W_f", "W_u", "W_c", "W_o"])
     with pytest.raises(DrawingError, match="too many ways to tell apart: expected up to 4 values, got 5"):
         draw(loss, path=["W_f", "W_u", "W_c", "W_o", "b_f"])
+
+
+def test_a_comparison_of_another_run_is_refused():
+    first, again = lstm_loss(2), lstm_loss(2)
+    report = compare(gradients(first), {"W_f": np.zeros_like(gradients(first)["W_f"])})
+    draw(first, comparison=report)
+    with pytest.raises(DrawingError, match="one of another graph"):
+        draw(again, comparison=report)

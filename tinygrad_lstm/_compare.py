@@ -13,6 +13,7 @@ from tinygrad_lstm._diagnose import Diagnosis, diagnose
 from tinygrad_lstm._errors import DataError, DtypeError
 from tinygrad_lstm._locate import locate
 from tinygrad_lstm._rounding import check_tolerance
+from tinygrad_lstm._tape import Tape
 from tinygrad_lstm._tensor import Tensor
 from tinygrad_lstm._verdict import Entry, Judge, Row, entries
 
@@ -30,11 +31,14 @@ class Comparison:
     rows : tuple of Row
         In the order in which backward runs: from the root to the parameters, the branches of a value before their sum.
         What is ``missing`` comes last.
+    tape : Tape or None
+        The tape that was compared with.
     """
 
     root: str
     rows: tuple[Row, ...]
     _diagnose: Callable[[], tuple[Diagnosis, ...]] = field(default=tuple, repr=False, compare=False)
+    tape: Tape | None = field(default=None, repr=False, compare=False)
 
     @property
     def ok(self) -> bool:
@@ -132,10 +136,10 @@ def compare(gradients: Gradients, hand: Mapping[Any, Any], rtol: float | None = 
     tape, judge = gradients.tape, Judge(gradients, rtol)
     found = entries(judge, hand)
     if all(entry.row.ok for entry in found):
-        return Comparison(tape.label(tape.root), tuple(entry.row for entry in found) + _missing(gradients, found))
+        return Comparison(tape.label(tape.root), tuple(entry.row for entry in found) + _missing(gradients, found), tape=tape)
     chain = locate(judge, found)
     rows = tuple(entry.row for entry in found)
-    return Comparison(tape.label(tape.root), rows + _missing(gradients, found), lambda: diagnose(judge, chain, found))
+    return Comparison(tape.label(tape.root), rows + _missing(gradients, found), lambda: diagnose(judge, chain, found), tape)
 
 
 def assert_gradients_match(found: Any, hand: Mapping[Any, Any], rtol: float | None = None) -> None:

@@ -7,7 +7,7 @@ import html as markup
 from tinygrad_lstm.viz.data import Edge, Graph, Node, Zero
 from tinygrad_lstm.viz.style import SHAPES, Theme, kind
 from tinygrad_lstm.viz.tables import inked
-from tinygrad_lstm.viz.text import Line, contribution, edge_tooltip, lines, tooltip, zero_tooltip
+from tinygrad_lstm.viz.text import Line, contribution, edge_tooltip, is_first_wrong, lines, tooltip, zero_tooltip
 
 __all__ = ["edge_ink", "escaped", "node_ink", "zero_ink"]
 
@@ -57,8 +57,8 @@ def edge_ink(edge: Edge, graph: Graph, theme: Theme) -> Attributes:
         drawn |= {"color": theme.fork, "penwidth": "1.6", "label": contribution(edge)}
     if edge.through:
         drawn["style"] = "dashed"
-    if edge.verdict and edge.verdict.kind == "first":
-        drawn["penwidth"] = "4"
+    if is_first_wrong(edge):
+        drawn |= {"color": theme.fork if edge.fork else theme.wrong, "penwidth": "4", "label": contribution(edge)}
     if graph.ways and edge.ways:  # ways side by side, one colour each
         drawn |= {"color": ":".join(theme.way(i) for i in edge.ways), "penwidth": "2.8"}
     elif graph.ways:

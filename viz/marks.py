@@ -90,18 +90,19 @@ def verdicts(comparison: Any, tape: Tape) -> Verdicts:
     Raises
     ------
     DrawingError
-        If no row has a name of the tape: the comparison is one of another graph.
+        If the comparison is one of another graph: of another run, or with no name of this tape.
     """
     if comparison is None:
         return NO_VERDICTS
     rows = [row for row in comparison.rows if row.verdict not in UNASKED]
     known = {canonical(name) for name in (*tape.names, *(tape.label(x) for x in tape.leaves))}
     found = {canonical(row.name): verdict for row, verdict in zip(rows, _kinds(rows), strict=True)}
-    if not any(_quantity(name) in known for name in found):
+    compared = getattr(comparison, "tape", None)
+    if not any(_quantity(name) in known for name in found) or (compared is not None and compared.root is not tape.root):
         raise DrawingError(
             "this comparison is one of another graph",
             where="draw(comparison=...)",
-            expected=f"names of the tape of {tape.label(tape.root)}",
+            expected=f"compare(gradients(loss), ...) of this very {tape.label(tape.root)}",
             got=", ".join(list(found)[:3]),
         )
     return Verdicts(found)

@@ -50,7 +50,10 @@ OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {  # which values each o
     "parameters": (lambda s: isinstance(s, str) and s in ("once", "block"), "once or block"),
     "path": (lambda p: all(isinstance(x, (str, Tensor)) for x in _several(p)), "a name or a Tensor, or several"),
     "comparison": (lambda c: c is None or hasattr(c, "rows"), "what compare(...) returned, or None"),
-    "timeout": (lambda s: isinstance(s, (int, float)) and 0 < s <= LONGEST, f"a number of seconds above 0, up to {LONGEST:,.0f}"),
+    "timeout": (
+        lambda s: type(s) is not bool and isinstance(s, (int, float)) and 0 < s <= LONGEST,
+        f"a number of seconds above 0, up to {LONGEST:,.0f}",
+    ),
 }
 
 

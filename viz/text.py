@@ -87,9 +87,13 @@ def verdict_line(verdict: Verdict) -> Line:
     return Line(shortened(f"{SIGNS[verdict.kind]} {said}"), "right" if verdict.kind == "right" else "wrong", 10, verdict.kind == "first")
 
 
+def is_first_wrong(edge: Edge) -> bool:
+    return edge.verdict is not None and edge.verdict.kind == "first"
+
+
 def contribution(edge: Edge) -> str:
-    """What is written on an edge: what a branch of a fork sends back, and the sign of its verdict."""
-    if not edge.fork:
+    """What is written on an edge: what a branch of a fork sends back, and the sign of its verdict; that of a first wrong one on any edge."""
+    if not edge.fork and not is_first_wrong(edge):
         return ""
     sent = [] if edge.gradient is None else [summary(edge.gradient)]
     said = [] if edge.verdict is None else [SIGNS[edge.verdict.kind] + " first wrong" * (edge.verdict.kind == "first")]
