@@ -121,20 +121,21 @@ class Derivation:
         self._symbols: dict[int, Symbol] = {}
         root, start = tape.root, seed(tape.root, gradient)
         first = number(1) if gradient is None else Leaf(start, "gradient")
+        if through is None:
+            self._walk(root, self._line(root, (), first, start), tape.reached(*wanted), "")
+            return
+        above = {id(through), *map(id, Tape(through).values)}
         for x in wanted:
-            if through is not None and id(through) not in tape.reached(x):
+            if id(x) not in above:
                 raise UnknownNameError(
                     "no path leads through this value",
                     where=f"explain, from {tape.label(root)} to {tape.label(x)}",
                     expected=f"a value that is computed from {tape.label(x)}",
                     got=tape.label(through),
                 )
-        below = _reached(tape, [through] if through is not None else wanted)
-        self._walk(root, self._line(root, (), first, start), below, "")
-        if through is not None:
-            above = {id(through), *map(id, Tape(through).values)}
-            between = {key: x for key, x in _reached(tape, wanted).items() if key in above}
-            self._walk(through, self._gradients[id(through)], between, self._names[id(through)] or "")
+        self._walk(root, self._line(root, (), first, start), tape.reached(through), "")
+        between = {key: x for key, x in tape.reached(*wanted).items() if key in above}
+        self._walk(through, self._gradients[id(through)], between, self._names[id(through)] or "")
 
     @property
     def last(self) -> int:
@@ -194,10 +195,6 @@ class Derivation:
         if id(x) not in self._symbols:
             self._symbols[id(x)] = Symbol(Leaf(x._kept(), self._names[id(x)]))
         return self._symbols[id(x)]
-
-
-def _reached(tape: Tape, values: Collection[Any]) -> dict[int, Any]:
-    return {key: x for value in values for key, x in tape.reached(value).items()}
 
 
 def _names(tape: Tape) -> dict[int, str | None]:

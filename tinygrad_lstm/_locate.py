@@ -12,7 +12,6 @@ import numpy as np
 from tinygrad_lstm._backward import Gradients
 from tinygrad_lstm._gradients import Part
 from tinygrad_lstm._hooks import conjugate
-from tinygrad_lstm._operation import past_selection
 from tinygrad_lstm._recorder import recorder, recording
 from tinygrad_lstm._rounding import plain
 from tinygrad_lstm._tape import Branch
@@ -106,12 +105,7 @@ class Chain:
         """What the stage of a branch sends back when `g` arrives at its output."""
         node, i = branch.stage.output, branch.argument
         op, values, params, g = node._op, node._values, node._params, conjugate(np.asarray(g, node.dtype))
-        if op.variadic:
-            found = op.rules[0](g, node._array, values, i, **params)
-        elif self.selecting and op.elementwise:
-            found = past_selection(op.rules[i], values[i], g, node._array, values, params)
-        else:
-            found = op.rules[i](g, node._array, *values, **params)
+        found = op.send(i, g, node._array, values, params, guarded=self.selecting)
         dtype = values[i].dtype
         found = conjugate(np.asarray(plain(found)))
         return np.asarray(found.real if found.dtype.kind == "c" and dtype.kind != "c" else found, dtype)

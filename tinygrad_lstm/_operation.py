@@ -86,6 +86,14 @@ class Operation:
         self.rules = (*rules[:i], function, *rules[i + 1 :])
         return function
 
+    def send(self, argument: int, g: Any, output: Any, inputs: Any, params: dict[str, Any], guarded: bool = False) -> Any:
+        """What the rule of an argument returns; if `guarded`, see :func:`past_selection`. The walk backward has this in line, for speed."""
+        if self.variadic:
+            return self.rules[0](g, output, inputs, argument, **params)
+        if guarded and self.elementwise:
+            return past_selection(self.rules[argument], inputs[argument], g, output, inputs, params)
+        return self.rules[argument](g, output, *inputs, **params)
+
     def missing(self) -> tuple[Callable[..., Any], ...]:
         """What stands in for the rules until they are declared: it says so when it is needed."""
         return tuple(_missing(f"{self.name}_{argument}") for argument in self.arguments or ("i",))

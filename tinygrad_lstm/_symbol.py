@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_lstm._errors import Error
 from tinygrad_lstm._expression import Apply, Expression, Leaf, apply, leaves, number
 from tinygrad_lstm._node import SCALARS, Node
-from tinygrad_lstm._operation import Operation, past_selection
+from tinygrad_lstm._operation import Operation
 from tinygrad_lstm._ops.complex import real
 from tinygrad_lstm._ops.elementwise import finite
 from tinygrad_lstm._recorder import block, recording
@@ -72,12 +72,9 @@ def sent(node: Any, argument: int, g: Symbol, symbols: Callable[[Any], Any], gua
     output, params = symbols(node), node._params
     try:
         with recording(True), block(None):
-            if op.variadic:
-                result = op.rules[0](g, output, inputs, argument, **params)
-            else:
-                result = op.rules[argument](g, output, *inputs, **params)
-                if guard and op.elementwise and not finite(result):
-                    result = past_selection(op.rules[argument], inputs[argument], g, output, inputs, params)
+            result = op.send(argument, g, output, inputs, params)
+            if guard and op.elementwise and not finite(result):
+                result = op.send(argument, g, output, inputs, params, guarded=True)
             if result.dtype.kind == "c" and x.dtype.kind != "c":
                 result = real(result)  # the imaginary part of a real value cannot change
         formula, array = result.expression, result._array
@@ -95,8 +92,7 @@ def _opaque(node: Any, argument: int, g: Symbol, inputs: tuple[Any, ...], output
     rule = op.rules[0 if op.variadic else argument]
 
     def forward(g: Any, y: Any, *inputs: Any) -> Any:
-        given = (inputs, argument) if op.variadic else inputs
-        result = rule(g, y, *given, **node._params)
+        result = op.send(argument, g, y, inputs, node._params)
         return np.asarray(result.real if result.dtype.kind == "c" and x.dtype.kind != "c" else result)
 
     array = forward(g._array, output._array, *node._values)

@@ -221,9 +221,9 @@ class Tape:
             )
         return key
 
-    def reached(self, value: Any) -> dict[int, Any]:
-        """What `value` reaches the root through: itself and the values computed from it, by ``id``, in the order of the tape."""
-        found = {id(value): value}
+    def reached(self, *values: Any) -> dict[int, Any]:
+        """What `values` reach the root through: themselves and what was computed from them, by ``id``, in the order of the tape."""
+        found = {id(x): x for x in values}
         for stage in self.stages:
             if any(id(x) in found for x in stage.output._inputs):
                 found[id(stage.output)] = stage.output
