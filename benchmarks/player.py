@@ -1,4 +1,5 @@
-"""How long a step of the page takes in a browser: ``python benchmarks/player.py [--steps 20] [--units 4]``."""
+"""How long a step of the page takes in a browser: ``python benchmarks/player.py [--steps 20]
+[--units 4]``."""
 
 import argparse
 import statistics
@@ -34,19 +35,28 @@ def main() -> None:
     if not program():
         sys.exit("there is no Chromium on this machine")
     rng = np.random.default_rng(0)
-    x, targets = rng.normal(size=(given.steps, 1, 3)), rng.normal(size=(given.steps, 1, given.units))
+    x, targets = (
+        rng.normal(size=(given.steps, 1, 3)),
+        rng.normal(size=(given.steps, 1, given.units)),
+    )
     loss = LSTM(3, given.units, rng=0).error(x, targets)
     with tempfile.TemporaryDirectory() as folder:
         page, start = Path(folder) / "player.html", time.perf_counter()
         draw(loss, page, blocks=None)
-        print(f"T = {given.steps}: written in {time.perf_counter() - start:.2f} s, {page.stat().st_size / 1e6:.1f} MB")
+        print(
+            f"T = {given.steps}: written in {time.perf_counter() - start:.2f} s, "
+            f"{page.stat().st_size / 1e6:.1f} MB"
+        )
         browser = Browser()
         try:
             browser.open(page)
             work, frames = browser.run(SCRIPT)
         finally:
             browser.close()
-    print(f"one of {len(work):,} steps: median {statistics.median(work):.1f} ms, 95 % below {np.percentile(work, 95):.1f} ms")
+    print(
+        f"one of {len(work):,} steps: median {statistics.median(work):.1f} ms, 95 % below "
+        f"{np.percentile(work, 95):.1f} ms"
+    )
     print(f"from one frame to the next: median {statistics.median(frames):.1f} ms")
 
 

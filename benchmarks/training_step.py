@@ -1,11 +1,14 @@
-"""Time one training step of the plain LSTM (forward, backward, all gradients; float32) beside other libraries.
+"""Time one training step of the plain LSTM (forward, backward, all gradients; float32) beside other
+libraries.
 
     pip install -e . torch==2.13.0 autograd mygrad      # whichever you want to compare with
-    python benchmarks/training_step.py                  # one thread, then all; --quick for fewer rounds
+    python benchmarks/training_step.py                  # one thread, then all; --quick for fewer
+    rounds
 
-Every library runs the same plain forward code in a process of its own. The processes take turns, a burst of steps
-each, so that all of them meet the same noise; a ratio is taken within each round, and its median over the rounds is
-printed (below 1: tinygrad-lstm is faster). Before it is timed, each library's gradient is held against ours.
+Every library runs the same plain forward code in a process of its own. The processes take turns, a
+burst of steps each, so that all of them meet the same noise; a ratio is taken within each round,
+and its median over the rounds is printed (below 1: tinygrad-lstm is faster). Before it is timed,
+each library's gradient is held against ours.
 """
 
 from __future__ import annotations
@@ -19,9 +22,24 @@ import subprocess
 import sys
 import time
 
-SIZES = {(3, 1, 3, 4): 60, (50, 16, 16, 32): 10, (100, 64, 64, 128): 3, (100, 64, 256, 512): 1}  # (T, N, D, H): steps a burst
-LIMITS = {(3, 1, 3, 4): 0.5, (50, 16, 16, 32): 0.7, (100, 64, 64, 128): 1.0, (100, 64, 256, 512): 1.05}  # to PyTorch, one thread
-LIBRARIES = {"tinygrad_lstm": "tinygrad-lstm", "torch": "PyTorch", "autograd": "HIPS/autograd", "mygrad": "MyGrad"}
+SIZES = {
+    (3, 1, 3, 4): 60,
+    (50, 16, 16, 32): 10,
+    (100, 64, 64, 128): 3,
+    (100, 64, 256, 512): 1,
+}  # (T, N, D, H): steps a burst
+LIMITS = {
+    (3, 1, 3, 4): 0.5,
+    (50, 16, 16, 32): 0.7,
+    (100, 64, 64, 128): 1.0,
+    (100, 64, 256, 512): 1.05,
+}  # to PyTorch, one thread
+LIBRARIES = {
+    "tinygrad_lstm": "tinygrad-lstm",
+    "torch": "PyTorch",
+    "autograd": "HIPS/autograd",
+    "mygrad": "MyGrad",
+}
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 GATES = "fuco"
 
@@ -33,8 +51,14 @@ def data(size):
     T, N, D, H = size
     rng = np.random.default_rng(0)
     reach = H**-0.5  # the usual initial weights; larger ones drive the gates into denormal numbers
-    p = {f"W_{g}": rng.uniform(-reach, reach, (H, H + D)) for g in GATES} | {f"b_{g}": rng.uniform(-reach, reach, H) for g in GATES}
-    return {k: v.astype("f4") for k, v in p.items()}, rng.normal(size=(T, N, D)).astype("f4"), rng.normal(size=(T, N, H)).astype("f4")
+    p = {f"W_{g}": rng.uniform(-reach, reach, (H, H + D)) for g in GATES} | {
+        f"b_{g}": rng.uniform(-reach, reach, H) for g in GATES
+    }
+    return (
+        {k: v.astype("f4") for k, v in p.items()},
+        rng.normal(size=(T, N, D)).astype("f4"),
+        rng.normal(size=(T, N, H)).astype("f4"),
+    )
 
 
 def plain_error(p, x, targets, zeros, concatenate, sigmoid, tanh):
@@ -52,8 +76,9 @@ def plain_error(p, x, targets, zeros, concatenate, sigmoid, tanh):
 
 
 def tinygrad_lstm_step(size):
-    from tinygrad_lstm import LSTM
+    from tinygrad_lstm import LSTM, keep_freed_memory
 
+    keep_freed_memory()
     p, x, targets = data(size)
     lstm = LSTM.from_arrays(p)
 
@@ -71,12 +96,18 @@ def torch_step(size):
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
     p, x, targets = data(size)
     p = {k: torch.from_numpy(v).requires_grad_() for k, v in p.items()}
-    x, targets, zeros = torch.from_numpy(x), torch.from_numpy(targets), torch.zeros(targets.shape[1:])
+    x, targets, zeros = (
+        torch.from_numpy(x),
+        torch.from_numpy(targets),
+        torch.zeros(targets.shape[1:]),
+    )
 
     def step():
         for v in p.values():
             v.grad = None
-        plain_error(p, x, targets, zeros, lambda v: torch.cat(v, -1), torch.sigmoid, torch.tanh).backward()
+        plain_error(
+            p, x, targets, zeros, lambda v: torch.cat(v, -1), torch.sigmoid, torch.tanh
+        ).backward()
         return p["W_f"].grad.numpy()
 
     return step
@@ -92,7 +123,11 @@ def autograd_step(size):
     def sigmoid(v):
         return 1 / (1 + anp.exp(-v))
 
-    slope = grad(lambda p: plain_error(p, x, targets, zeros, lambda v: anp.concatenate(v, -1), sigmoid, anp.tanh))
+    slope = grad(
+        lambda p: plain_error(
+            p, x, targets, zeros, lambda v: anp.concatenate(v, -1), sigmoid, anp.tanh
+        )
+    )
     return lambda: slope(p)["W_f"]
 
 
@@ -107,7 +142,9 @@ def mygrad_step(size):
     def step():
         for v in p.values():
             v.null_grad()
-        plain_error(p, x, targets, zeros, lambda v: mg.concatenate(v, -1), sigmoid, mg.tanh).backward()
+        plain_error(
+            p, x, targets, zeros, lambda v: mg.concatenate(v, -1), sigmoid, mg.tanh
+        ).backward()
         return p["W_f"].grad
 
     return step
@@ -152,8 +189,19 @@ class Worker:
 
 
 def compare(threads, rounds, libraries):
-    print(f"\n{threads} thread{'s' * (threads > 1)}: milliseconds a step, and in brackets the ratio of tinygrad-lstm to the library")
-    print("".join([f"{'(T, N, D, H)':22}", *(f"{LIBRARIES[k]:>24}" for k in libraries), f"{'limit (PyTorch)':>18}"]))
+    print(
+        f"\n{threads} thread{'s' * (threads > 1)}: milliseconds a step, and in brackets the "
+        "ratio of tinygrad-lstm to the library"
+    )
+    print(
+        "".join(
+            [
+                f"{'(T, N, D, H)':22}",
+                *(f"{LIBRARIES[k]:>24}" for k in libraries),
+                f"{'limit (PyTorch)':>18}",
+            ]
+        )
+    )
     within = True
     workers = {k: Worker(k, threads) for k in libraries}
     for size in SIZES:
@@ -163,10 +211,22 @@ def compare(threads, rounds, libraries):
             sys.exit(f"the gradients of {', '.join(wrong)} differ from ours at {size}: {checks}")
         times = [{k: w.ask(size) for k, w in workers.items()} for _ in range(rounds + 1)][1:]
         ratio = {k: statistics.median(t["tinygrad_lstm"] / t[k] for t in times) for k in libraries}
-        cells = [f"{statistics.median(t[k] for t in times) * 1e3:.3f} ({ratio[k]:.2f})" for k in libraries]
+        cells = [
+            f"{statistics.median(t[k] for t in times) * 1e3:.3f} ({ratio[k]:.2f})"
+            for k in libraries
+        ]
         limit = LIMITS[size] if threads == 1 and "torch" in libraries else None
         within &= limit is None or ratio["torch"] < limit
-        print("".join([f"{size!s:22}", *(f"{c:>24}" for c in cells), f"{f'< {limit}' if limit else '':>18}"]), flush=True)
+        print(
+            "".join(
+                [
+                    f"{size!s:22}",
+                    *(f"{c:>24}" for c in cells),
+                    f"{f'< {limit}' if limit else '':>18}",
+                ]
+            ),
+            flush=True,
+        )
     for w in workers.values():
         w.process.stdin.close()
         w.process.wait()
@@ -174,7 +234,9 @@ def compare(threads, rounds, libraries):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--quick", action="store_true", help="three rounds, one thread")
     parser.add_argument("--child", choices=LIBRARIES, help=argparse.SUPPRESS)

@@ -1,8 +1,18 @@
-"""Backpropagation through a small network by hand, with two mistakes in it: compare finds them, one after the other."""
+"""Backpropagation through a small network by hand, with two mistakes in it: compare finds them, one
+after the other."""
 
 import numpy as np
 
-from tinygrad_lstm import Tensor, assert_gradients_match, compare, gradients, linear, sigmoid, squared_error, tanh
+from tinygrad_lstm import (
+    Tensor,
+    assert_gradients_match,
+    compare,
+    gradients,
+    linear,
+    sigmoid,
+    squared_error,
+    tanh,
+)
 
 rng = np.random.default_rng(0)
 x, target = rng.normal(size=(4, 3)), rng.normal(size=(4, 2))

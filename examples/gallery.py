@@ -1,11 +1,15 @@
-"""Every picture of README, each made by the example that is named beside it. To make them again: cd examples; python gallery.py"""
+"""Every picture of README, each made by the example that is named beside it. To make them again: cd
+examples; python gallery.py"""
 
 import os
 import runpy
 from pathlib import Path
 
 PICTURES = {
-    **dict.fromkeys(("lstm.svg", "lstm_dark.svg", "lstm_ways.svg", "lstm_audit.svg", "lstm_blocks.svg"), "unrolled_picture.py"),
+    **dict.fromkeys(
+        ("lstm.svg", "lstm_dark.svg", "lstm_ways.svg", "lstm_audit.svg", "lstm_blocks.svg"),
+        "unrolled_picture.py",
+    ),
     "gradient_flow.svg": "gradient_flow.py",
     "loss_curves.svg": "training.py",
     "gates.svg": "training.py",
@@ -13,10 +17,17 @@ PICTURES = {
 
 
 def main():
-    os.environ |= {"MPLBACKEND": "agg", "SOURCE_DATE_EPOCH": "0"}  # no window, and no date in the files
+    os.environ |= {
+        "MPLBACKEND": "agg",
+        "SOURCE_DATE_EPOCH": "0",
+    }  # no window, and no date in the files
     import matplotlib  # which reads the environment
 
-    matplotlib.rcParams |= {"svg.hashsalt": "tinygrad-lstm", "svg.fonttype": "none", "path.simplify": False}  # the same file each time; text as text
+    matplotlib.rcParams |= {
+        "svg.hashsalt": "tinygrad-lstm",
+        "svg.fonttype": "none",
+        "path.simplify": False,
+    }  # the same file each time; text as text
     for script in dict.fromkeys(PICTURES.values()):
         runpy.run_path(str(Path(__file__).resolve().with_name(script)))
 

@@ -1,4 +1,5 @@
-"""Why the cell carries a gradient over 60 blocks: what each branch sends back, and what one way alone would bring."""
+"""Why the cell carries a gradient over 60 blocks: what each branch sends back, and what one way
+alone would bring."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +14,8 @@ lstm = LSTM(input_size=D, hidden_size=H, rng=2, forget_bias=3)  # gates that for
 
 
 def error(cut=""):
-    """The Error of the last block. `cut` is the value that a block reads as a constant: no gradient goes back through it."""
+    """The Error of the last block. `cut` is the value that a block reads as a constant: no gradient
+    goes back through it."""
     a, c = (Tensor(np.zeros((N, H)), requires_grad=True, name=name) for name in ("a<0>", "c<0>"))
     for t in range(1, T + 1):
         with block(t):
@@ -23,7 +25,11 @@ def error(cut=""):
 
 
 g = gradients(error())
-ways = {"both ways": g, "keep<t+1> alone": gradients(error(cut="a")), "tanh_c<t>, z<t+1> alone": gradients(error(cut="c"))}
+ways = {
+    "both ways": g,
+    "keep<t+1> alone": gradients(error(cut="a")),
+    "tanh_c<t>, z<t+1> alone": gradients(error(cut="c")),
+}
 
 places = {"left": 0.105, "right": 0.99, "bottom": 0.125, "top": 0.925, "wspace": 0.27}
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.3, 4), gridspec_kw=places)
@@ -33,4 +39,7 @@ figure.savefig("gradient_flow.svg")
 
 for way, found in ways.items():
     (c,) = plot.gradient_norms(found, "c")
-    print(f"{way}: from block {T} to block 1 the norm is multiplied by {(c.total[c.blocks == 1] / c.total[-1])[0]:.1e}")
+    print(
+        f"{way}: from block {T} to block 1 the norm is multiplied by "
+        f"{(c.total[c.blocks == 1] / c.total[-1])[0]:.1e}"
+    )

@@ -13,7 +13,9 @@ loss = LSTM(input_size=D, hidden_size=H, rng=0).error(x, targets)
 
 whole = explain(loss)
 by_W_f = explain(loss, "W_f")
-error = max(np.max(np.abs(value - gradients(loss)[name])) for name, value in whole.evaluate().items())
+error = max(
+    np.max(np.abs(value - gradients(loss)[name])) for name, value in whole.evaluate().items()
+)
 assert error < 1e-12, error  # what stands below is not only written, it was computed
 
 page = f"""# Backpropagation through an LSTM, written by its tape
@@ -64,4 +66,7 @@ W_f has {paths(loss, "W_f").count} ways to Error. These lead through c<2>, and a
 {explain(loss, "W_f", through="c<2>").steps.markdown()}
 """
 Path("lstm_derivation.md").write_text(page, encoding="utf-8")
-print(f"{len(whole.steps)} lines, {paths(loss, 'W_f').count} paths from Error to W_f: lstm_derivation.md")
+print(
+    f"{len(whole.steps)} lines, {paths(loss, 'W_f').count} paths from Error to W_f: "
+    "lstm_derivation.md"
+)

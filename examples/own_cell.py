@@ -1,4 +1,5 @@
-"""A recurrent cell of your own: plain forward code, and the gradient of every branch in every time step."""
+"""A recurrent cell of your own: plain forward code, and the gradient of every branch in every time
+step."""
 
 import numpy as np
 

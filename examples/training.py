@@ -1,4 +1,5 @@
-"""Gradient descent on the yearly sunspot numbers: the loss of every epoch, and what the gates do after training."""
+"""Gradient descent on the yearly sunspot numbers: the loss of every epoch, and what the gates do
+after training."""
 
 from importlib.resources import files
 
@@ -9,9 +10,14 @@ from tinygrad_lstm import LSTM, by_hand, gradients
 from tinygrad_lstm.viz import plot
 
 YEARS, H, EPOCHS = 100, 3, 40
-spots = np.loadtxt(str(files("tinygrad_lstm.data") / "sunspots.csv"), delimiter=",", skiprows=1, usecols=1)[-YEARS - 1 :]
+spots = np.loadtxt(
+    str(files("tinygrad_lstm.data") / "sunspots.csv"), delimiter=",", skiprows=1, usecols=1
+)[-YEARS - 1 :]
 series = (2 * spots / spots.max() - 1)[:, np.newaxis, np.newaxis]
-x, targets = series[:-1], np.repeat(series[1:], H, axis=2)  # every unit is to say the next year's number
+x, targets = (
+    series[:-1],
+    np.repeat(series[1:], H, axis=2),
+)  # every unit is to say the next year's number
 
 losses = {}
 for rate in (0.003, 0.03):
@@ -27,7 +33,9 @@ ax = plot.loss_curves(losses, log=True)
 ax.set_title("Error of every epoch")
 ax.figure.savefig("loss_curves.svg")
 
-figure, (above, below) = plt.subplots(2, sharex=True, figsize=(8.3, 4.6), layout="constrained", height_ratios=[1, 3])
+figure, (above, below) = plt.subplots(
+    2, sharex=True, figsize=(8.3, 4.6), layout="constrained", height_ratios=[1, 3]
+)
 above.plot(range(1, YEARS + 1), spots[:-1], color="#0a4f9e")
 above.set(ylabel="sunspots", title=f"The gates over {YEARS} years, {H} units each")
 plot.gate_activity(loss, ax=below)

@@ -1,4 +1,5 @@
-"""The unrolled graph of an LSTM: every stage, every fork, what each branch sends back; then ways, an audit, and levels."""
+"""The unrolled graph of an LSTM: every stage, every fork, what each branch sends back; then ways,
+an audit, and levels."""
 
 import numpy as np
 
@@ -18,7 +19,14 @@ def lstm_of(steps, inputs, units):
 _, _, _, loss = lstm_of(3, inputs=3, units=4)
 g = gradients(loss)
 draw(loss, "lstm.svg", gradients=g, wrap=1, title="LSTM, three blocks, backpropagation of Error")
-draw(loss, "lstm_dark.svg", gradients=g, wrap=1, title="LSTM, three blocks, backpropagation of Error", theme="dark")
+draw(
+    loss,
+    "lstm_dark.svg",
+    gradients=g,
+    wrap=1,
+    title="LSTM, three blocks, backpropagation of Error",
+    theme="dark",
+)
 print(f"{len(loss.tape)} stages, {len(loss.tape.forks)} forks: lstm.svg")
 
 # All ways on which Error comes back to W_f, and what the printed formulas get wrong.
@@ -26,8 +34,22 @@ lstm, x, targets, loss = lstm_of(2, inputs=1, units=1)
 g = gradients(loss)
 draw(loss, "lstm_ways.svg", path="W_f", wrap=1, title="Every way from Error back to W_f")
 report = compare(g, by_hand.lstm(lstm, x, targets, as_printed=True))
-draw(loss, "lstm_audit.svg", gradients=g, comparison=report, wrap=1, title="The formulas as printed, beside the tape")
+draw(
+    loss,
+    "lstm_audit.svg",
+    gradients=g,
+    comparison=report,
+    wrap=1,
+    title="The formulas as printed, beside the tape",
+)
 
 # Five hundred blocks: folded to what one hands to the next, and the second in full.
 _, _, _, loss = lstm_of(500, inputs=1, units=1)
-draw(loss, "lstm_blocks.svg", level="blocks", expand=2, blocks=1, title="LSTM, 500 blocks, the second in full")
+draw(
+    loss,
+    "lstm_blocks.svg",
+    level="blocks",
+    expand=2,
+    blocks=1,
+    title="LSTM, 500 blocks, the second in full",
+)

@@ -1,4 +1,5 @@
-"""A browser for the tests: headless Chromium, driven through two pipes by its own protocol. No package is needed.
+"""A browser for the tests: headless Chromium, driven through two pipes by its own protocol. No
+package is needed.
 
 https://chromedevtools.github.io/devtools-protocol/ has the commands.
 """
@@ -23,7 +24,16 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-dev-shm-usage",
 )
-KEYS = {"ArrowRight": 39, "ArrowLeft": 37, "Home": 36, "End": 35, "Enter": 13, "Escape": 27, "Tab": 9, " ": 32}
+KEYS = {
+    "ArrowRight": 39,
+    "ArrowLeft": 37,
+    "Home": 36,
+    "End": 35,
+    "Enter": 13,
+    "Escape": 27,
+    "Tab": 9,
+    " ": 32,
+}
 WAIT = 60.0  # seconds: for one answer, on a slow machine
 
 
@@ -39,18 +49,39 @@ class Browser:
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         theirs_in, self.to = os.pipe()
         self.of, theirs_out = os.pipe()
-        command = [program(), *FLAGS, f"--user-data-dir={self.folder.name}", "--remote-debugging-pipe", "about:blank"]
+        command = [
+            program(),
+            *FLAGS,
+            f"--user-data-dir={self.folder.name}",
+            "--remote-debugging-pipe",
+            "about:blank",
+        ]
+
         # the browser reads commands from descriptor 3 and answers on 4
-        moved = lambda: (os.dup2(theirs_in, 63), os.dup2(theirs_out, 64), os.dup2(63, 3), os.dup2(64, 4))  # noqa: E731
+        def moved():
+            os.dup2(theirs_in, 63)
+            os.dup2(theirs_out, 64)
+            os.dup2(63, 3)
+            os.dup2(64, 4)
+
         self.process = subprocess.Popen(
-            command, preexec_fn=moved, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            command,
+            preexec_fn=moved,
+            close_fds=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         os.close(theirs_in)
         os.close(theirs_out)
         self.number, self.rest, self.messages, self.session = 0, b"", deque(), None
         self.said, self.fetched, self.loaded = [], [], False
-        target = next(t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page")
-        self.session = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
+        target = next(
+            t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page"
+        )
+        self.session = self.call(
+            "Target.attachToTarget", targetId=target["targetId"], flatten=True
+        )["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
@@ -72,7 +103,9 @@ class Browser:
     def call(self, method, **params):
         """The answer to a command."""
         self.number += 1
-        message = {"id": self.number, "method": method, "params": params} | ({"sessionId": self.session} if self.session else {})
+        message = {"id": self.number, "method": method, "params": params} | (
+            {"sessionId": self.session} if self.session else {}
+        )
         os.write(self.to, json.dumps(message).encode() + b"\0")
         while (answer := self.receive()).get("id") != self.number:
             self.note(answer)
@@ -102,11 +135,23 @@ class Browser:
     # What a user does.
 
     def open(self, file, width=1400, height=800, mobile=False, **media):
-        """Load a file in a window of that size; `media` are features, with underscores: ``prefers_color_scheme="dark"``."""
-        features = [{"name": name.replace("_", "-"), "value": value} for name, value in media.items()]
+        """Load a file in a window of that size; `media` are features, with underscores:
+        ``prefers_color_scheme="dark"``."""
+        features = [
+            {"name": name.replace("_", "-"), "value": value} for name, value in media.items()
+        ]
         self.call("Emulation.setEmulatedMedia", features=features)
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
-        for url in ("about:blank", file if isinstance(file, str) else file.as_uri()):  # so that another #step is loaded anew
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=mobile,
+        )
+        for url in (
+            "about:blank",
+            file if isinstance(file, str) else file.as_uri(),
+        ):  # so that another #step is loaded anew
             self.loaded = False
             self.call("Page.navigate", url=url)
             while not self.loaded:
@@ -114,7 +159,9 @@ class Browser:
 
     def run(self, script):
         """The value of an expression in the page."""
-        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        answer = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
@@ -126,7 +173,12 @@ class Browser:
         for key in keys:
             named = {"key": key, "code": key, "windowsVirtualKeyCode": KEYS.get(key, 0)}
             text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
-            self.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **named, **({"text": text} if text else {}))
+            self.call(
+                "Input.dispatchKeyEvent",
+                type="keyDown" if text else "rawKeyDown",
+                **named,
+                **({"text": text} if text else {}),
+            )
             self.call("Input.dispatchKeyEvent", type="keyUp", **named)
 
     def write(self, text):
@@ -136,10 +188,14 @@ class Browser:
         """Click on the middle of an element, as a mouse does."""
         middle = "b => [b.x + b.width / 2, b.y + b.height / 2]"
         element = f"document.querySelector({json.dumps(selector)})"
-        self.run(f"{element}.scrollIntoView({{block: 'center', inline: 'center', behavior: 'instant'}})")
+        self.run(
+            f"{element}.scrollIntoView({{block: 'center', inline: 'center', behavior: 'instant'}})"
+        )
         x, y = self.run(f"({middle})({element}.getBoundingClientRect())")
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def screenshot(self, file):
-        file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+        file.write_bytes(
+            base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
+        )

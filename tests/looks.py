@@ -1,4 +1,5 @@
-"""How an SVG file looks: every visible text and shape, by place and colour. What cannot be seen is left out."""
+"""How an SVG file looks: every visible text and shape, by place and colour. What cannot be seen is
+left out."""
 
 import base64
 import io
@@ -17,13 +18,15 @@ SHAPES = {"path", "polygon", "polyline", "ellipse"}
 UNSEEN = {"defs", "metadata", "title", "desc", "style", "clipPath"}
 TICK = re.compile(r"[xy]tick_\d+$")
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-# Between matplotlib 3.8 and 3.11 shapes move by 0.002 of the picture's larger side, labels beside an axis by 0.03, and an
-# image changes by 2 of 255; between Graphviz 2.43 and 14 shapes move by 0.008 where Graphviz chose their places.
+# Between matplotlib 3.8 and 3.11 shapes move by 0.002 of the picture's larger side, labels beside
+# an axis by 0.03, and an image changes by 2 of 255; between Graphviz 2.43 and 14 shapes move by
+# 0.008 where Graphviz chose their places.
 DISTANCE, TEXT_DISTANCE, SHADE = 0.01, 0.04, 4
 
 
 class Mark(NamedTuple):
-    """One visible thing. `points` are spread evenly along its outline, in parts of the picture's larger side."""
+    """One visible thing. `points` are spread evenly along its outline, in parts of the picture's
+    larger side."""
 
     kind: str
     points: np.ndarray
@@ -48,17 +51,32 @@ def marks(element, matrix, style):
     matrix = matrix @ transform(element.get("transform", ""))
     points = outline(tag, element)
     if points is not None:
-        kind = f"text {''.join(element.itertext()).strip()!r}" if tag == "text" else "shape" if tag in SHAPES else tag
+        kind = (
+            f"text {''.join(element.itertext()).strip()!r}"
+            if tag == "text"
+            else "shape"
+            if tag in SHAPES
+            else tag
+        )
         placed = (np.c_[points, np.ones(len(points))] @ matrix.T)[:, :2]
-        yield Mark(kind, spread(placed), color(style["fill"]), color(style["stroke"]), pixels(element) if tag == "image" else None)
+        yield Mark(
+            kind,
+            spread(placed),
+            color(style["fill"]),
+            color(style["stroke"]),
+            pixels(element) if tag == "image" else None,
+        )
     if tag != "text":
         for child in element:
             yield from marks(child, matrix, style)
 
 
 def is_number_on_axis(element):
-    """Versions of matplotlib choose different ones. Where the scale is another, the curves are elsewhere."""
-    return TICK.match(element.get("id", "")) and not re.search(r"[^\W\d]", "".join(element.itertext()))
+    """Versions of matplotlib choose different ones. Where the scale is another, the curves are
+    elsewhere."""
+    return TICK.match(element.get("id", "")) and not re.search(
+        r"[^\W\d]", "".join(element.itertext())
+    )
 
 
 def outline(tag, element):
@@ -68,10 +86,16 @@ def outline(tag, element):
         return [float(element.get(name, 0)) for name in names]
 
     if tag in ("text", "use"):
-        child = next((part for part in element.iter() if part.get("x")), element) if tag == "text" else element
+        child = (
+            next((part for part in element.iter() if part.get("x")), element)
+            if tag == "text"
+            else element
+        )
         return np.array([[float((child.get(name) or "0").split()[0]) for name in "xy"]])
     if tag in ("path", "polygon", "polyline"):
-        return np.array(NUMBER.findall(element.get("d") or element.get("points")), float).reshape(-1, 2)
+        return np.array(NUMBER.findall(element.get("d") or element.get("points")), float).reshape(
+            -1, 2
+        )
     if tag == "ellipse":
         x, y, rx, ry = number("cx", "cy", "rx", "ry")
         return np.array([[x - rx, y], [x, y - ry], [x + rx, y], [x, y + ry]])
@@ -105,7 +129,8 @@ def transform(text):
 
 
 def spread(points, n=65):
-    """`n` points along a line through `points`: the same shape has the same, in however many pieces it is drawn."""
+    """`n` points along a line through `points`: the same shape has the same, in however many pieces
+    it is drawn."""
     lengths = np.r_[0, np.cumsum(np.hypot(*np.diff(points, axis=0).T))]
     at = np.linspace(0, lengths[-1], n)
     return np.stack([np.interp(at, lengths, axis) for axis in points.T], axis=1)
@@ -129,7 +154,8 @@ def pixels(element):
 
 
 def differences(a, b):
-    """What a reader of one picture sees and a reader of the other does not; nothing, if they look the same."""
+    """What a reader of one picture sees and a reader of the other does not; nothing, if they look
+    the same."""
     of_a, of_b = defaultdict(list), defaultdict(list)
     for of, drawn in ((of_a, a), (of_b, b)):
         for mark in drawn:
@@ -138,7 +164,9 @@ def differences(a, b):
         if len(of_a[kind]) != len(of_b[kind]):
             yield f"{kind}: {len(of_a[kind])} and {len(of_b[kind])} times"
         else:
-            yield from itertools.chain(*(difference(*pair) for pair in zip(of_a[kind], of_b[kind], strict=True)))
+            yield from itertools.chain(
+                *(difference(*pair) for pair in zip(of_a[kind], of_b[kind], strict=True))
+            )
 
 
 def difference(a, b):
@@ -150,5 +178,7 @@ def difference(a, b):
         one, other = getattr(a, name), getattr(b, name)
         if len(one) != len(other) or (one and np.abs(np.subtract(one, other)).max() > SHADE):
             yield f"{where}: {name} {one} and {other}"
-    if a.pixels is not None and (a.pixels.shape != b.pixels.shape or np.abs(a.pixels - b.pixels).mean() > SHADE):
+    if a.pixels is not None and (
+        a.pixels.shape != b.pixels.shape or np.abs(a.pixels - b.pixels).mean() > SHADE
+    ):
         yield f"{where}: other pixels"

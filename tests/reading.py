@@ -1,4 +1,5 @@
-"""A reader of printed formulas: it knows the conventions of mathematics, and nothing of how the formulas came to be."""
+"""A reader of printed formulas: it knows the conventions of mathematics, and nothing of how the
+formulas came to be."""
 
 import re
 
@@ -37,11 +38,22 @@ class Reader:
         return value
 
     def take(self, *wanted):
-        return self.tokens.pop(0)[1] if self.tokens[0][1] in wanted and self.tokens[0][0] in ("sign", "sum") else None
+        return (
+            self.tokens.pop(0)[1]
+            if self.tokens[0][1] in wanted and self.tokens[0][0] in ("sign", "sum")
+            else None
+        )
 
     def relation(self):
         left = self.sum()
-        compare = {">": np.greater, "<": np.less, "≤": np.less_equal, "≥": np.greater_equal, "=": np.equal, "≠": np.not_equal}
+        compare = {
+            ">": np.greater,
+            "<": np.less,
+            "≤": np.less_equal,
+            "≥": np.greater_equal,
+            "=": np.equal,
+            "≠": np.not_equal,
+        }
         while sign := self.take(*compare, "∧", "∨"):
             left = {**compare, "∧": np.logical_and, "∨": np.logical_or}[sign](left, self.sum())
         return left
@@ -71,7 +83,10 @@ class Reader:
 
     def product(self):
         value = self.postfix()
-        while self.tokens[0][0] in ("name", "number", "call", "shape") or self.tokens[0][1] in ("(", "["):
+        while self.tokens[0][0] in ("name", "number", "call", "shape") or self.tokens[0][1] in (
+            "(",
+            "[",
+        ):
             value = value @ self.postfix()
         while self.take("⊗"):
             value = np.outer(value, self.product())
@@ -84,7 +99,9 @@ class Reader:
             if sign == "[":
                 value = value[tuple(self.position(part) for part in self.until("]"))]
             else:
-                value = value**2 if sign == "²" else value.T if sign == "ᵀ" else value ** self.atom()
+                value = (
+                    value**2 if sign == "²" else value.T if sign == "ᵀ" else value ** self.atom()
+                )
         return value
 
     def until(self, closing):
@@ -122,8 +139,16 @@ class Reader:
             return arguments[0].astype(options["dtype"])
         if text == "one_hot":
             return np.eye(options["count"])[arguments[0]]
-        function = {"σ": lambda x: 1 / (1 + np.exp(-x)), "√": np.sqrt, "where": np.where, "reshape": np.reshape, "broadcast_to": np.broadcast_to}
-        return function.get(text, getattr(np, text, None) or getattr(tg, text, None))(*arguments, **options)
+        function = {
+            "σ": lambda x: 1 / (1 + np.exp(-x)),
+            "√": np.sqrt,
+            "where": np.where,
+            "reshape": np.reshape,
+            "broadcast_to": np.broadcast_to,
+        }
+        return function.get(text, getattr(np, text, None) or getattr(tg, text, None))(
+            *arguments, **options
+        )
 
     def scatter(self):
         value = self.relation()
@@ -136,13 +161,16 @@ class Reader:
         return total
 
     def arguments(self):
-        """What stands in the brackets of a function: formulas and shapes, and options by keyword."""
+        """What stands in the brackets of a function: formulas and shapes, and options by
+        keyword."""
         found, options = [], {}
         while not self.take(")"):
             if self.tokens[0][0] == "word" and self.tokens[1][1] == "=":
                 (_, name), _, *self.tokens = self.tokens
                 sign, text = self.take("−"), self.tokens.pop(0)[1]
-                options[name] = {"True": True, "False": False}.get(text, int(f"-{text}" if sign else text) if text.isdecimal() else text)
+                options[name] = {"True": True, "False": False}.get(
+                    text, int(f"-{text}" if sign else text) if text.isdecimal() else text
+                )
             else:
                 found.append((self.tokens[0][1] == "(" and self.tuple()) or self.relation())
             self.take(",")

@@ -1,40 +1,262 @@
-"""Reverse-mode automatic differentiation on NumPy that shows why a gradient is what it is, with an LSTM on top."""
-
-import builtins
+"""Reverse-mode automatic differentiation on NumPy that shows why a gradient is what it is, with an
+LSTM on top."""
 
 from tinygrad_lstm import by_hand
-from tinygrad_lstm._anomaly import detect_anomaly
-from tinygrad_lstm._backward import Gradients, gradients
-from tinygrad_lstm._checkpoint import checkpoint
-from tinygrad_lstm._compare import Comparison, assert_gradients_match, compare
-from tinygrad_lstm._errors import AnomalyError, DataError, DrawingError, DtypeError, Error, GradientError, IndexingError, ShapeError, UnknownNameError
-from tinygrad_lstm._explain import Explanation, explain
-from tinygrad_lstm._gradcheck import gradcheck, gradgradcheck
-from tinygrad_lstm._lstm import LSTM
-from tinygrad_lstm._memory import keep_freed_memory
-from tinygrad_lstm._ops.activation import *
-from tinygrad_lstm._ops.complex import *
-from tinygrad_lstm._ops.elementwise import *
-from tinygrad_lstm._ops.layer import *
-from tinygrad_lstm._ops.linalg import *
-from tinygrad_lstm._ops.logic import *
-from tinygrad_lstm._ops.loss import *
-from tinygrad_lstm._ops.move import *
-from tinygrad_lstm._ops.norm import *
-from tinygrad_lstm._ops.product import *
-from tinygrad_lstm._ops.reduce import *
-from tinygrad_lstm._ops.select import *
-from tinygrad_lstm._ops.shape import *
-from tinygrad_lstm._ops.split import *
-from tinygrad_lstm._ops.trigonometric import *
-from tinygrad_lstm._paths import Paths, paths
-from tinygrad_lstm._recorder import block, enable_grad, no_grad
-from tinygrad_lstm._stage import stage
-from tinygrad_lstm._tape import Branch, Fork, Stage, Tape
-from tinygrad_lstm._tensor import Tensor
-from tinygrad_lstm._transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from tinygrad_lstm.allocator import keep_freed_memory
+from tinygrad_lstm.comparison.comparison import Comparison, assert_gradients_match, compare
+from tinygrad_lstm.derivation.explanation import Explanation, explain
+from tinygrad_lstm.derivation.paths import Paths, paths
+from tinygrad_lstm.engine.anomaly import detect_anomaly
+from tinygrad_lstm.engine.backward import Gradients, gradients
+from tinygrad_lstm.engine.recorder import block, enable_grad, no_grad
+from tinygrad_lstm.engine.tape import Branch, Fork, Stage, Tape
+from tinygrad_lstm.errors import (
+    AnomalyError,
+    DataError,
+    DrawingError,
+    DtypeError,
+    Error,
+    GradientError,
+    IndexingError,
+    ShapeError,
+    UnknownNameError,
+)
+from tinygrad_lstm.lstm.lstm import LSTM
+from tinygrad_lstm.numeric.gradcheck import gradcheck, gradgradcheck
+from tinygrad_lstm.ops.activation import *
+from tinygrad_lstm.ops.complex import *
+from tinygrad_lstm.ops.elementwise import *
+from tinygrad_lstm.ops.layer import *
+from tinygrad_lstm.ops.linalg import *
+from tinygrad_lstm.ops.logic import *
+from tinygrad_lstm.ops.loss import *
+from tinygrad_lstm.ops.move import *
+from tinygrad_lstm.ops.norm import *
+from tinygrad_lstm.ops.own import stage
+from tinygrad_lstm.ops.product import *
+from tinygrad_lstm.ops.reduce import *
+from tinygrad_lstm.ops.select import *
+from tinygrad_lstm.ops.shape import *
+from tinygrad_lstm.ops.split import *
+from tinygrad_lstm.ops.trigonometric import *
+from tinygrad_lstm.tensor.checkpoint import checkpoint
+from tinygrad_lstm.tensor.tensor import Tensor
+from tinygrad_lstm.tensor.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
-__all__ = [name for name in globals() if not name.startswith("_") and not hasattr(builtins, name) and name not in ("builtins", "keep_freed_memory")]
-"""What ``from tinygrad_lstm import *`` brings: everything but the namesakes of built-ins (sum, max, round, ...)."""
-
-keep_freed_memory()
+__all__ = [
+    "LSTM",
+    "AnomalyError",
+    "Branch",
+    "Comparison",
+    "DataError",
+    "DrawingError",
+    "DtypeError",
+    "EighResult",
+    "Error",
+    "Explanation",
+    "Fork",
+    "GradientError",
+    "Gradients",
+    "IndexingError",
+    "Paths",
+    "QRResult",
+    "SVDResult",
+    "ShapeError",
+    "SlogdetResult",
+    "Stage",
+    "Tape",
+    "Tensor",
+    "UnknownNameError",
+    "absolute_error",
+    "add",
+    "add_n",
+    "append",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "argmax",
+    "argmin",
+    "argsort",
+    "argwhere",
+    "array_split",
+    "assert_gradients_match",
+    "astype",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "binary_cross_entropy_with_logits",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "block",
+    "broadcast_arrays",
+    "broadcast_to",
+    "by_hand",
+    "cbrt",
+    "ceil",
+    "checkpoint",
+    "cholesky",
+    "clip",
+    "column_stack",
+    "compare",
+    "concatenate",
+    "conj",
+    "conjugate",
+    "copy",
+    "cos",
+    "cosh",
+    "cross_entropy",
+    "cumprod",
+    "cumsum",
+    "det",
+    "detect_anomaly",
+    "diag",
+    "diagflat",
+    "diagonal",
+    "divide",
+    "dot",
+    "dropout",
+    "dsplit",
+    "dstack",
+    "eigh",
+    "eigvalsh",
+    "einsum",
+    "elu",
+    "embedding",
+    "enable_grad",
+    "equal",
+    "erf",
+    "erfc",
+    "exp",
+    "expand_dims",
+    "explain",
+    "expm1",
+    "flatnonzero",
+    "flip",
+    "fliplr",
+    "flipud",
+    "floor",
+    "floor_divide",
+    "gelu",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "gradients",
+    "greater",
+    "greater_equal",
+    "hessian",
+    "hsplit",
+    "hstack",
+    "huber",
+    "hvp",
+    "hypot",
+    "imag",
+    "index",
+    "inner",
+    "inv",
+    "invert",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "jacobian",
+    "jvp",
+    "keep_freed_memory",
+    "kron",
+    "layer_norm",
+    "leaky_relu",
+    "less",
+    "less_equal",
+    "linear",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "log_softmax",
+    "logaddexp",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "logsigmoid",
+    "logsumexp",
+    "matmul",
+    "matrix_transpose",
+    "maximum",
+    "mean",
+    "median",
+    "minimum",
+    "moveaxis",
+    "multiply",
+    "negative",
+    "no_grad",
+    "nonzero",
+    "norm",
+    "not_equal",
+    "ones_like",
+    "outer",
+    "pad",
+    "paths",
+    "power",
+    "prod",
+    "qr",
+    "ravel",
+    "real",
+    "reciprocal",
+    "relu",
+    "remainder",
+    "repeat",
+    "reshape",
+    "rint",
+    "roll",
+    "rot90",
+    "scatter",
+    "searchsorted",
+    "sigmoid",
+    "sign",
+    "signbit",
+    "silu",
+    "sin",
+    "sinh",
+    "slogdet",
+    "softmax",
+    "softplus",
+    "solve",
+    "sort",
+    "split",
+    "sqrt",
+    "square",
+    "squared_error",
+    "squeeze",
+    "stack",
+    "stage",
+    "std",
+    "subtract",
+    "svd",
+    "svdvals",
+    "swapaxes",
+    "take",
+    "take_along_axis",
+    "tan",
+    "tanh",
+    "tensordot",
+    "tile",
+    "trace",
+    "transpose",
+    "tril",
+    "triu",
+    "trunc",
+    "unstack",
+    "value_and_grad",
+    "var",
+    "vdot",
+    "vjp",
+    "vsplit",
+    "vstack",
+    "where",
+    "zeros_like",
+]
+"""What ``from tinygrad_lstm import *`` brings: all but the namesakes of built-ins (sum, max, round, ...)."""

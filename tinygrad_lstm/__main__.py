@@ -2,6 +2,6 @@
 
 import sys
 
-from tinygrad_lstm._cli import main
+from tinygrad_lstm.cli.main import main
 
 sys.exit(main())

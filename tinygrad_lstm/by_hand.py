@@ -1,10 +1,12 @@
-"""Backpropagation through the LSTM derived by hand: the equations F1 to F16 and B0 to B18, one line an equation, in NumPy.
+"""Backpropagation through the LSTM derived by hand: the equations F1 to F16 and B0 to B18, one line
+an equation, in NumPy.
 
-This is a judge of the tape, so it shares nothing with it: it has a forward pass of its own and uses no derivative rule.
-A capital delta in front of a name stands for the derivative of Error by that value, over all of its branches:
-``Δc`` is dError/dc<t>. ``*`` is the elementwise product, ``@`` the matrix product. F and B number the equations of the
-derivation (forward stages, backward equations). The document's errata, which `as_printed` asks for, stand in a table of their
-own: where one is asked for, a value set here becomes what is printed (see ``Values``).
+This is a judge of the tape, so it shares nothing with it: it has a forward pass of its own and uses
+no derivative rule. A capital delta in front of a name stands for the derivative of Error by that
+value, over all of its branches: ``Δc`` is dError/dc<t>. ``*`` is the elementwise product, ``@`` the
+matrix product. F and B number the equations of the derivation (forward stages, backward equations).
+The document's errata, which `as_printed` asks for, stand in a table of their own: where one is
+asked for, a value set here becomes what is printed (see ``Values``).
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm._errata import ERRATA, Values, chosen, formulas
-from tinygrad_lstm._errors import ShapeError, UnknownNameError
-from tinygrad_lstm._recorder import no_grad
+from tinygrad_lstm.engine.recorder import no_grad
+from tinygrad_lstm.errors import ShapeError, UnknownNameError
+from tinygrad_lstm.lstm.errata import ERRATA, Values, chosen, formulas
 
 __all__ = ["ERRATA", "lstm", "update"]
 
@@ -25,7 +27,12 @@ Arrays = dict[str, np.ndarray]
 
 
 def lstm(
-    lstm: Any, x: Any, targets: Any, state: Any = None, mask: Sequence[Any] | None = None, as_printed: bool | str | Iterable[str] = False
+    lstm: Any,
+    x: Any,
+    targets: Any,
+    state: Any = None,
+    mask: Sequence[Any] | None = None,
+    as_printed: bool | str | Iterable[str] = False,
 ) -> Arrays:
     """Differentiate the Error of an LSTM by everything in it, by the derivation's equations.
 
@@ -38,21 +45,23 @@ def lstm(
     targets : array_like or Tensor, shape (T, N, H)
         What a<t> should have been.
     state : tuple of array_like or Tensor, optional
-        ``(a<0>, c<0>)``, each of shape (N, H), or (H,) for one that the batch shares. Zero by default.
+        ``(a<0>, c<0>)``, each of shape (N, H), or (H,) for one that the batch shares. Zero by
+        default.
     mask : sequence of T numbers, each 0 or 1, optional
         Which blocks have a loss. All, by default.
     as_printed : bool, str or iterable of str, default False
-        Follow the document to the letter. True is its main formula: the branch of c<t> through the next block is Γ_f<t+1>
-        (E1), and so is the derivative by c<0> (E6); both lack the factor dError/dc<t+1>. A name or several are just those
-        errata of the table ``by_hand.ERRATA``.
+        Follow the document to the letter. True is its main formula: the branch of c<t> through the
+        next block is Γ_f<t+1> (E1), and so is the derivative by c<0> (E6); both lack the factor
+        dError/dc<t+1>. A name or several are just those errata of the table ``by_hand.ERRATA``.
 
     Returns
     -------
     dict of str to ndarray
-        dError/d<name> by the tape's names, in the order in which they are found: every value of every block, every branch
-        (``"c<2> via keep<3>"``), every parameter with its share of each block (``"W_f via sum_f<2>"``), ``"x"`` of shape
-        (T, N, D), ``"a<0>"`` and ``"c<0>"``. Blocks after the last loss do not reach Error: they have no names, and zeros
-        in ``"x"``. A trained state that the batch shares is called ``"a_0"`` or ``"c_0"``, of shape (H,).
+        dError/d<name> by the tape's names, in the order in which they are found: every value of
+        every block, every branch (``"c<2> via keep<3>"``), every parameter with its share of each
+        block (``"W_f via sum_f<2>"``), ``"x"`` of shape (T, N, D), ``"a<0>"`` and ``"c<0>"``.
+        Blocks after the last loss do not reach Error: they have no names, and zeros in ``"x"``. A
+        trained state that the batch shares is called ``"a_0"`` or ``"c_0"``, of shape (H,).
 
     Raises
     ------
@@ -88,8 +97,14 @@ def lstm(
         blocks.append(v)
         a, c = v.a, v.c
     found = _derive(p, blocks, np.zeros_like(x), printed)
-    found |= {name: found[f"{name[0]}<0>"].sum(axis=0) for name, s in zip(("a_0", "c_0"), state, strict=False) if _is_shared(s)}  # B17
-    return {name: np.array(value) for name, value in found.items()}  # copies: what is planted in one does not show in another
+    found |= {
+        name: found[f"{name[0]}<0>"].sum(axis=0)
+        for name, s in zip(("a_0", "c_0"), state, strict=False)
+        if _is_shared(s)
+    }  # B17
+    return {
+        name: np.array(value) for name, value in found.items()
+    }  # copies: what is planted in one does not show in another
 
 
 def update(parameters: Mapping[str, Any], gradients: Mapping[str, Any], rate: float) -> Arrays:
@@ -123,11 +138,22 @@ def update(parameters: Mapping[str, Any], gradients: Mapping[str, Any], rate: fl
     updated = {}
     for name, value in parameters.items():
         if name not in gradients:
-            raise UnknownNameError("the parameter has no gradient", where=f"by_hand.update, {name}", do="give one, or leave the parameter out")
+            raise UnknownNameError(
+                "the parameter has no gradient",
+                where=f"by_hand.update, {name}",
+                do="give one, or leave the parameter out",
+            )
         old, slope = _array(value), _array(gradients[name])
         if old.shape != slope.shape:
-            raise ShapeError("the gradient does not have its parameter's shape", where=f"by_hand.update, {name}", expected=old.shape, got=slope.shape)
-        updated[name] = (old - float(rate) * slope).astype(old.dtype if old.dtype.kind == "f" else float)  # B18
+            raise ShapeError(
+                "the gradient does not have its parameter's shape",
+                where=f"by_hand.update, {name}",
+                expected=old.shape,
+                got=slope.shape,
+            )
+        updated[name] = (old - float(rate) * slope).astype(
+            old.dtype if old.dtype.kind == "f" else float
+        )  # B18
     return updated
 
 
@@ -160,7 +186,9 @@ def _derive(p: Any, blocks: list[Any], by_x: np.ndarray, printed: Any) -> Arrays
     total = Values(printed=printed, blocks=blocks)
     for gate in "fuco":
         for name in (f"W_{gate}", f"b_{gate}"):
-            setattr(total, name, np.sum([getattr(v, f"Δ{name}") for v in blocks], axis=0))  # B11, B12
+            setattr(
+                total, name, np.sum([getattr(v, f"Δ{name}") for v in blocks], axis=0)
+            )  # B11, B12
             found[name] = getattr(total, name)
     return found | {"x": by_x}
 
@@ -210,9 +238,20 @@ def _named(v: Any, of_error: np.ndarray) -> Arrays:
     }  # fmt: skip
     for gate in "fuco":
         sum_g = f"sum_{gate}<{t}>"
-        found[sum_g], found[f"z<{t}> via {sum_g}"] = getattr(v, f"Δsum_{gate}"), getattr(v, f"Δz_{gate}")
-        found[f"W_{gate} via {sum_g}"], found[f"b_{gate} via {sum_g}"] = getattr(v, f"ΔW_{gate}"), getattr(v, f"Δb_{gate}")
-    back = {f"z<{t}>": v.Δz, f"x<{t}>": v.Δx, f"a<{t - 1}> via z<{t}>": v.before_a, f"c<{t - 1}> via keep<{t}>": v.before_c}
+        found[sum_g], found[f"z<{t}> via {sum_g}"] = (
+            getattr(v, f"Δsum_{gate}"),
+            getattr(v, f"Δz_{gate}"),
+        )
+        found[f"W_{gate} via {sum_g}"], found[f"b_{gate} via {sum_g}"] = (
+            getattr(v, f"ΔW_{gate}"),
+            getattr(v, f"Δb_{gate}"),
+        )
+    back = {
+        f"z<{t}>": v.Δz,
+        f"x<{t}>": v.Δx,
+        f"a<{t - 1}> via z<{t}>": v.before_a,
+        f"c<{t - 1}> via keep<{t}>": v.before_c,
+    }
     return loss | found | back
 
 

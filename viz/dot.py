@@ -1,7 +1,9 @@
-"""DOT text from a graph: the same graph gives the same text in every run, and (with one version of Graphviz) on every machine.
+"""DOT text from a graph: the same graph gives the same text in every run, and (with one version of
+Graphviz) on every machine.
 
-Ids are generated, and are those of the data, in the SVG too: ``n3`` for a node, ``n3-n7-0`` for an edge (its ends and the
-argument), ``block-2`` for a frame. Text that a user gave appears only in labels and tooltips, escaped.
+Ids are generated, and are those of the data, in the SVG too: ``n3`` for a node, ``n3-n7-0`` for an
+edge (its ends and the argument), ``block-2`` for a frame. Text that a user gave appears only in
+labels and tooltips, escaped.
 """
 
 from __future__ import annotations
@@ -12,27 +14,34 @@ from typing import Any
 
 import graphviz
 
-from tinygrad_lstm.viz import cells
-from tinygrad_lstm.viz.curves import ARROW, Point, arrow, written
-from tinygrad_lstm.viz.data import Graph, Node, Run, Zero
-from tinygrad_lstm.viz.ink import edge_ink, escaped, node_ink, zero_ink
-from tinygrad_lstm.viz.layout import place
-from tinygrad_lstm.viz.places import Box, Frame, Layout, Measures
-from tinygrad_lstm.viz.style import FONT, SHAPES, Theme, kind, text_width
-from tinygrad_lstm.viz.tables import Table, html, inked, ledger, legend, size, titled
-from tinygrad_lstm.viz.text import Line, contribution, heading, ledger_tooltip, lines
-from tinygrad_lstm.viz.wrap import wrapped
+from tinygrad_lstm.viz.graph.data import Graph, Node, Run, Zero
+from tinygrad_lstm.viz.layout import cells
+from tinygrad_lstm.viz.layout.curves import ARROW, Point, arrow, written
+from tinygrad_lstm.viz.layout.lstm import place
+from tinygrad_lstm.viz.layout.places import Box, Frame, Layout, Measures
+from tinygrad_lstm.viz.layout.wrap import wrapped
+from tinygrad_lstm.viz.look.ink import edge_ink, escaped, node_ink, zero_ink
+from tinygrad_lstm.viz.look.style import FONT, SHAPES, Theme, kind, text_width
+from tinygrad_lstm.viz.look.tables import Table, html, inked, ledger, legend, size, titled
+from tinygrad_lstm.viz.look.text import Line, contribution, heading, ledger_tooltip, lines
 
 __all__ = ["measures", "source"]
 
 LABEL_SIZE = 9
 
 
-def source(graph: Graph, theme: Theme, title: str | None = None, arrange: Callable[[str], str] | None = None, wrap: int | None = None) -> str:
+def source(
+    graph: Graph,
+    theme: Theme,
+    title: str | None = None,
+    arrange: Callable[[str], str] | None = None,
+    wrap: int | None = None,
+) -> str:
     """The DOT text of a graph.
 
-    With positions where the stages are those of the LSTM, and where blocks repeat and `arrange` (Graphviz, from DOT text
-    to its plain format) can place one of them, with at most `wrap` frames in a row; elsewhere for ``dot`` to lay out.
+    With positions where the stages are those of the LSTM, and where blocks repeat and `arrange`
+    (Graphviz, from DOT text to its plain format) can place one of them, with at most `wrap` frames
+    in a row; elsewhere for ``dot`` to lay out.
     """
     room = measures(graph)
     lstm = place(graph, room)
@@ -40,7 +49,9 @@ def source(graph: Graph, theme: Theme, title: str | None = None, arrange: Callab
     picture = _canvas(theme, "nop2" if layout else "dot")
     if layout:
         layout = wrapped(layout, wrap) if wrap else layout
-        _placed(picture, graph, layout, theme, headed=titled(graph, title, lstm is not None, "LEFT"))
+        _placed(
+            picture, graph, layout, theme, headed=titled(graph, title, lstm is not None, "LEFT")
+        )
     else:
         _flowing(picture, graph, theme, title)
     return str(picture.source)
@@ -48,9 +59,23 @@ def source(graph: Graph, theme: Theme, title: str | None = None, arrange: Callab
 
 def _canvas(theme: Theme, engine: str) -> Any:
     picture = graphviz.Digraph("tinygrad_lstm")
-    picture.attr("graph", layout=engine, bgcolor=theme.page, fontname=FONT, fontcolor=theme.text, outputorder="edgesfirst")
+    picture.attr(
+        "graph",
+        layout=engine,
+        bgcolor=theme.page,
+        fontname=FONT,
+        fontcolor=theme.text,
+        outputorder="edgesfirst",
+    )
     picture.attr("node", fontname=FONT, fontcolor=theme.text, color=theme.line, penwidth="1")
-    picture.attr("edge", fontname=FONT, fontcolor=theme.fork, fontsize=str(LABEL_SIZE), color=theme.line, arrowsize=f"{ARROW / 10:g}")
+    picture.attr(
+        "edge",
+        fontname=FONT,
+        fontcolor=theme.fork,
+        fontsize=str(LABEL_SIZE),
+        color=theme.line,
+        arrowsize=f"{ARROW / 10:g}",
+    )
     return picture
 
 
@@ -64,7 +89,9 @@ def measures(graph: Graph) -> Measures:
 def _node_size(node: Node) -> tuple[float, float]:
     _, _, wider, higher = SHAPES[kind(node)]
     written = lines(node)
-    return max(map(_line_width, written)) * wider + 10, sum(line.size * 1.2 + 2 for line in written) * higher + 6
+    return max(map(_line_width, written)) * wider + 10, sum(
+        line.size * 1.2 + 2 for line in written
+    ) * higher + 6
 
 
 def _line_width(line: Line) -> float:
@@ -81,7 +108,13 @@ def _placed(picture: Any, graph: Graph, layout: Layout, theme: Theme, headed: Ta
     for node in graph.nodes:
         picture.node(node.key, **node_ink(node, graph, theme), **_box(layout.boxes[node.key]))
     for edge, route in zip(graph.edges, layout.routes, strict=True):
-        picture.edge(edge.source, edge.target, **edge_ink(edge, graph, theme), pos=arrow(route.curve), lp=written(route.label))
+        picture.edge(
+            edge.source,
+            edge.target,
+            **edge_ink(edge, graph, theme),
+            pos=arrow(route.curve),
+            lp=written(route.label),
+        )
     for zero, route in zip(graph.zeros, layout.zeros, strict=True):
         node_attributes, edge_attributes = zero_ink(zero, graph, theme)
         picture.node(zero.key, **node_attributes | _box(layout.boxes[zero.key]))
@@ -96,22 +129,40 @@ def _draw_frame(picture: Any, graph: Graph, frame: Frame, theme: Theme) -> None:
         at = (frame.left + frame.right) / 2, frame.middle
     corners = (frame.left, frame.bottom, frame.right, frame.top)
     with _cluster(picture, frame.block) as cluster:
-        cluster.attr(bb=",".join(f"{c:.2f}" for c in corners), lp=written(at), **_surface(line, theme, frame.block))
+        cluster.attr(
+            bb=",".join(f"{c:.2f}" for c in corners),
+            lp=written(at),
+            **_surface(line, theme, frame.block),
+        )
 
 
 def _cluster(picture: Any, block: int | Run) -> Any:
     """The frame of a block, or of a run of them, with its id."""
-    name = f"{block.first}-{block.last}" if isinstance(block, Run) and block.count > 1 else f"{block.first if isinstance(block, Run) else block}"
+    name = (
+        f"{block.first}-{block.last}"
+        if isinstance(block, Run) and block.count > 1
+        else f"{block.first if isinstance(block, Run) else block}"
+    )
     return picture.subgraph(name=f"cluster_{name}", graph_attr={"id": f"block-{name}"})
 
 
 def _surface(line: Line, theme: Theme, block: int | Run) -> dict[str, str]:
     style = "filled,rounded" + ",dashed" * isinstance(block, Run)
-    return {"label": f"<{inked(line, theme)}>", "style": style, "fillcolor": theme.frame, "color": theme.line, "tooltip": line.text}
+    return {
+        "label": f"<{inked(line, theme)}>",
+        "style": style,
+        "fillcolor": theme.frame,
+        "color": theme.line,
+        "tooltip": line.text,
+    }
 
 
 def _box(box: Box) -> dict[str, str]:
-    return {"pos": written((box.x, box.y)), "width": f"{box.width / 72:.4f}", "height": f"{box.height / 72:.4f}"}
+    return {
+        "pos": written((box.x, box.y)),
+        "width": f"{box.width / 72:.4f}",
+        "height": f"{box.height / 72:.4f}",
+    }
 
 
 def _around(picture: Any, graph: Graph, layout: Layout, theme: Theme, headed: Table) -> None:
@@ -124,26 +175,46 @@ def _around(picture: Any, graph: Graph, layout: Layout, theme: Theme, headed: Ta
             left += size(table)[0] + 30
 
 
-def _draw_table(picture: Any, graph: Graph, name: str, table: Table, corner: Point, theme: Theme) -> None:
+def _draw_table(
+    picture: Any, graph: Graph, name: str, table: Table, corner: Point, theme: Theme
+) -> None:
     """A table whose top left corner is at `corner`."""
     width, height = size(table)
     box = Box(corner[0] + width / 2, corner[1] - height / 2, width, height)
     said = ledger_tooltip(graph) if name == "ledger" else table.rows[0][0].line.text
-    picture.node(name, id=name, tooltip=escaped(said), label=f"<{html(table, theme)}>", shape="none", margin="0", **_box(box))
+    picture.node(
+        name,
+        id=name,
+        tooltip=escaped(said),
+        label=f"<{html(table, theme)}>",
+        shape="none",
+        margin="0",
+        **_box(box),
+    )
 
 
-# For any other graph: Graphviz finds the positions, and puts a narrow graph in the middle between the title and the legend.
+# For any other graph: Graphviz finds the positions, and puts a narrow graph in the middle between
+# the title and the legend.
 
 
 def _flowing(picture: Any, graph: Graph, theme: Theme, title: str | None) -> None:
     head = f"<{html(titled(graph, title, lstm=False, align='CENTER'), theme)}>"
-    picture.attr("graph", label=head, labelloc="t", rankdir="LR", nodesep="0.3", ranksep=f"{_apart(graph):g}")
+    picture.attr(
+        "graph", label=head, labelloc="t", rankdir="LR", nodesep="0.3", ranksep=f"{_apart(graph):g}"
+    )
     with picture.subgraph(name="cluster_all") as whole:
         below = [table for table in (legend(graph), ledger(graph)) if table]
-        width = max(size(table)[0] for table in below)  # Graphviz would stretch the columns of the narrower one
-        tables = "".join(f"<TR><TD>{html(table._replace(width=width), theme)}</TD></TR>" for table in below)
+        width = max(
+            size(table)[0] for table in below
+        )  # Graphviz would stretch the columns of the narrower one
+        tables = "".join(
+            f"<TR><TD>{html(table._replace(width=width), theme)}</TD></TR>" for table in below
+        )
         whole.attr(
-            label=f'<<TABLE BORDER="0" CELLSPACING="6">{tables}</TABLE>>', labelloc="b", color=theme.page, tooltip=escaped(ledger_tooltip(graph))
+            label=f'<<TABLE BORDER="0" CELLSPACING="6">{tables}</TABLE>>',
+            labelloc="b",
+            color=theme.page,
+            tooltip=escaped(ledger_tooltip(graph)),
         )
         for frame, nodes in _by_frame(graph).items():
             _draw_nodes(whole, graph, frame, nodes, theme)
@@ -154,7 +225,8 @@ def _flowing(picture: Any, graph: Graph, theme: Theme, title: str | None) -> Non
 
 
 def _apart(graph: Graph) -> float:
-    """The inches between the ranks: more where many edges fan out, so that they can be told apart."""
+    """The inches between the ranks: more where many edges fan out, so that they can be told
+    apart."""
     degrees = Counter(end for edge in graph.edges for end in ((edge.source, 0), (edge.target, 1)))
     most = max(degrees.values(), default=0)
     return 0.45 if most <= 8 else min(most / 32, 4.0) + 0.45
@@ -169,10 +241,17 @@ def _by_frame(graph: Graph) -> dict[int | Run | None, list[Node | Zero]]:
     return found
 
 
-def _draw_nodes(whole: Any, graph: Graph, frame: int | Run | None, drawn: Sequence[Node | Zero], theme: Theme) -> None:
+def _draw_nodes(
+    whole: Any, graph: Graph, frame: int | Run | None, drawn: Sequence[Node | Zero], theme: Theme
+) -> None:
     if frame is None:
         for node in drawn:
-            whole.node(node.key, **node_ink(node, graph, theme) if isinstance(node, Node) else zero_ink(node, graph, theme)[0])
+            whole.node(
+                node.key,
+                **node_ink(node, graph, theme)
+                if isinstance(node, Node)
+                else zero_ink(node, graph, theme)[0],
+            )
         return
     with _cluster(whole, frame) as cluster:
         cluster.attr(labelloc="t", labeljust="l", **_surface(heading(graph, frame), theme, frame))

@@ -1,6 +1,8 @@
-"""Plots over time with matplotlib, which the extra ``plot`` brings: gradient flow, gate activity, loss curves.
+"""Plots over time with matplotlib, which the extra ``plot`` brings: gradient flow, gate activity,
+loss curves.
 
-Each function draws into `ax`, or into a figure of its own, and returns the Axes for the user to go on with.
+Each function draws into `ax`, or into a figure of its own, and returns the Axes for the user to go
+on with.
 """
 
 from __future__ import annotations
@@ -10,17 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_lstm._errors import DataError, DrawingError
-from tinygrad_lstm._gradients import Gradients
-from tinygrad_lstm._tensor import Tensor
-from tinygrad_lstm.viz.style import THEMES
-from tinygrad_lstm.viz.text import shortened
+from tinygrad_lstm.engine.gradients import Gradients
+from tinygrad_lstm.errors import DataError, DrawingError
+from tinygrad_lstm.tensor.tensor import Tensor
+from tinygrad_lstm.viz.look.style import THEMES
+from tinygrad_lstm.viz.look.text import shortened
 from tinygrad_lstm.viz.through_time import BlockValues, Norms, block_values, gradient_norms
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["BlockValues", "Norms", "block_values", "gate_activity", "gradient_flow", "gradient_norms", "loss_curves"]
+__all__ = [
+    "BlockValues",
+    "Norms",
+    "block_values",
+    "gate_activity",
+    "gradient_flow",
+    "gradient_norms",
+    "loss_curves",
+]
 
 LINES = {  # told apart by colour-blind readers, and by dashes in grey
     "light": ("#0a4f9e", "#c04f00", "#03a28a", "#9016fa", "#16191d"),
@@ -31,20 +41,26 @@ DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 
 
 def gradient_flow(
-    gradients: Gradients | Mapping[str, Gradients], values: str | Sequence[str] | None = None, *, ax: Axes | None = None, theme: str = "light"
+    gradients: Gradients | Mapping[str, Gradients],
+    values: str | Sequence[str] | None = None,
+    *,
+    ax: Axes | None = None,
+    theme: str = "light",
 ) -> Axes:
     """Plot what each branch sends back against t, on a logarithmic scale.
 
-    For every value the wide line is the norm of its total derivative, and the narrow ones are its branches. A derivative
-    of exactly 0 has no place on this scale: it is a circle on the lower edge, and what is not finite a cross on the upper.
-    Branches add up, their norms do not: the norm of the sum is at most the sum of the norms.
+    For every value the wide line is the norm of its total derivative, and the narrow ones are its
+    branches. A derivative of exactly 0 has no place on this scale: it is a circle on the lower
+    edge, and what is not finite a cross on the upper. Branches add up, their norms do not: the norm
+    of the sum is at most the sum of the norms.
 
     Parameters
     ----------
     gradients : Gradients, or mapping of str to Gradients
         What ``gradients(loss)`` returned. Of several, by name, the total derivatives are compared.
     values : str or sequence of str, optional
-        Values without their blocks, ``("c", "a")``. By default those that one block hands to another.
+        Values without their blocks, ``("c", "a")``. By default those that one block hands to
+        another.
     ax : matplotlib Axes, optional
         Where to plot.
     theme : {"light", "dark"}
@@ -57,7 +73,8 @@ def gradient_flow(
     Raises
     ------
     Error
-        As :func:`gradient_norms` does, which computes the numbers; and where there is no matplotlib.
+        As :func:`gradient_norms` does, which computes the numbers; and where there is no
+        matplotlib.
 
     Examples
     --------
@@ -73,17 +90,32 @@ def gradient_flow(
     named: dict[str, Any] = dict(gradients) if several else {"": gradients}
     found = [(name, norms) for name, g in named.items() for norms in gradient_norms(g, values)]
     if not found:
-        raise DrawingError("there are no gradients", where="gradient_flow", expected="what gradients(loss) returned, once or by name")
+        raise DrawingError(
+            "there are no gradients",
+            where="gradient_flow",
+            expected="what gradients(loss) returned, once or by name",
+        )
     ax = _axes(ax, theme)
     ax.set_yscale("log")
     one_value = len({norms.value for _, norms in found}) == 1
     for name, norms in found:
         if several:
-            _curve(ax, norms.blocks, norms.total, str(name) if one_value else f"{norms.value}<t>, {name}", theme)
+            _curve(
+                ax,
+                norms.blocks,
+                norms.total,
+                str(name) if one_value else f"{norms.value}<t>, {name}",
+                theme,
+            )
         else:
             _flow(ax, norms, theme)
     roots = dict.fromkeys(g.tape.label(g.tape.root) for g in named.values())
-    _finish(ax, theme, "block t (backward runs to the left)", f"norm of the derivative of {_label(', '.join(roots))}")
+    _finish(
+        ax,
+        theme,
+        "block t (backward runs to the left)",
+        f"norm of the derivative of {_label(', '.join(roots))}",
+    )
     return ax
 
 
@@ -93,11 +125,18 @@ def _flow(ax: Any, norms: Norms, theme: str) -> None:
         _curve(ax, norms.blocks, sizes, f"{norms.value}<t> via {consumer}", theme)
 
 
-def gate_activity(loss: Tensor, values: str | Sequence[str] = ("Γ_f", "Γ_u", "Γ_o", "c~"), *, ax: Axes | None = None, theme: str = "light") -> Axes:
-    """Plot the gates over time as a heat map, one row a unit, from the values on the tape of a loss.
+def gate_activity(
+    loss: Tensor,
+    values: str | Sequence[str] = ("Γ_f", "Γ_u", "Γ_o", "c~"),
+    *,
+    ax: Axes | None = None,
+    theme: str = "light",
+) -> Axes:
+    """Plot the gates over time as a heat map, one row a unit, from the values on the tape of a
+    loss.
 
-    Blue is positive (1 is an open gate), orange negative, the colour of the page 0, and red what is not finite. Unit 1 is on
-    top. Of a batch the mean is shown.
+    Blue is positive (1 is an open gate), orange negative, the colour of the page 0, and red what is
+    not finite. Unit 1 is on top. Of a batch the mean is shown.
 
     Parameters
     ----------
@@ -152,13 +191,20 @@ def gate_activity(loss: Tensor, values: str | Sequence[str] = ("Γ_f", "Γ_u", "
     return ax
 
 
-def loss_curves(losses: Sequence[Any] | Mapping[str, Sequence[Any]], *, log: bool = False, ax: Axes | None = None, theme: str = "light") -> Axes:
+def loss_curves(
+    losses: Sequence[Any] | Mapping[str, Sequence[Any]],
+    *,
+    log: bool = False,
+    ax: Axes | None = None,
+    theme: str = "light",
+) -> Axes:
     """Plot the loss of every epoch; several curves by name.
 
     Parameters
     ----------
     losses : sequence of numbers, or mapping of str to sequence of numbers
-        The loss of epoch 1, 2, ...: numbers, or Tensors of one entry. What is not finite is a cross on the upper edge.
+        The loss of epoch 1, 2, ...: numbers, or Tensors of one entry. What is not finite is a cross
+        on the upper edge.
     log : bool, default False
         Whether the scale is logarithmic.
     ax : matplotlib Axes, optional
@@ -173,7 +219,8 @@ def loss_curves(losses: Sequence[Any] | Mapping[str, Sequence[Any]], *, log: boo
     Raises
     ------
     DataError
-        If a curve is empty or has something else than numbers, or negative ones on a logarithmic scale.
+        If a curve is empty or has something else than numbers, or negative ones on a logarithmic
+        scale.
     DrawingError
         If there is no matplotlib.
 
@@ -185,9 +232,16 @@ def loss_curves(losses: Sequence[Any] | Mapping[str, Sequence[Any]], *, log: boo
     ['rate 0.1', 'rate 1', 'not finite']
     """
     named = losses if isinstance(losses, Mapping) else {"": losses}
-    curves = {str(name): _numbers(curve, f"losses[{name!r}]" if name else "losses", log) for name, curve in named.items()}
+    curves = {
+        str(name): _numbers(curve, f"losses[{name!r}]" if name else "losses", log)
+        for name, curve in named.items()
+    }
     if not curves:
-        raise DataError("there is no curve", where="losses", expected="numbers, or a mapping from names to numbers")
+        raise DataError(
+            "there is no curve",
+            where="losses",
+            expected="numbers, or a mapping from names to numbers",
+        )
     ax = _axes(ax, theme)
     ax.set_yscale("log" if log else "linear")
     for name, curve in curves.items():
@@ -205,11 +259,23 @@ def _numbers(curve: Any, where: str, log: bool) -> np.ndarray:
             raise TypeError("text")  # whose characters may be digits
         numbers = np.array([float(loss) for loss in curve])
     except (TypeError, ValueError, OverflowError) as error:
-        raise DataError("a loss is a number", where=where, expected="a sequence of numbers", got=shortened(ascii(curve))) from error
+        raise DataError(
+            "a loss is a number",
+            where=where,
+            expected="a sequence of numbers",
+            got=shortened(ascii(curve)),
+        ) from error
     if not numbers.size:
-        raise DataError("the curve is empty", where=where, expected="the loss of at least one epoch")
+        raise DataError(
+            "the curve is empty", where=where, expected="the loss of at least one epoch"
+        )
     if log and (numbers < 0).any():
-        raise DataError("a logarithmic scale has no negative numbers", where=where, got=numbers.min(), do="plot with log=False")
+        raise DataError(
+            "a logarithmic scale has no negative numbers",
+            where=where,
+            got=numbers.min(),
+            do="plot with log=False",
+        )
     return numbers
 
 
@@ -219,26 +285,46 @@ def _numbers(curve: Any, where: str, log: bool) -> np.ndarray:
 def _axes(ax: Any, theme: str) -> Any:
     """The Axes to draw in: those given, or those of a new figure."""
     if not isinstance(theme, str) or theme not in THEMES:
-        raise DrawingError("there is no such theme", where="theme=", expected=" or ".join(THEMES), got=shortened(ascii(theme)))
+        raise DrawingError(
+            "there is no such theme",
+            where="theme=",
+            expected=" or ".join(THEMES),
+            got=shortened(ascii(theme)),
+        )
     try:
         from matplotlib import axes, pyplot
     except ImportError as error:
-        raise DrawingError("there is no matplotlib to plot with", do="pip install 'tinygrad-lstm[plot]'") from error
+        raise DrawingError(
+            "there is no matplotlib to plot with", do="pip install 'tinygrad-lstm[plot]'"
+        ) from error
     if ax is None:
         return pyplot.subplots(figsize=(8.3, 3.6), layout="constrained")[1]
     if not isinstance(ax, axes.Axes):
-        raise DrawingError("that is nothing to plot in", where="ax=", expected="one matplotlib Axes", got=type(ax).__name__)
+        raise DrawingError(
+            "that is nothing to plot in",
+            where="ax=",
+            expected="one matplotlib Axes",
+            got=type(ax).__name__,
+        )
     return ax
 
 
-def _curve(ax: Any, x: np.ndarray, y: np.ndarray, label: str, theme: str, wide: bool = False) -> None:
+def _curve(
+    ax: Any, x: np.ndarray, y: np.ndarray, label: str, theme: str, wide: bool = False
+) -> None:
     """A line through what the scale can show; what it cannot show is marked at the edge."""
     number = sum(line.get_gid() == "curve" for line in ax.lines)
     color = LINES[theme][number % len(LINES[theme])]
     zero = (y == 0) & (ax.get_yscale() == "log")
     shown = np.isfinite(y) & ~zero
-    alone = np.flatnonzero(shown & ~np.r_[False, shown[:-1]] & ~np.r_[shown[1:], False])  # a line has no place for one point
-    style = {"linewidth": 7, "alpha": 0.3, "solid_capstyle": "round"} if wide else {"linestyle": DASHES[number % len(DASHES)], "gid": "curve"}
+    alone = np.flatnonzero(
+        shown & ~np.r_[False, shown[:-1]] & ~np.r_[shown[1:], False]
+    )  # a line has no place for one point
+    style = (
+        {"linewidth": 7, "alpha": 0.3, "solid_capstyle": "round"}
+        if wide
+        else {"linestyle": DASHES[number % len(DASHES)], "gid": "curve"}
+    )
     marker = {"marker": "o", "markersize": 4, "markevery": alone} if alone.size else {}
     ax.plot(x, np.where(shown, y, np.nan), color=color, label=_label(label), **marker, **style)
     _marks(ax, x[zero], 0, "o", color, "exactly 0")
@@ -249,8 +335,21 @@ def _marks(ax: Any, x: np.ndarray, edge: float, marker: str, color: str, label: 
     """Marks at the lower edge (0) or at the upper one (1), in the legend once."""
     if x.size:
         label = "_" if label in ax.get_legend_handles_labels()[1] else label
-        style = {"color": color, "fillstyle": "none", "markersize": 4, "clip_on": False, "gid": "mark"}
-        ax.plot(x, np.full(x.size, edge), marker, label=label, transform=ax.get_xaxis_transform(), **style)
+        style = {
+            "color": color,
+            "fillstyle": "none",
+            "markersize": 4,
+            "clip_on": False,
+            "gid": "mark",
+        }
+        ax.plot(
+            x,
+            np.full(x.size, edge),
+            marker,
+            label=label,
+            transform=ax.get_xaxis_transform(),
+            **style,
+        )
 
 
 def _finish(ax: Any, theme: str, xlabel: str, ylabel: str) -> None:
@@ -259,9 +358,18 @@ def _finish(ax: Any, theme: str, xlabel: str, ylabel: str) -> None:
 
     _dress(ax, theme, xlabel, ylabel)
     ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
-    colors, drawn = THEMES[theme], sorted(ax.get_legend_handles_labels()[0], key=lambda artist: artist.get_gid() == "mark")
+    colors, drawn = (
+        THEMES[theme],
+        sorted(ax.get_legend_handles_labels()[0], key=lambda artist: artist.get_gid() == "mark"),
+    )
     if drawn:
-        style = {"facecolor": colors.page, "edgecolor": colors.frame, "labelcolor": colors.text, "fontsize": "small", "handlelength": 3}
+        style = {
+            "facecolor": colors.page,
+            "edgecolor": colors.frame,
+            "labelcolor": colors.text,
+            "fontsize": "small",
+            "handlelength": 3,
+        }
         for text in ax.legend(handles=drawn, loc="best", **style).get_texts():
             text.set_parse_math(False)
 
@@ -287,11 +395,14 @@ def _dress(ax: Any, theme: str, xlabel: str, ylabel: str) -> None:
 
 
 def _shades(theme: str) -> Any:
-    """From the negative colour over that of the page, which is 0, to the positive; what is not a number has the colour of forks."""
+    """From the negative colour over that of the page, which is 0, to the positive; what is not a
+    number has the colour of forks."""
     from matplotlib.colors import LinearSegmentedColormap
 
     positive, negative, *_ = LINES[theme]
-    return LinearSegmentedColormap.from_list("", [negative, THEMES[theme].page, positive]).with_extremes(bad=THEMES[theme].fork)
+    return LinearSegmentedColormap.from_list(
+        "", [negative, THEMES[theme].page, positive]
+    ).with_extremes(bad=THEMES[theme].fork)
 
 
 def _label(name: str) -> str:

@@ -1,4 +1,5 @@
-"""DOT text to bytes: with the ``dot`` program, or with the Graphviz that the extra ``dot`` brings. Always under a time limit."""
+"""DOT text to bytes: with the ``dot`` program, or with the Graphviz that the extra ``dot`` brings.
+Always under a time limit."""
 
 from __future__ import annotations
 
@@ -13,13 +14,23 @@ from contextlib import suppress
 from pathlib import Path
 from subprocess import PIPE
 
-from tinygrad_lstm._errors import DrawingError
+from tinygrad_lstm.errors import DrawingError
 
 __all__ = ["FORMATS", "command", "no_graphviz", "render", "write"]
 
 FORMATS = ("svg", "png", "pdf", "dot", "html")
-STARTS = {"plain": b"graph", "svg": b"<svg", "png": b"\x89PNG\r\n", "pdf": b"%PDF-"}  # what is near the beginning of a file
-ENDS = {"plain": b"stop", "svg": b"</svg>", "png": b"IEND", "pdf": b"%%EOF"}  # .. and what is near its end, if it is whole
+STARTS = {
+    "plain": b"graph",
+    "svg": b"<svg",
+    "png": b"\x89PNG\r\n",
+    "pdf": b"%PDF-",
+}  # what is near the beginning of a file
+ENDS = {
+    "plain": b"stop",
+    "svg": b"</svg>",
+    "png": b"IEND",
+    "pdf": b"%%EOF",
+}  # .. and what is near its end, if it is whole
 INSTALL = 'pip install "tinygrad-lstm[dot]", or install Graphviz (graphviz.org)'
 
 # A process of its own: Graphviz inside this one could neither be stopped nor survive a crash.
@@ -38,14 +49,16 @@ def render(dot: str, format: str, timeout: float) -> bytes:
     dot : str
         The text.
     format : str
-        One of `FORMATS` except html, which is a page around an SVG; or "plain" for positions as text.
+        One of `FORMATS` except html, which is a page around an SVG; or "plain" for positions as
+        text.
     timeout : float
         The limit for Graphviz, in seconds.
 
     Raises
     ------
     DrawingError
-        If there is no Graphviz, if it fails or takes too long, or if it would scale down a bitmap that is too large.
+        If there is no Graphviz, if it fails or takes too long, or if it would scale down a bitmap
+        that is too large.
     """
     if format == "dot":
         return dot.encode()
@@ -62,16 +75,26 @@ def render(dot: str, format: str, timeout: float) -> bytes:
         )
     if status != 0 or STARTS[format] not in drawn[:1024] or ENDS[format] not in drawn[-64:]:
         reason = said.splitlines()[-1] if said else f"exit status {status}, and no whole {format}"
-        raise DrawingError("Graphviz failed", where=run[0], got=reason, do="check that Graphviz works, or save as .dot")
+        raise DrawingError(
+            "Graphviz failed",
+            where=run[0],
+            got=reason,
+            do="check that Graphviz works, or save as .dot",
+        )
     return drawn
 
 
 def _run(run: list[str], text: bytes, timeout: float) -> tuple[int, bytes, str]:
-    """The exit status of a program, and what it wrote to its two outputs. After `timeout` it ends, with all that it started."""
+    """The exit status of a program, and what it wrote to its two outputs. After `timeout` it ends,
+    with all that it started."""
     try:
-        process = subprocess.Popen(run, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True)
+        process = subprocess.Popen(
+            run, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
+        )
     except OSError as error:
-        raise DrawingError("Graphviz could not be started", where=run[0], got=error.strerror, do=INSTALL) from error
+        raise DrawingError(
+            "Graphviz could not be started", where=run[0], got=error.strerror, do=INSTALL
+        ) from error
     with process:
         try:
             drawn, said = process.communicate(text, timeout)
@@ -79,7 +102,12 @@ def _run(run: list[str], text: bytes, timeout: float) -> tuple[int, bytes, str]:
             _end(process)
             if isinstance(error, subprocess.TimeoutExpired):
                 do = "draw fewer blocks (blocks=, level=), or give a longer timeout="
-                raise DrawingError("Graphviz took too long", where=run[0], expected=f"a picture within {timeout:g} s", do=do) from None
+                raise DrawingError(
+                    "Graphviz took too long",
+                    where=run[0],
+                    expected=f"a picture within {timeout:g} s",
+                    do=do,
+                ) from None
             raise
     return process.returncode, drawn, said.decode(errors="replace").strip()
 
@@ -97,7 +125,9 @@ def command(format: str) -> list[str] | None:
     """What draws the DOT text on its standard input; None where there is no Graphviz."""
     if program := shutil.which("dot"):
         return [program, f"-T{format}"]
-    return [sys.executable, "-c", EMBEDDED, format] if importlib.util.find_spec("pygraphviz") else None
+    return (
+        [sys.executable, "-c", EMBEDDED, format] if importlib.util.find_spec("pygraphviz") else None
+    )
 
 
 def no_graphviz(where: str, got: str | None = None) -> DrawingError:
@@ -113,12 +143,19 @@ def write(path: Path, data: bytes) -> None:
     DrawingError
         If the folder does not exist or cannot be written.
     """
-    unfinished = path.with_name(f".{os.getpid()}.{secrets.token_hex(4)}.unfinished")  # short: the name itself may be as long as is allowed
+    unfinished = path.with_name(
+        f".{os.getpid()}.{secrets.token_hex(4)}.unfinished"
+    )  # short: the name itself may be as long as is allowed
     try:
         unfinished.write_bytes(data)
         os.replace(unfinished, path)
     except OSError as error:
-        raise DrawingError("the picture cannot be written", where=str(path), got=error.strerror, do="check the folder and its permissions") from error
+        raise DrawingError(
+            "the picture cannot be written",
+            where=str(path),
+            got=error.strerror,
+            do="check the folder and its permissions",
+        ) from error
     finally:
         _remove(unfinished)
 

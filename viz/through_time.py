@@ -1,4 +1,5 @@
-"""Numbers against t, as plain arrays: what each branch of a value sends back, and the values themselves. No drawing."""
+"""Numbers against t, as plain arrays: what each branch of a value sends back, and the values
+themselves. No drawing."""
 
 from __future__ import annotations
 
@@ -10,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm._errors import DrawingError, ShapeError, UnknownNameError
-from tinygrad_lstm._gradients import Gradients
-from tinygrad_lstm._tape import Branch, Stage, Tape, canonical
-from tinygrad_lstm._tensor import Tensor
-from tinygrad_lstm.viz.graph import array
-from tinygrad_lstm.viz.text import printable
+from tinygrad_lstm.engine.gradients import Gradients
+from tinygrad_lstm.engine.tape import Branch, Stage, Tape, canonical
+from tinygrad_lstm.errors import DrawingError, ShapeError, UnknownNameError
+from tinygrad_lstm.tensor.tensor import Tensor
+from tinygrad_lstm.viz.graph.build import array
+from tinygrad_lstm.viz.look.text import printable
 
 __all__ = ["BlockValues", "Norms", "block_values", "gradient_norms"]
 
@@ -38,8 +39,8 @@ class Norms:
     total : ndarray, shape (n,)
         The norm of the total derivative.
     branches : dict of str to ndarray, shape (n,)
-        The norm of what each branch sends back, by its consumer as seen from block t: ``"keep<t+1>"``. It is 0 in a block
-        without that branch.
+        The norm of what each branch sends back, by its consumer as seen from block t:
+        ``"keep<t+1>"``. It is 0 in a block without that branch.
     """
 
     value: str
@@ -59,7 +60,8 @@ class BlockValues:
     blocks : ndarray, shape (n,)
         The blocks from the first to the last.
     entries : ndarray, shape (units, n)
-        The units of the value (its last axis), averaged over its other axes: over the batch. NaN in a block without it.
+        The units of the value (its last axis), averaged over its other axes: over the batch. NaN in
+        a block without it.
     averaged : int
         Over how many entries the mean is.
     """
@@ -70,7 +72,9 @@ class BlockValues:
     averaged: int
 
 
-def gradient_norms(gradients: Gradients, values: str | Sequence[str] | None = None) -> tuple[Norms, ...]:
+def gradient_norms(
+    gradients: Gradients, values: str | Sequence[str] | None = None
+) -> tuple[Norms, ...]:
     """The norms of the total derivative and of every branch, block by block.
 
     Parameters
@@ -78,7 +82,8 @@ def gradient_norms(gradients: Gradients, values: str | Sequence[str] | None = No
     gradients : Gradients
         What ``gradients(loss)`` returned.
     values : str or sequence of str, optional
-        Values without their blocks, ``("c", "a")``. By default those that one block hands to another.
+        Values without their blocks, ``("c", "a")``. By default those that one block hands to
+        another.
 
     Returns
     -------
@@ -88,7 +93,8 @@ def gradient_norms(gradients: Gradients, values: str | Sequence[str] | None = No
     Raises
     ------
     UnknownNameError
-        If there is no such value in any block, if a block has several of that name, or if it is a constant.
+        If there is no such value in any block, if a block has several of that name, or if it is a
+        constant.
     DrawingError
         If the argument is something else, or if no block hands a value to another.
 
@@ -107,7 +113,12 @@ def gradient_norms(gradients: Gradients, values: str | Sequence[str] | None = No
     True
     """
     if not isinstance(gradients, Gradients):
-        raise DrawingError("these are no gradients", where="gradient_norms", expected="what gradients(loss) returned", got=type(gradients).__name__)
+        raise DrawingError(
+            "these are no gradients",
+            where="gradient_norms",
+            expected="what gradients(loss) returned",
+            got=type(gradients).__name__,
+        )
     found = _by_value(gradients.tape)
     wanted = _names(values) if values is not None else list(_carried(gradients.tape, found))
     if not wanted:
@@ -140,7 +151,8 @@ def block_values(loss: Tensor, values: str | Sequence[str]) -> tuple[BlockValues
     UnknownNameError
         If there is no such value in any block, or several in one.
     ShapeError
-        If a value has not the same number of units in every block, or its blocks lie more than a million apart.
+        If a value has not the same number of units in every block, or its blocks lie more than a
+        million apart.
     DrawingError
         If `loss` is no Tensor, or if a value is complex.
 
@@ -155,16 +167,32 @@ def block_values(loss: Tensor, values: str | Sequence[str]) -> tuple[BlockValues
     (2, 3)
     """
     if not isinstance(loss, Tensor):
-        raise DrawingError("only a Tensor has a tape", where="block_values", expected="a Tensor", got=type(loss).__name__)
+        raise DrawingError(
+            "only a Tensor has a tape",
+            where="block_values",
+            expected="a Tensor",
+            got=type(loss).__name__,
+        )
     tape = loss.tape
     found = _by_value(tape)
     return tuple(_entries(tape, value, _blocks(found, value)) for value in _names(values))
 
 
 def _names(values: str | Sequence[str]) -> list[str]:
-    names = [values] if isinstance(values, str) else list(values) if isinstance(values, Sequence) else []
+    names = (
+        [values]
+        if isinstance(values, str)
+        else list(values)
+        if isinstance(values, Sequence)
+        else []
+    )
     if not names or not all(isinstance(name, str) for name in names):
-        raise DrawingError("these are no names of values", where="values", expected='"c", or ("c", "a")', got=ascii(values))
+        raise DrawingError(
+            "these are no names of values",
+            where="values",
+            expected='"c", or ("c", "a")',
+            got=ascii(values),
+        )
     return [canonical(name).removesuffix("<t>") for name in names]
 
 
@@ -187,29 +215,48 @@ def _blocks(found: dict[str, dict[int, str]], value: str) -> dict[int, str]:
     """The name of a value in each block, in the order of the blocks."""
     if value not in found:
         known = printable(", ".join(list(found)[:MOST])) or "values named in `with block(t):`"
-        raise UnknownNameError(f"no block has a value called {value!r}", where="values", expected=known, do="choose with values=")
+        raise UnknownNameError(
+            f"no block has a value called {value!r}",
+            where="values",
+            expected=known,
+            do="choose with values=",
+        )
     return dict(sorted(found[value].items()))
 
 
 def _carried(tape: Tape, found: dict[str, dict[int, str]]) -> Iterator[str]:
     for value, names in found.items():
-        readers = ((t, b.stage.block) for t, name in names.items() for x in tape.names[name] for b in tape.readers.get(id(x), ()))
+        readers = (
+            (t, b.stage.block)
+            for t, name in names.items()
+            for x in tape.names[name]
+            for b in tape.readers.get(id(x), ())
+        )
         if any(block not in (t, None) for t, block in readers):
             yield value
 
 
 def _norms(g: Gradients, value: str, names: dict[int, str]) -> Norms:
-    """The norms of one value. An initial state may be a constant, which has none; where all blocks' are, `find` says so."""
-    names = {t: name for t, name in names.items() if any(x.requires_grad for x in g.tape.names[name])} or names
+    """The norms of one value. An initial state may be a constant, which has none; where all blocks'
+    are, `find` says so."""
+    names = {
+        t: name for t, name in names.items() if any(x.requires_grad for x in g.tape.names[name])
+    } or names
     branches: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(names)))
     for i, (t, name) in enumerate(names.items()):
         for consumer, branch in _seen_from(t, g.branches(name)):
             branches[consumer][i] = _norm(branch.gradient)
-    return Norms(value, np.array(list(names)), np.array([_norm(g[name]) for name in names.values()]), dict(branches))
+    return Norms(
+        value,
+        np.array(list(names)),
+        np.array([_norm(g[name]) for name in names.values()]),
+        dict(branches),
+    )
 
 
 def _seen_from(t: int, branches: Iterable[Branch]) -> Iterator[tuple[str, Branch]]:
-    """The branches under names that are the same in every block; a second one of a name is numbered."""
+    """The branches under names that are the same in every block; a second one of a name is
+    numbered."""
     seen: Counter[str] = Counter()
     for branch in branches:
         name = _relative(branch.stage, t)
@@ -223,7 +270,8 @@ def _relative(stage: Stage, t: int) -> str:
 
 
 def _norm(derivative: Any) -> float:
-    """The root of the sum of squares. Squares of scaled entries, since those of 1e-200 would be 0."""
+    """The root of the sum of squares. Squares of scaled entries, since those of 1e-200 would be
+    0."""
     entries = np.abs(array(derivative)).astype(np.float64)
     largest = float(entries.max(initial=0.0))
     if largest == 0 or not np.isfinite(largest):
@@ -237,14 +285,28 @@ def _entries(tape: Tape, value: str, names: dict[int, str]) -> BlockValues:
     for t, name in names.items():
         x, *others = tape.names[name]
         if others:
-            raise UnknownNameError(f"{len(others) + 1} values are called {name!r}", where="values", do="name them apart")
+            raise UnknownNameError(
+                f"{len(others) + 1} values are called {name!r}",
+                where="values",
+                do="name them apart",
+            )
         columns[t] = np.atleast_1d(array(x))
     sizes = {column.shape[-1] for column in columns.values()}
     if len(sizes) > 1 or 0 in sizes or last - first >= LONGEST:
         got = f"{sorted(sizes)} units in blocks {first} to {last}"
-        raise ShapeError("the blocks make no table of units", where=value, expected=f"as many units in each of up to {LONGEST:,} blocks", got=got)
+        raise ShapeError(
+            "the blocks make no table of units",
+            where=value,
+            expected=f"as many units in each of up to {LONGEST:,} blocks",
+            got=got,
+        )
     if any(np.iscomplexobj(column) for column in columns.values()):
-        raise DrawingError("complex numbers have no heat map", where=value, expected="real values", do="name their real part, and plot that")
+        raise DrawingError(
+            "complex numbers have no heat map",
+            where=value,
+            expected="real values",
+            do="name their real part, and plot that",
+        )
     entries = np.full((sizes.pop(), last - first + 1), np.nan)
     for t, column in columns.items():
         entries[:, t - first] = column.reshape(-1, len(entries)).mean(axis=0, dtype=np.float64)

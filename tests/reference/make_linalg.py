@@ -1,7 +1,8 @@
-"""Write linalg.json: values and derivatives of linear algebra from PyTorch, for tests that run without it.
+"""Write linalg.json: values and derivatives of linear algebra from PyTorch, for tests that run
+without it.
 
-Usage: ``python tests/reference/make_linalg.py`` with PyTorch installed. The formulas do not depend on the signs that a
-library gives to vectors: they square them, or multiply each with itself.
+Usage: ``python tests/reference/make_linalg.py`` with PyTorch installed. The formulas do not depend
+on the signs that a library gives to vectors: they square them, or multiply each with itself.
 """
 
 import json
@@ -59,11 +60,16 @@ SHAPES = {
 
 def inputs(name, shapes, rng):
     arrays = [rng.normal(size=shape) for shape in shapes]
-    return [a @ transposed(a) + np.eye(a.shape[-1]) for a in arrays] if name == "cholesky of any" else arrays
+    return (
+        [a @ transposed(a) + np.eye(a.shape[-1]) for a in arrays]
+        if name == "cholesky of any"
+        else arrays
+    )
 
 
 def cases():
-    """Numbers by PyTorch: the value, and the derivatives of <weights, value> and of <directions, derivatives>."""
+    """Numbers by PyTorch: the value, and the derivatives of <weights, value> and of <directions,
+    derivatives>."""
     import torch  # only here: the formulas and the tests do without
 
     rng = np.random.default_rng(20)
@@ -82,7 +88,10 @@ def cases():
                 "inputs": [a.tolist() for a in arrays],
                 "weights": weights.tolist(),
                 "directions": [v.tolist() for v in directions],
-                **{key: [g.tolist() for g in part] if key != "value" else part.tolist() for key, part in lists.items()},
+                **{
+                    key: [g.tolist() for g in part] if key != "value" else part.tolist()
+                    for key, part in lists.items()
+                },
             }
 
 

@@ -1,10 +1,12 @@
-"""Write losses.json: values and gradients of losses, layer functions and activations as PyTorch computes them, in float64.
+"""Write losses.json: values and gradients of losses, layer functions and activations as PyTorch
+computes them, in float64.
 
     pip install torch==2.13.0
     python tests/reference/make_losses.py
 
-Each case names a function of tinygrad_lstm, its inputs and parameters; "gradients" are those of the sum of the outputs,
-weighted by 1, 2, 3, ... in order, by every input that is listed as differentiable.
+Each case names a function of tinygrad_lstm, its inputs and parameters; "gradients" are those of the
+sum of the outputs, weighted by 1, 2, 3, ... in order, by every input that is listed as
+differentiable.
 """
 
 import json
@@ -27,7 +29,9 @@ WEIGHTS = [[0.5, -1.0], [2.0, 0.3], [1.5, 0.0]]
 
 
 def softplus(x, beta=1.0):
-    return torch.logaddexp(beta * x, torch.zeros_like(x)) / beta  # F.softplus is x itself from a threshold on
+    return (
+        torch.logaddexp(beta * x, torch.zeros_like(x)) / beta
+    )  # F.softplus is x itself from a threshold on
 
 
 def layer_norm(x, weight, bias, eps=1e-5):
@@ -83,8 +87,20 @@ def cases():
         yield case("huber", F.huber_loss, [PREDICTION, TARGET], [0, 1], {"delta": 0.5, **params})
         yield case("cross_entropy", F.cross_entropy, [LOGITS, CLASSES], [0], params)
         yield case("cross_entropy", F.cross_entropy, [LOGITS, SHARES], [0, 1], params)
-        yield case("binary_cross_entropy_with_logits", F.binary_cross_entropy_with_logits, [PREDICTION, YES], [0, 1], params)
-    yield case("layer_norm", layer_norm, [ROWS, [1.0, 0.5, -2.0], [0.0, 1.0, 0.3]], [0, 1, 2], {"eps": 1e-3})
+        yield case(
+            "binary_cross_entropy_with_logits",
+            F.binary_cross_entropy_with_logits,
+            [PREDICTION, YES],
+            [0, 1],
+            params,
+        )
+    yield case(
+        "layer_norm",
+        layer_norm,
+        [ROWS, [1.0, 0.5, -2.0], [0.0, 1.0, 0.3]],
+        [0, 1, 2],
+        {"eps": 1e-3},
+    )
     yield case("embedding", embedding, [WEIGHTS, [[0, 2, 2], [2, 0, 2]]], [0], {})
 
 

@@ -1,4 +1,5 @@
-"""Rows of the table: linear algebra. Inputs are well-conditioned, with distinct eigenvalues and singular values.
+"""Rows of the table: linear algebra. Inputs are well-conditioned, with distinct eigenvalues and
+singular values.
 
 Vectors are squared, since LAPACK may change their sign from one matrix to the next.
 """
@@ -54,21 +55,89 @@ def of_symmetric(f):
 
 ROWS = [
     both("inv", np.linalg.inv, square(3, 3), square(2, 2, 2), square(0, 0)),
-    both("solve", np.linalg.solve, pair(square(3, 3), (3,)), pair(square(3, 3), (3, 2)), pair(square(2, 2, 2), (2,)), pair(square(2, 2, 2), (2, 2))),
-    both("solve (broadcast)", np.linalg.solve, pair(square(2, 1, 2, 2), (3, 2, 2)), pair(square(2, 2), (3, 2, 1)), pair(square(2, 2), (2, 0))),
+    both(
+        "solve",
+        np.linalg.solve,
+        pair(square(3, 3), (3,)),
+        pair(square(3, 3), (3, 2)),
+        pair(square(2, 2, 2), (2,)),
+        pair(square(2, 2, 2), (2, 2)),
+    ),
+    both(
+        "solve (broadcast)",
+        np.linalg.solve,
+        pair(square(2, 1, 2, 2), (3, 2, 2)),
+        pair(square(2, 2), (3, 2, 1)),
+        pair(square(2, 2), (2, 0)),
+    ),
     both("det", np.linalg.det, square(3, 3), square(2, 2, 2), square(1, 1), square(0, 0)),
-    both("det (singular)", np.linalg.det, singular(3, 2), singular(3, 1), singular(2, 0), singular(1, 0)),
+    both(
+        "det (singular)",
+        np.linalg.det,
+        singular(3, 2),
+        singular(3, 1),
+        singular(2, 0),
+        singular(1, 0),
+    ),
     both("slogdet", lambda x: np.linalg.slogdet(x).logabsdet, square(3, 3), square(2, 2, 2)),
     both("cholesky", of_symmetric(np.linalg.cholesky), square(3, 3), square(2, 2, 2), square(1, 1)),
-    both("cholesky (upper)", of_symmetric(lambda x: np.linalg.cholesky(x, upper=True)), square(3, 3)),
-    both("qr (Q)", lambda x: np.linalg.qr(x).Q ** 2, spread(3, 3), spread(4, 2), spread(2, 3, 2), spread(2, 4)),
-    both("qr (R)", lambda x: np.linalg.qr(x)[1] ** 2, spread(3, 3), spread(4, 2), spread(2, 3, 2), spread(2, 4)),
+    both(
+        "cholesky (upper)", of_symmetric(lambda x: np.linalg.cholesky(x, upper=True)), square(3, 3)
+    ),
+    both(
+        "qr (Q)",
+        lambda x: np.linalg.qr(x).Q ** 2,
+        spread(3, 3),
+        spread(4, 2),
+        spread(2, 3, 2),
+        spread(2, 4),
+    ),
+    both(
+        "qr (R)",
+        lambda x: np.linalg.qr(x)[1] ** 2,
+        spread(3, 3),
+        spread(4, 2),
+        spread(2, 3, 2),
+        spread(2, 4),
+    ),
     both("qr (r)", lambda x: np.linalg.qr(x, mode="r") ** 2, spread(3, 2)),
-    both("eigh (values)", of_symmetric(lambda x: np.linalg.eigh(x).eigenvalues), ascending(3, 3), ascending(2, 3, 3), ascending(0, 0)),
-    both("eigh (vectors)", of_symmetric(lambda x: np.linalg.eigh(x, UPLO="U").eigenvectors ** 2), ascending(3, 3), ascending(2, 3, 3)),
+    both(
+        "eigh (values)",
+        of_symmetric(lambda x: np.linalg.eigh(x).eigenvalues),
+        ascending(3, 3),
+        ascending(2, 3, 3),
+        ascending(0, 0),
+    ),
+    both(
+        "eigh (vectors)",
+        of_symmetric(lambda x: np.linalg.eigh(x, UPLO="U").eigenvectors ** 2),
+        ascending(3, 3),
+        ascending(2, 3, 3),
+    ),
     both("eigvalsh", of_symmetric(np.linalg.eigvalsh), ascending(3, 3)),
-    both("svd (U)", lambda x: np.linalg.svd(x, full_matrices=False).U ** 2, spread(3, 3), spread(4, 2), spread(2, 4), spread(2, 2, 3)),
-    both("svd (S)", lambda x: np.linalg.svd(x, full_matrices=False).S, spread(3, 3), spread(4, 2), spread(2, 4), spread(2, 2, 3)),
-    both("svd (Vh)", lambda x: np.linalg.svd(x, full_matrices=False).Vh ** 2, spread(3, 3), spread(4, 2), spread(2, 4), spread(2, 2, 3)),
+    both(
+        "svd (U)",
+        lambda x: np.linalg.svd(x, full_matrices=False).U ** 2,
+        spread(3, 3),
+        spread(4, 2),
+        spread(2, 4),
+        spread(2, 2, 3),
+    ),
+    both(
+        "svd (S)",
+        lambda x: np.linalg.svd(x, full_matrices=False).S,
+        spread(3, 3),
+        spread(4, 2),
+        spread(2, 4),
+        spread(2, 2, 3),
+    ),
+    both(
+        "svd (Vh)",
+        lambda x: np.linalg.svd(x, full_matrices=False).Vh ** 2,
+        spread(3, 3),
+        spread(4, 2),
+        spread(2, 4),
+        spread(2, 2, 3),
+    ),
     both("svdvals", np.linalg.svdvals, spread(3, 2)),
 ]

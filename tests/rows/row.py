@@ -15,8 +15,9 @@ Make = Callable[[np.random.Generator], list[np.ndarray]]
 class Row:
     """One operation: what is called, NumPy's reference for it, and makers of inputs.
 
-    `twice` says whether the second derivative is tested too (it exists and is not trivially noisy), `single` whether
-    float32 inputs stay float32, `rtol` how closely the value must agree with the reference in float64.
+    `twice` says whether the second derivative is tested too (it exists and is not trivially noisy),
+    `single` whether float32 inputs stay float32, `rtol` how closely the value must agree with the
+    reference in float64.
     """
 
     name: str
@@ -38,4 +39,7 @@ def positive(*shapes):
 
 def apart(*shapes):
     """Values no two of which are close, so that a small step crosses no kink."""
-    return lambda rng: [rng.permutation(np.arange(1, np.prod(s, dtype=int) + 1) * 0.37 - 1.05 + 0.11 * i).reshape(s) for i, s in enumerate(shapes)]
+    return lambda rng: [
+        rng.permutation(np.arange(1, np.prod(s, dtype=int) + 1) * 0.37 - 1.05 + 0.11 * i).reshape(s)
+        for i, s in enumerate(shapes)
+    ]

@@ -1,0 +1,156 @@
+"""Leaves and what is recorded: requires_grad, copies and pickles, no_grad in generators."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from tinygrad_lstm import LSTM, GradientError, Tensor, block, enable_grad, no_grad, tanh
+
+
+class TestRequiresGrad:
+    def test_of_a_leaf(self):
+        x = Tensor([1.0])
+        assert x.requires_grad_() is x and x.requires_grad
+        assert (x * 2).requires_grad
+        x.requires_grad = False
+        assert not (x * 2).requires_grad
+
+    def test_of_integers(self):
+        n = Tensor([1, 2], name="n")
+        with pytest.raises(
+            TypeError, match=r"Tensor n\(requires_grad=True\): only floating-point.*got int64"
+        ):
+            n.requires_grad = True
+        n.requires_grad_(False)
+
+    def test_of_a_recorded_value(self):
+        y = (Tensor(1.0, requires_grad=True) * 2).named("y")
+        y.requires_grad = True
+        with pytest.raises(GradientError, match=r"y\.requires_grad: .*detach"):
+            y.requires_grad = False
+
+    def test_of_a_constant_result(self):
+        y = Tensor(1.0) * 2.0
+        y.requires_grad = True
+        (y * y).backward()
+        assert y.grad == 4.0
+
+
+class TestCopies:
+    @pytest.mark.parametrize(
+        "again", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+    )
+    def test_of_a_leaf(self, again):
+        with block(2):
+            x = Tensor(np.array([1.0, 2.0], np.float32), requires_grad=True, name="x")
+        (x * x).sum().backward()
+        x.register_hook(lambda g: g * 0)
+        y = again(x)
+        assert (y.name, y.block, y.requires_grad, y.dtype, y.is_leaf) == (
+            "x<2>",
+            2,
+            True,
+            np.float32,
+            True,
+        )
+        np.testing.assert_array_equal(y.grad, x.grad)
+        assert not np.shares_memory(y.data, x.data) and not np.shares_memory(y.grad, x.grad)
+        (y * 3.0).sum().backward()
+        assert y.grad.tolist() == [5.0, 7.0] and x.grad.tolist() == [2.0, 4.0]
+
+    def test_of_a_structure_keeps_what_is_shared(self):
+        x = Tensor(1.0, requires_grad=True)
+        a, b = copy.deepcopy([x, x])
+        assert a is b and a is not x
+
+    def test_of_a_model(self):
+        lstm = LSTM(2, 3, rng=0)
+        for again in (copy.deepcopy(lstm), pickle.loads(pickle.dumps(lstm))):
+            again.W_f.data[:] = 0.0
+            assert lstm.W_f.numpy().any() and not again.W_f.numpy().any()
+
+    def test_of_a_recorded_value_raises(self):
+        y = (Tensor(1.0, requires_grad=True) * 2).named("y")
+        for again in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(GradientError, match=r"copy or pickle of y: .*detach"):
+                again(y)
+        assert copy.deepcopy(y.detach()).item() == 2.0
+
+
+class TestRecording:
+    x = Tensor(2.0, requires_grad=True)
+
+    def recorded(self):
+        return (self.x * 2).requires_grad
+
+    def test_enable_grad_inside_no_grad(self):
+        with no_grad():
+            with enable_grad():
+                assert self.recorded()
+            assert not self.recorded()
+
+            @enable_grad()
+            def f():
+                return self.recorded()
+
+            assert f()
+
+    def test_one_object_entered_twice(self):
+        off = no_grad()
+        with off, off:
+            assert not self.recorded()
+        assert self.recorded()
+
+    def test_a_decorated_generator_does_not_leak(self):
+        @no_grad()
+        def steps(n):
+            got = []
+            try:
+                for i in range(n):
+                    try:
+                        got.append((yield i, self.recorded()))
+                    except KeyError as error:  # noqa: PERF203
+                        got.append(error.args[0])
+                return got
+            finally:
+                got.append(self.recorded())
+
+        run = steps(3)
+        assert next(run) == (0, False) and self.recorded()
+        assert run.send("sent") == (1, False) and self.recorded()
+        assert run.throw(KeyError("thrown")) == (2, False) and self.recorded()
+        with pytest.raises(StopIteration) as end:
+            run.send("last")
+        assert end.value.value == ["sent", "thrown", "last", False]
+        closed = steps(3)
+        next(closed)
+        closed.close()
+        assert self.recorded()
+        failing = steps(1)
+        next(failing)
+        with pytest.raises(ZeroDivisionError):
+            failing.throw(ZeroDivisionError)
+        assert self.recorded()
+
+    def test_a_generator_suspended_inside_ends_with_it(self):
+        def inside():
+            with no_grad():
+                yield self.recorded()
+
+        with no_grad():
+            run = inside()
+            assert next(run) is False
+        assert not self.recorded()  # suspended inside its block, which goes on: as in PyTorch
+        run.close()
+        assert self.recorded()  # whatever the order in which the two ended
+
+    def test_blocks_and_recording_are_apart(self):
+        with block(1), no_grad(), block(2):
+            assert (self.x * 2).block == 2
+        with block(1):
+            with no_grad():
+                pass
+            assert tanh(self.x).block == 1 and self.recorded()
+        assert tanh(self.x).block is None

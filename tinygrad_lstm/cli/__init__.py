@@ -1,0 +1,1 @@
+"""The command line: the program, what it computes, the series that it reads."""

@@ -1,0 +1,283 @@
+"""Where a derivation by hand goes wrong: the chain rule run on the hand side's own values, and what
+each row inherits."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_lstm.comparison.rows import Entry, Judge
+from tinygrad_lstm.engine.backward import Gradients
+from tinygrad_lstm.engine.gradients import Part
+from tinygrad_lstm.engine.hooks import conjugate
+from tinygrad_lstm.engine.recorder import recorder, recording
+from tinygrad_lstm.engine.tape import Branch
+from tinygrad_lstm.numeric.rounding import plain
+
+__all__ = ["Chain", "edge", "locate"]
+
+Edge = tuple[int, int]
+
+
+class Taint(NamedTuple):
+    """The mistake that a quantity inherits: the row that made it, the place of that row, and why it
+    cannot be computed with."""
+
+    place: tuple[int, int, int]
+    name: str
+    unusable: frozenset[str]  # the verdicts of the rows above that have no number to go on with
+
+
+def edge(branch: Branch) -> Edge:
+    """What identifies a branch: the stage and the argument."""
+    return id(branch.stage.output), branch.argument
+
+
+class Chain:
+    """The chain rule, run once more: where the hand side gives a value, that value is what the
+    stages before it get.
+
+    So each row can be held against what follows from the rows above it, right or wrong as those
+    are.
+
+    Parameters
+    ----------
+    gradients : Gradients
+        The tape and its derivatives.
+    given : mapping
+        The hand values by ``Part.id``.
+
+    Attributes
+    ----------
+    totals : dict
+        The derivative by each value, by the value's ``id``: by hand, else as it follows.
+    sent : dict
+        What each branch sends back, by :func:`edge`, as it follows; ``given`` comes before it.
+    """
+
+    def __init__(self, gradients: Gradients, given: Mapping[Any, np.ndarray]) -> None:
+        self.gradients, self.given = gradients, given
+        tape = gradients.tape
+        self.selecting = any(stage.output._op.selects for stage in tape.stages)
+        self.order = [
+            *(stage.output for stage in reversed(tape.stages)),
+            *(x for x in tape.leaves if x.requires_grad),
+        ]
+        self.sent: dict[Edge, np.ndarray] = {}
+        self.totals: dict[int, np.ndarray] = {}
+        self._by_stage: dict[int, list[tuple[Any, Branch]]] = defaultdict(list)
+        for x in self.order:
+            for branch in gradients.branches(x):
+                self._by_stage[id(branch.stage.output)].append((x, branch))
+        self._walk(self.order, self.totals, self.sent)
+
+    def _walk(
+        self, values: Iterable[Any], totals: dict[int, np.ndarray], sent: dict[Edge, np.ndarray]
+    ) -> None:
+        before = recorder.selecting
+        try:
+            recorder.selecting = self.selecting
+            with recording(False), np.errstate(all="ignore"):
+                for x in values:
+                    totals[id(x)] = self._total(x, sent)
+                    for _, branch in self._by_stage[id(x)]:
+                        sent[edge(branch)] = self.rule(branch, totals[id(x)])
+        finally:
+            recorder.selecting = before
+
+    def _total(self, x: Any, sent: Mapping[Edge, np.ndarray]) -> np.ndarray:
+        part = Part(x, self.gradients.branches(x), "total")
+        return (
+            np.asarray(self.given[part.id], x.dtype)
+            if part.id in self.given
+            else self.follows(part, sent)
+        )
+
+    def follows(self, part: Part, sent: Mapping[Edge, np.ndarray] | None = None) -> np.ndarray:
+        """What a quantity is by the rules, given what the hand side says of the quantities that it
+        is computed from."""
+        x, sent = part.value, self.sent if sent is None else sent
+        if not part.branches or (x._hooks is not None and part.kind == "total"):
+            return np.asarray(plain(self.gradients[x]))
+        if part.kind == "branch":
+            return sent[edge(part.branches[0])]
+        terms = []
+        for branches in in_blocks(part):
+            share = self.given.get(Part(x, branches, "share").id) if part.kind == "total" else None
+            terms += [share] if share is not None else [self._branch(x, b, sent) for b in branches]
+        return np.asarray(sum(terms[1:], terms[0]), x.dtype)
+
+    def _branch(self, x: Any, branch: Branch, sent: Mapping[Edge, np.ndarray]) -> np.ndarray:
+        hand = self.given.get(Part(x, (branch,), "branch").id)
+        return sent[edge(branch)] if hand is None else hand
+
+    def rule(self, branch: Branch, g: np.ndarray) -> np.ndarray:
+        """What the stage of a branch sends back when `g` arrives at its output."""
+        node, i = branch.stage.output, branch.argument
+        op, values, params, g = (
+            node._op,
+            node._values,
+            node._params,
+            conjugate(np.asarray(g, node.dtype)),
+        )
+        found = op.send(i, g, node._array, values, params, guarded=self.selecting)
+        dtype = values[i].dtype
+        found = conjugate(np.asarray(plain(found)))
+        return np.asarray(
+            found.real if found.dtype.kind == "c" and dtype.kind != "c" else found, dtype
+        )
+
+    def skipped(self, part: Part) -> set[int]:
+        """The values above a quantity, up to the next fork, by ``id``: a derivation may go past
+        them although it gives them."""
+        found: set[int] = set()
+        while len(part.branches) == 1:
+            x = part.branches[0].stage.output
+            part = Part(x, self.gradients.branches(x), "total")
+            found |= {id(x)} if len(part.branches) == 1 else set()
+        return found
+
+    def between(self, part: Part, skipped: Set[int]) -> list[tuple[Any, Branch]]:
+        """The branches above a quantity, as far up as the values are not given or `skipped`; its
+        own come last."""
+        wanted = {id(part.value)}
+        found = []
+        for x in reversed(self.order):
+            if id(x) not in wanted or (x is not part.value and self.is_given(x, skipped)):
+                continue
+            branches = part.branches if x is part.value else self.gradients.branches(x)
+            found += [
+                (x, b)
+                for b in reversed(branches)
+                if (
+                    x is part.value
+                    or id(x) in skipped
+                    or Part(x, (b,), "branch").id not in self.given
+                )
+            ]
+            wanted |= {id(b.stage.output) for b in branches}
+        return found[::-1]
+
+    def changed(
+        self,
+        part: Part,
+        skipped: Set[int],
+        changes: Mapping[Edge, Callable[[np.ndarray], np.ndarray]],
+    ) -> np.ndarray:
+        """What a quantity is when some branches send back something else, by functions of the
+        gradient that arrives there."""
+        sent = dict(self.sent)
+        stale = {key for key, _ in changes}  # the values whose rules run again
+        for x in self.order:
+            if id(x) not in stale:
+                continue
+            whole = Part(x, self.gradients.branches(x), "total")
+            known = self.is_given(x, skipped) or not any(
+                (id(b.stage.output)) in stale for b in whole.branches
+            )
+            g = self.totals[id(x)] if known else self.follows(whole, sent)
+            for y, branch in self._by_stage[id(x)]:
+                change = changes.get(edge(branch))
+                sent[edge(branch)] = (
+                    self.rule(branch, g) if change is None else np.asarray(change(g))
+                )
+                if not self.is_given(y, skipped) or y is part.value:
+                    stale.add(id(y))
+        return self.follows(part, sent)
+
+    def is_given(self, x: Any, skipped: Set[int] = frozenset()) -> bool:
+        """Whether the hand side gives the derivative by `x`, and it is used."""
+        return (
+            id(x) not in skipped and Part(x, self.gradients.branches(x), "total").id in self.given
+        )
+
+
+def in_blocks(part: Part) -> list[tuple[Branch, ...]]:
+    """The branches of a quantity, those of one block together."""
+    blocks: dict[Any, list[Branch]] = defaultdict(list)
+    for branch in part.branches:
+        blocks[branch.stage.block].append(branch)
+    return [tuple(branches) for branches in blocks.values()]
+
+
+def locate(judge: Judge, found: Sequence[Entry]) -> Chain:
+    """Tell of each wrong row whether it is wrong by itself, or only because of a row above it. The
+    rows are replaced.
+
+    Returns
+    -------
+    Chain
+        The chain rule on the values by hand.
+    """
+    chain = Chain(
+        judge.gradients,
+        {entry.part.id: entry.hand for entry in found if entry.part and entry.usable},
+    )
+    rows: dict[Any, list[Entry]] = defaultdict(list)
+    for entry in found:
+        if entry.part:
+            rows[entry.part.id].append(entry)
+    taints: dict[int, Taint | None] = {}
+
+    def judged(part: Part, inherited: Taint | None) -> Taint | None:
+        """What the quantity passes on: where it is not given, what it has inherited."""
+        for entry in rows.get(part.id, ()):
+            inherited = _verdict(judge, chain, entry, inherited)
+        return inherited
+
+    for x in chain.order:
+        part = Part(x, judge.gradients.branches(x), "total")
+        shares = []
+        for branches in in_blocks(part):
+            each = (
+                judged(Part(x, (b,), "branch"), taints.get(id(b.stage.output))) for b in branches
+            )
+            share = Part(x, branches, "share")
+            shares.append(judged(share, _merged(each)))
+        taints[id(x)] = judged(part, _merged(shares))
+    return chain
+
+
+def _merged(taints: Iterable[Taint | None]) -> Taint | None:
+    present = [taint for taint in taints if taint is not None]
+    return (
+        min(present)._replace(unusable=frozenset().union(*(taint.unusable for taint in present)))
+        if present
+        else None
+    )
+
+
+def _verdict(judge: Judge, chain: Chain, entry: Entry, inherited: Taint | None) -> Taint | None:
+    """Complete the verdict of a row, given what it inherits; return what it passes on."""
+    row, part = entry.row, entry.part
+    assert part is not None
+    if row.verdict == "right":
+        return None
+    own = Taint(entry.place, row.name, frozenset() if entry.usable else frozenset({row.verdict}))
+    if inherited is None:
+        return own
+    if not entry.usable:
+        if not _passed_on(row.verdict, inherited, chain.follows(part)):
+            return own
+        entry.row = replace(row, because=inherited.name)
+        return inherited._replace(unusable=inherited.unusable | own.unusable)
+    if (
+        inherited.unusable
+        or judge.agreement(entry.key, entry.hand, chain.follows(part))[2] is not None
+    ):
+        entry.row = replace(row, verdict="wrong because of", because=inherited.name)
+        return inherited._replace(unusable=frozenset())
+    entry.row = replace(row, note="wrong also by itself", because=inherited.name)
+    return own
+
+
+def _passed_on(verdict: str, inherited: Taint, follows: np.ndarray) -> bool:
+    """Whether a row has its wrong shape, or its NaN, from above: no number gives another shape, and
+    few numbers give a NaN."""
+    return verdict in inherited.unusable or (
+        verdict == "not finite" and (bool(inherited.unusable) or not np.isfinite(follows).all())
+    )

@@ -1,0 +1,284 @@
+"""The derivation: backward on symbols. One line for each value: its derivative is the sum of what
+its branches send back."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.derivation.expression import (
+    Apply,
+    Expression,
+    Leaf,
+    is_number,
+    leaves,
+    number,
+    total,
+)
+from tinygrad_lstm.derivation.notation import TEXT, Notation
+from tinygrad_lstm.derivation.symbol import Symbol, sent
+from tinygrad_lstm.engine.backward import edit_error, seed
+from tinygrad_lstm.engine.hooks import hooked
+from tinygrad_lstm.engine.node import edited
+from tinygrad_lstm.engine.operation import Operation
+from tinygrad_lstm.engine.recorder import recorder
+from tinygrad_lstm.engine.tape import Stage, Tape
+from tinygrad_lstm.errors import UnknownNameError
+
+__all__ = ["Derivation", "Line", "Term", "shapes"]
+
+NUMBERED = re.compile(r"(.+)<(\d+)>", re.DOTALL)
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """What one branch of a value sends back.
+
+    Attributes
+    ----------
+    stage : Stage
+        The stage that reads the value, its consumer.
+    argument : int
+        The position of the value among the stage's inputs.
+    expression : Expression
+        The formula.
+    """
+
+    stage: Stage
+    argument: int
+    expression: Expression
+
+    def __str__(self) -> str:
+        return TEXT.write(self.expression)
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """The derivative by one value, as a formula.
+
+    Attributes
+    ----------
+    value : Tensor
+        The value.
+    symbol : Leaf
+        What stands on the left: ``δc<2>``.
+    terms : tuple of Term
+        The branches of the value, by (stage, argument); none for the value that is differentiated.
+    expression : Expression
+        What stands on the right: the sum of the terms.
+    """
+
+    value: Any
+    symbol: Leaf
+    terms: tuple[Term, ...]
+    expression: Expression
+
+    @property
+    def name(self) -> str:
+        """The name of the value."""
+        return self.symbol.name or ""
+
+    def sides(self, notation: Notation = TEXT) -> tuple[str, str]:
+        """What stands on the left and on the right of the equals sign."""
+        return notation.name(self.symbol), notation.write(self.expression)
+
+    def shapes(self, notation: Notation = TEXT) -> str:
+        """The shapes of everything with a name in it."""
+        return ", ".join(dict.fromkeys(shapes(notation, self.symbol, self.expression)))
+
+    def __str__(self) -> str:
+        return " = ".join(self.sides())
+
+
+def shapes(notation: Notation, *expressions: Expression) -> list[str]:
+    """The names in formulas, each with its shape."""
+    return [
+        f"{notation.name(leaf)} {leaf.shape}"
+        for leaf in leaves(*expressions)
+        if leaf.name is not None
+    ]
+
+
+class Derivation:
+    """The lines of a derivation, from the value that is differentiated to those it is
+    differentiated by.
+
+    Parameters
+    ----------
+    tape : Tape
+        The tape of the value that is differentiated.
+    wanted : collection of Tensor
+        What it is differentiated by.
+    through : Tensor, optional
+        Where only the paths through this value count.
+    gradient : array_like, optional
+        What arrives at the value that is differentiated; 1 for a scalar.
+
+    Attributes
+    ----------
+    lines : list of Line
+        In the order of backward.
+    places : dict of str to (str, int)
+        For the name of each value that belongs to a block: what it is called in every block, and
+        the block.
+    """
+
+    def __init__(
+        self, tape: Tape, wanted: Collection[Any], through: Any = None, gradient: Any = None
+    ) -> None:
+        self.tape = tape
+        self.lines: list[Line] = []
+        self._names = _names(tape)
+        self.places = _places(tape, self._names)
+        self._symbols: dict[int, Symbol] = {}
+        root, start = tape.root, seed(tape.root, gradient)
+        first = number(1) if gradient is None else Leaf(start, "gradient")
+        if through is None:
+            self._walk(root, self._line(root, (), first, start), tape.reached(*wanted), "")
+            return
+        above = {id(through), *map(id, Tape(through).values)}
+        for x in wanted:
+            if id(x) not in above:
+                raise UnknownNameError(
+                    "no path leads through this value",
+                    where=f"explain, from {tape.label(root)} to {tape.label(x)}",
+                    expected=f"a value that is computed from {tape.label(x)}",
+                    got=tape.label(through),
+                )
+        self._walk(root, self._line(root, (), first, start), tape.reached(through), "")
+        between = {key: x for key, x in tape.reached(*wanted).items() if key in above}
+        self._walk(through, self._gradients[id(through)], between, self._names[id(through)] or "")
+
+    @property
+    def last(self) -> int:
+        """The number of the last block, or 0."""
+        return max(
+            (stage.block for stage in self.tape.stages if stage.block is not None), default=0
+        )
+
+    def _walk(self, first: Any, g: Symbol, values: dict[int, Any], through: str) -> None:
+        """Write a line for each of `values` below `first`, at which `g` arrives, from the branches
+        that lead there."""
+        self._gradients = {id(first): g}
+        arrived: dict[int, list[tuple[Term, np.ndarray]]] = defaultdict(list)
+        whole = {id(first)}  # what reaches the root through nothing but `first`
+        before = recorder.selecting
+        try:
+            for stage in reversed(self.tape.stages):
+                node = stage.output
+                recorder.selecting = recorder.selecting or node._op.selects
+                if id(node) in arrived:
+                    self._close(node, arrived[id(node)], through, whole)
+                if id(node) in self._gradients:
+                    for i in reversed(range(len(node._inputs))):
+                        x = node._inputs[i]
+                        if id(x) in values and x is not first:
+                            formula, array = self._sent(stage, i)
+                            arrived[id(x)].append((Term(stage, i, formula), array))
+        finally:
+            recorder.selecting = before
+        for leaf in self.tape.leaves:
+            if id(leaf) in arrived:
+                self._close(leaf, arrived[id(leaf)], through, whole)
+
+    def _sent(self, stage: Stage, i: int) -> tuple[Expression, np.ndarray]:
+        node = stage.output
+        x, value = node._inputs[i], node._values[i]
+        if value is not x._array and edited(x, value):
+            raise edit_error(x, node)
+        return sent(node, i, self._gradients[id(node)], self._symbol, recorder.selecting)
+
+    def _close(
+        self, x: Any, arrived: list[tuple[Term, np.ndarray]], through: str, whole: set[int]
+    ) -> None:
+        """The line of a value all of whose branches have arrived, last branch first."""
+        terms, arrays = zip(*reversed(arrived), strict=True)
+        if len(terms) == len(self.tape.readers[id(x)]) and all(
+            id(term.stage.output) in whole for term in terms
+        ):
+            whole.add(id(x))
+        g = arrays[0]
+        for array in arrays[1:]:
+            g = g + array
+        self._gradients[id(x)] = self._line(
+            x,
+            terms,
+            total([term.expression for term in terms]),
+            g,
+            "" if id(x) in whole else through,
+        )
+
+    def _line(
+        self, x: Any, terms: tuple[Term, ...], expression: Expression, array: Any, through: str = ""
+    ) -> Symbol:
+        """Write the line of `x`, and return what stands for its derivative in the lines that
+        follow."""
+        if x._hooks:
+            expression, array = (
+                Apply(Operation(lambda g: hooked(x, g), "hook"), (expression,), {}, x.shape),
+                hooked(x, array),
+            )
+        symbol = Leaf(
+            np.asarray(array, x.dtype), self._names[id(x)], gradient=True, through=through
+        )
+        self.lines.append(Line(x, symbol, terms, expression))
+        return Symbol(
+            expression if isinstance(expression, Leaf) and is_number(expression, 1) else symbol
+        )
+
+    def _symbol(self, x: Any) -> Symbol:
+        if id(x) not in self._symbols:
+            self._symbols[id(x)] = Symbol(Leaf(x._kept(), self._names[id(x)]))
+        return self._symbols[id(x)]
+
+
+def _names(tape: Tape) -> dict[int, str | None]:
+    """A name for each value, no two the same; none for a constant that is better written as a
+    number."""
+    names: dict[int, Any] = {id(stage.output): stage.name for stage in tape.stages}
+    for x in tape.leaves:
+        names[id(x)] = x.name or (
+            None
+            if x._array.size == 1 and not x._requires_grad
+            else "parameter"
+            if x._requires_grad
+            else "constant"
+        )
+    taken = Counter(names.values())
+    given = set(taken)
+    places: Counter[str] = Counter()
+    for key, name in names.items():
+        if name is not None and taken[name] > 1:
+            places[name] += 1
+            while f"{name}#{places[name]}" in given:
+                places[name] += 1
+            names[key] = f"{name}#{places[name]}"
+    return names
+
+
+def _places(tape: Tape, names: dict[int, str | None]) -> dict[str, tuple[str, int]]:
+    """Where each named value stands: ``c<2>`` is c in block 2, and the second nameless product of
+    block 3 multiply#2 in block 3.
+
+    Of several values of one name in a block each has a number of its own. No two values have the
+    same place.
+    """
+    places: dict[str, tuple[str, int]] = {}
+    counts: Counter[tuple[str, int]] = Counter()
+    taken: set[tuple[str, int]] = set()
+    for x in tape.values:
+        name, found = names[id(x)], NUMBERED.fullmatch(x.name or "")
+        if not name or not (found or (x.block is not None and not x.name)):
+            continue
+        stem, t = (found[1], int(found[2])) if found else (name.partition("#")[0], x.block)
+        counts[stem, t] += 1
+        place = (stem if found and name == x.name else f"{stem}#{counts[stem, t]}", t)
+        if place not in taken:
+            taken.add(place)
+            places[name] = place
+    return places

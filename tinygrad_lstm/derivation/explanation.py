@@ -1,0 +1,274 @@
+"""explain: the chain rule of a tape, written out in three views, and evaluated, which proves what
+is written."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.derivation.derivation import Derivation, Line
+from tinygrad_lstm.derivation.expression import Expression, Leaf, evaluate, occurrences, substitute
+from tinygrad_lstm.derivation.notation import Notation
+from tinygrad_lstm.derivation.rolled import Row, rolled
+from tinygrad_lstm.derivation.view import View
+from tinygrad_lstm.engine.hooks import conjugate
+from tinygrad_lstm.engine.node import Node
+from tinygrad_lstm.engine.tape import Tape
+from tinygrad_lstm.errors import DataError, DtypeError
+
+__all__ = ["Explanation", "explain"]
+
+SMALL = 6  # entries: so many numbers can be read in the middle of a formula
+LONGEST = 5000  # symbols in one formula
+DEEPEST = 40  # gradients replaced one inside the other
+
+
+def explain(loss: Any, wrt: Any = None, through: Any = None, gradient: Any = None) -> Explanation:
+    """Write out the chain rule: the derivative of `loss` by `wrt`, line by line, as the tape has
+    it.
+
+    The formulas come from the derivative rules that backward runs, here run on symbols. There is no
+    second table.
+
+    Parameters
+    ----------
+    loss : Tensor
+        The value to differentiate.
+    wrt : str, Tensor or sequence of them, optional
+        What it is differentiated by. By default all leaves that require gradients.
+    through : str or Tensor, optional
+        A value: only the paths from `loss` to `wrt` through it count. A derivative along them is
+        written ``δv|c<2>`` where there are other paths too.
+    gradient : array_like, optional
+        What arrives at `loss`. May be left out where `loss` is a single number; it is 1 then.
+
+    Returns
+    -------
+    Explanation
+        It prints as its steps; ``.expanded`` and ``.rolled`` are the other views, ``.latex()`` and
+        ``.markdown()`` other notations, and ``.evaluate()`` computes what is written.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such value, or no path between them.
+    GradientError
+        If `loss` cannot be differentiated, as for :func:`gradients`.
+
+    Examples
+    --------
+    >>> from tinygrad_lstm import Tensor, explain
+    >>> x = Tensor(3.0, requires_grad=True, name="x")
+    >>> y = (x * x).named("y")
+    >>> z = (y + y).named("z")
+    >>> e = explain(z, "x")
+    >>> print(e)
+    δz = 1
+    δy = 1 + 1
+    δx = δy · x + δy · x
+    >>> e.evaluate()
+    array(12.)
+    """
+    if not isinstance(loss, Node):
+        raise DtypeError(
+            "only what a tape led to can be explained",
+            where="explain",
+            expected="a Tensor",
+            got=type(loss).__name__,
+        )
+    tape = Tape(loss)
+    several = wrt is None or isinstance(wrt, (list, tuple))
+    keys = (
+        [x for x in tape.leaves if x.requires_grad]
+        if wrt is None
+        else list(wrt)
+        if several
+        else [wrt]
+    )
+    wanted = [tape.find(key) for key in keys]
+    middle = None if through is None else tape.find(through)
+    derivation = Derivation(tape, wanted, middle, gradient)
+    if not wanted:
+        raise DataError(
+            "there is nothing to explain",
+            where="explain(wrt=...)",
+            expected="a name or Tensor, or several",
+        )
+    return Explanation(derivation, wanted, several)
+
+
+class Explanation:
+    """A derivation, in three views: :attr:`steps`, :attr:`expanded` and :attr:`rolled`.
+
+    Attributes
+    ----------
+    tape : Tape
+        The tape it was written from.
+    lines : tuple of Line
+        The derivative by each value on the way, in the order of backward.
+    """
+
+    def __init__(self, derivation: Derivation, wanted: list[Any], several: bool) -> None:
+        self._derivation, self.tape = derivation, derivation.tape
+        self.lines = tuple(derivation.lines)
+        last = {id(line.value): line for line in self.lines}
+        self._wanted = [last[id(x)] for x in wanted]
+        self._several = several
+
+    @property
+    def steps(self) -> View:
+        """One line for each stage and fork, in the order of backward: a sequence of Line.
+
+        Called with ``shapes=True`` it notes the shapes in each line; with ``numbers=True`` it puts
+        the numbers in, where they are few.
+        """
+
+        def rows(notation: Notation, shapes: bool = False, numbers: bool = False) -> list[Row]:
+            return [
+                Row(
+                    left,
+                    (right, *(self._numbers(line, notation) if numbers else ())),
+                    line.shapes(notation) if shapes else "",
+                )
+                for line in self.lines
+                for left, right in [line.sides(notation)]
+            ]
+
+        return View(self, rows, self.lines)
+
+    @property
+    def expanded(self) -> View:
+        """One formula, in which gradients are replaced by their own lines: as often as
+        ``expanded(depth=...)`` says, else until none is left."""
+
+        def rows(notation: Notation, depth: int | None = None) -> list[Row]:
+            return [
+                Row(notation.name(line.symbol), (notation.write(self.formula(line, depth)),))
+                for line in self._wanted
+            ]
+
+        return View(self, rows, self._wanted)
+
+    @property
+    def rolled(self) -> View:
+        """The recurrent form: one set of lines in t, where the blocks repeat, and the edges beside
+        it. T is the last block.
+
+        Called with ``shapes=True`` it notes the shapes in each line.
+        """
+
+        def rows(notation: Notation, shapes: bool = False) -> list[Row]:
+            return rolled(self._derivation, notation, shapes)
+
+        return View(
+            self, rows, self.lines, f"T = {self._derivation.last}" if self._derivation.last else ""
+        )
+
+    def evaluate(self) -> Any:
+        """Compute what is written, from the recorded values: each formula by the forward functions
+        of its operations.
+
+        Returns
+        -------
+        ndarray, or dict of str to ndarray
+            The derivative by `wrt`; by name, where that is several (of one name with ``#1``, ``#2``
+            behind it). It equals ``gradients(loss)[wrt]`` to rounding. Of a complex value the
+            formulas have ``dL/dx - i dL/dy`` and this is its conjugate, as everywhere.
+        """
+        found = {line.name: np.array(conjugate(self._values[line.symbol])) for line in self._wanted}
+        return found if self._several else found[self._wanted[0].name]
+
+    @cached_property
+    def _values(self) -> dict[Leaf, Any]:
+        """The value of every line."""
+        values: dict[Leaf, Any] = {}
+        for line in self.lines:
+            values[line.symbol] = np.asarray(
+                evaluate(line.expression, values), line.symbol.array.dtype
+            )
+        return values
+
+    def _numbers(self, line: Line, notation: Notation) -> list[str]:
+        """The formula with numbers in the place of what is small enough, and the result."""
+
+        def values(leaf: Leaf) -> Any:
+            return (
+                (self._values[leaf] if leaf.gradient else leaf.array)
+                if np.size(leaf.array) <= SMALL
+                else None
+            )
+
+        result = notation.numbers(self._values[line.symbol]).text
+        with_numbers = Notation(notation.latex, notation.rename, values).write(line.expression)
+        written = [with_numbers] * (with_numbers != notation.write(line.expression))
+        return written + [result] * (line.symbol.array.size <= SMALL and result != with_numbers)
+
+    def formula(self, line: Line, depth: int | None = None) -> Expression:
+        """The right side of a line with gradients replaced by their own right sides, `depth` times;
+        by default until none is left.
+
+        Raises
+        ------
+        DataError
+            If `depth` is not a whole number from 0, or the formula would have more than 5,000
+            symbols, or 40 replacements one inside the other.
+        """
+        if depth is not None and not (isinstance(depth, int) and depth >= 0):
+            raise DataError(
+                "not a depth",
+                where="expanded(depth=...)",
+                expected="a whole number from 0, or None",
+                got=repr(depth),
+            )
+        fits, sizes = self._depth(line, depth)
+        if sizes > LONGEST:
+            raise DataError(
+                "this formula is too long to write",
+                where=f"expanded, δ{line.name}",
+                expected=f"up to {LONGEST} symbols, nested up to {DEEPEST} deep",
+                do=f"give depth={fits}",
+            )
+        lines = {line.symbol: line.expression for line in self.lines}
+        formula = line.expression
+        for _ in range(fits):
+            formula = substitute(formula, lines)
+        return formula
+
+    def _depth(self, line: Line, depth: int | None) -> tuple[int, int]:
+        """How often gradients can be replaced, up to `depth` times and while the formula is not too
+        long; and how long it then is."""
+        counts = {each.symbol: occurrences(each.expression) for each in self.lines}
+        present, reached = counts[line.symbol], 0
+        while depth is None or reached < depth:
+            replaced: dict[Leaf, int] = {}
+            for leaf, n in present.items():
+                for inner, m in (counts[leaf] if leaf.gradient else {leaf: 1}).items():
+                    replaced[inner] = replaced.get(inner, 0) + n * m
+            if replaced == present:
+                break
+            if sum(replaced.values()) > LONGEST or reached == DEEPEST:
+                return reached, LONGEST + 1
+            present, reached = replaced, reached + 1
+        return reached, sum(present.values())
+
+    def __str__(self) -> str:
+        return str(self.steps)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Explanation of {', '.join(f'δ{line.name}' for line in self._wanted)}: "
+            f"{len(self.lines)} lines>"
+        )
+
+    def latex(self) -> str:
+        """The steps in LaTeX; see :meth:`View.latex`."""
+        return self.steps.latex()
+
+    def markdown(self) -> str:
+        """The steps as a table in Markdown."""
+        return self.steps.markdown()
+
+    def _repr_latex_(self) -> str:
+        return self.steps._repr_latex_()

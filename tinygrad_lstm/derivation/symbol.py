@@ -1,0 +1,123 @@
+"""Symbols: the third kind of value that derivative rules run on. What a rule does to them is
+recorded, and is the formula."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, leaves, number
+from tinygrad_lstm.engine.node import SCALARS, Node
+from tinygrad_lstm.engine.operation import Operation
+from tinygrad_lstm.engine.recorder import block, recording
+from tinygrad_lstm.engine.tape import ancestors
+from tinygrad_lstm.errors import Error
+from tinygrad_lstm.ops.complex import real
+from tinygrad_lstm.ops.elementwise import finite
+from tinygrad_lstm.tensor.tensor import Tensor
+
+__all__ = ["Symbol", "sent"]
+
+
+class Symbol(Tensor):
+    """A Tensor that records everything that is computed with it, comparisons too, so that it can be
+    written down.
+
+    It carries a value, so shapes and choices that depend on values are those of the recorded run.
+
+    Parameters
+    ----------
+    leaf : Leaf
+        What it is called in a formula.
+    """
+
+    __slots__ = ("leaf",)
+    symbolic = True
+
+    def __init__(self, leaf: Leaf) -> None:
+        Node.__init__(self, np.asarray(leaf.array), True)
+        self.leaf = leaf
+
+    @property
+    def expression(self) -> Expression:
+        """The formula of what was computed."""
+        known: dict[Any, Expression] = {}
+
+        def written(x: Any) -> Expression:
+            return (
+                (known.get(x) if isinstance(x, Node) else None)
+                or getattr(x, "leaf", None)
+                or number(getattr(x, "_array", x))
+            )
+
+        for node in ancestors(
+            self
+        ):  # in the order in which they ran, so that what is read twice is written down once
+            known[node] = apply(
+                node._op, tuple(map(written, node._inputs)), node._params, node._array.shape
+            )
+        return written(self)
+
+
+def sent(
+    node: Any, argument: int, g: Symbol, symbols: Callable[[Any], Any], guard: bool
+) -> tuple[Expression, np.ndarray]:
+    """What a stage sends back to one of its arguments: as a formula, and as numbers.
+
+    Parameters
+    ----------
+    node : Tensor
+        The stage's output.
+    argument : int
+        The position of the argument.
+    g : Symbol
+        The gradient that arrives at the output.
+    symbols : callable
+        The Symbol of a value.
+    guard : bool
+        Whether there is a stage behind this one that selects entries; see :func:`past_selection`.
+    """
+    op, x = node._op, node._values[argument]
+    inputs = tuple(v if isinstance(v, SCALARS) else symbols(v) for v in node._inputs)
+    output, params = symbols(node), node._params
+    try:
+        with recording(True), block(None):
+            result = op.send(argument, g, output, inputs, params)
+            if guard and op.elementwise and not finite(result):
+                result = op.send(argument, g, output, inputs, params, guarded=True)
+            if result.dtype.kind == "c" and x.dtype.kind != "c":
+                result = real(result)  # the imaginary part of a real value cannot change
+        formula, array = result.expression, result._array
+        known = not g.leaf.gradient or not array.any()
+        if array.shape == x.shape and (known or any(leaf is g.leaf for leaf in leaves(formula))):
+            return formula, array
+    except (
+        Error,
+        AttributeError,
+        TypeError,
+        ValueError,
+        IndexError,
+    ):  # a rule that works on arrays only
+        pass
+    return _opaque(node, argument, g, inputs, output)
+
+
+def _opaque(
+    node: Any, argument: int, g: Symbol, inputs: tuple[Any, ...], output: Symbol
+) -> tuple[Expression, np.ndarray]:
+    """The rule itself as an operation, ``vjp_<rule>(δy, y, inputs)``: for one that cannot be run on
+    symbols."""
+    op, x = node._op, node._values[argument]
+    rule = op.rules[0 if op.variadic else argument]
+
+    def forward(g: Any, y: Any, *inputs: Any) -> Any:
+        result = op.send(argument, g, y, inputs, node._params)
+        return np.asarray(
+            result.real if result.dtype.kind == "c" and x.dtype.kind != "c" else result
+        )
+
+    array = forward(g._array, output._array, *node._values)
+    args = (g.leaf, output.leaf, *(i.leaf if isinstance(i, Symbol) else number(i) for i in inputs))
+    return Apply(Operation(forward, f"vjp_{rule.__name__}"), args, {}, array.shape), array

@@ -1,0 +1,160 @@
+"""A view of a derivation: equations as text, LaTeX and Markdown."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from tinygrad_lstm.derivation.derivation import Line
+from tinygrad_lstm.derivation.notation import LATEX, TEXT
+from tinygrad_lstm.derivation.rolled import Row
+from tinygrad_lstm.errors import DataError
+from tinygrad_lstm.text import aligned
+
+__all__ = ["View"]
+
+WIDTH = 260  # characters of LaTeX that are about one line
+
+
+class View(Sequence[Any]):
+    """One way of writing a derivation: it prints. Called with options it is the same view with
+    these.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        What is written.
+    rows : callable
+        ``rows(notation, **options)`` returns the equations.
+    lines : sequence of Line
+        What the view shows, and is a sequence of.
+    heading : str
+        What holds for all of it.
+    """
+
+    def __init__(
+        self,
+        explanation: Any,
+        rows: Callable[..., list[Row]],
+        lines: Sequence[Line],
+        heading: str = "",
+        **options: Any,
+    ) -> None:
+        self._explanation, self._rows, self._lines, self._heading, self._options = (
+            explanation,
+            rows,
+            lines,
+            heading,
+            options,
+        )
+
+    def __call__(self, **options: Any) -> View:
+        known = list(inspect.signature(self._rows).parameters)[1:]
+        for name in options:
+            if name not in known:
+                raise DataError(
+                    "this view has no such option",
+                    where=f"option {name}",
+                    expected=" or ".join(known),
+                )
+        return View(
+            self._explanation,
+            self._rows,
+            self._lines,
+            self._heading,
+            **{**self._options, **options},
+        )
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self._lines[i]
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self._lines)
+
+    def evaluate(self) -> Any:
+        """The value of the derivative; see :meth:`Explanation.evaluate`."""
+        return self._explanation.evaluate()
+
+    def __str__(self) -> str:
+        cells = []
+        for left, rights, note in self._rows(TEXT, **self._options):
+            cells += [
+                (f"{left} = {rights[0]}", note),
+                *((f"{' ' * len(left)} = {right}", "") for right in rights[1:]),
+            ]
+        lines = aligned(cells) if any(note for _, note in cells) else [line for line, _ in cells]
+        return "\n".join([self._heading] * bool(self._heading) + lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def latex(self) -> str:
+        """The equations as one display, which a plain article compiles: no package is needed."""
+        rows = [rf"\lefteqn{{{self._heading}}}"] * bool(self._heading)
+        for left, rights, note in self._rows(LATEX, **self._options):
+            for i, right in enumerate(rights):
+                first, *others = _broken(right)
+                rows += [
+                    rf"{left if i == 0 else ''} & = & {first}",
+                    *(rf" & & {{}} + {part}" for part in others),
+                ]
+                if note and i == 0 and len(right) + len(note) < WIDTH:
+                    rows[-1] += rf" \quad ({note})"
+                elif note and i == 0:
+                    rows.append(rf" & & \quad ({note})")
+        return "\\begin{eqnarray*}\n" + " \\\\\n".join(rows) + "\n\\end{eqnarray*}"
+
+    def markdown(self) -> str:
+        """The equations as a table, in code spans, which every reader of Markdown shows as they
+        are."""
+        rows = [("derivative", "formula", ""), ("---", "---", "---")]
+        for left, rights, note in self._rows(TEXT, **self._options):
+            rows += [
+                (_code(left), _code(rights[0]), note.replace("<", r"\<")),
+                *(("", f"= {_code(right)}", "") for right in rights[1:]),
+            ]
+        table = "\n".join(f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows)
+        return f"{self._heading}\n\n{table}" if self._heading else table
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
+
+def _broken(formula: str) -> list[str]:
+    """A sum in LaTeX, in pieces that fit on a line."""
+    parts = [""]
+    for term in _terms(formula):
+        fits = len(parts[-1]) + len(term) < WIDTH
+        parts[-1:] = (
+            [f"{parts[-1]} + {term}" if parts[-1] else term]
+            if fits or not parts[-1]
+            else [parts[-1], term]
+        )
+    return parts
+
+
+def _terms(formula: str) -> list[str]:
+    """What the plus signs outside of all brackets separate."""
+    terms, depth = [""], 0
+    for token in re.split(r"( \+ |\\left|\\right|\\.|[{}])", formula):
+        depth += {"{": 1, "\\left": 1, "}": -1, "\\right": -1}.get(token, 0)
+        if token == " + " and depth == 0:
+            terms.append("")
+        else:
+            terms[-1] += token
+    return terms
+
+
+def _code(text: str) -> str:
+    text = " ".join(text.split()).replace("|", "\\|")
+    fence = (
+        "`" * (1 + max((len(run) for run in text.split() if set(run) == {"`"}), default=0))
+        if "`" in text
+        else "`"
+    )
+    return f"{fence}{text}{fence}"

@@ -1,0 +1,211 @@
+"""Finding the stage that made the first NaN or infinity, forward or backward."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.recorder import detector, watching
+from tinygrad_lstm.errors import AnomalyError
+
+__all__ = ["detect_anomaly"]
+
+NOT_THE_USERS = tuple(
+    os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__)
+)
+KINDS = ("a finite value", "an infinity", "a NaN")
+
+
+class detect_anomaly:
+    """Raise at the first stage that makes a value which is not finite, in forward or in backward.
+
+    A stage is named if it makes an infinity from finite numbers, or a NaN from what held none: with
+    its block, the names of what it read, and the line of your own program that called it. (For a
+    stage that was recorded before, the line is not known.) NumPy's warnings are off meanwhile,
+    since this error says more. It holds for this thread, and costs nothing where it is not used.
+
+    Raises
+    ------
+    AnomalyError
+        Inside the ``with`` block.
+
+    Examples
+    --------
+    >>> from tinygrad_lstm import Tensor, detect_anomaly, log
+    >>> x = Tensor([1.0, 0.0], requires_grad=True, name="x")
+    >>> with detect_anomaly():  # doctest: +ELLIPSIS
+    ...     log(x)
+    Traceback (most recent call last):
+    ...
+    tinygrad_lstm.errors.AnomalyError: stage log: forward makes an infinity, at [1]: got x = 0.0...
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[
+            int, str
+        ] = {}  # where the living stages were called, by the id of their output
+        self._in_rule = False
+        self._before: list[
+            tuple[Any, np.errstate]
+        ] = []  # a stack, so that one object can be entered more than once
+
+    def __enter__(self) -> detect_anomaly:
+        warnings = np.errstate(all="ignore")
+        warnings.__enter__()
+        self._before.append((detector(), warnings))
+        watching[threading.get_ident()] = self
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        outer, warnings = self._before.pop()
+        warnings.__exit__(None, None, None)
+        if outer is None:
+            del watching[threading.get_ident()]
+        else:
+            watching[threading.get_ident()] = outer
+
+    def forward(self, output: Any, op: Any, inputs: tuple[Any, ...], values: list[Any]) -> None:
+        """Look at what a stage computed."""
+        if output._op is not None:
+            self._lines[id(output)] = _line()
+            weakref.finalize(output, self._lines.pop, id(output), None)
+        if not self._in_rule and _kind(output) > max(map(_kind, values), default=0):
+            names = op.arguments or [str(i) for i in range(len(values))]
+            raise _anomaly(
+                "forward",
+                op,
+                output._block,
+                None,
+                output,
+                list(zip(names, inputs, values, strict=False)),
+                _line(),
+            )
+
+    def added(self, node: Any, total: Any, contribution: Any) -> None:
+        """Look at the sum at a fork, after one more branch has been added."""
+        if _kind(total) > _kind(contribution):
+            where = self._lines.get(id(node), "a line not known")
+            raise _anomaly(
+                "backward, the sum at a fork,",
+                node._op,
+                node._block,
+                node.name,
+                total,
+                [("the last branch", None, contribution)],
+                where,
+            )
+
+    def guard(
+        self, node: Any, rules: tuple[Callable[..., Any], ...]
+    ) -> tuple[Callable[..., Any], ...]:
+        """The derivative rules of the stage that computed `node`, with a look at what they
+        return."""
+        return tuple(self._checked(node, rule) for rule in rules)
+
+    def _checked(self, node: Any, rule: Callable[..., Any]) -> Callable[..., Any]:
+        def checked(g: Any, y: Any, *inputs: Any, **params: Any) -> Any:
+            before, self._in_rule = self._in_rule, True
+            try:
+                contribution = rule(g, y, *inputs, **params)
+            finally:
+                self._in_rule = before
+            if _kind(contribution) > max(map(_kind, (g, y, *node._values))):
+                names = node._op.arguments or [str(i) for i in range(len(node._values))]
+                read = [
+                    ("gradient", None, g),
+                    *zip(names, node._inputs, node._values, strict=False),
+                ]
+                where = self._lines.get(
+                    id(node), "a line not known, since it was recorded outside detect_anomaly"
+                )
+                raise _anomaly(
+                    f"backward, rule {rule.__name__},",
+                    node._op,
+                    node._block,
+                    node.name,
+                    contribution,
+                    read,
+                    where,
+                )
+            return contribution
+
+        return checked
+
+
+def _kind(value: Any) -> int:
+    """How far from finite a value is: an index of `KINDS`."""
+    array = np.asarray(getattr(value, "_array", value))
+    if array.dtype.kind not in "fc" or np.isfinite(array).all():
+        return 0
+    return 2 if np.isnan(array).any() else 1
+
+
+def _anomaly(
+    phase: str,
+    op: Any,
+    block: int | None,
+    name: str | None,
+    made: Any,
+    read: list[tuple[str, Any, Any]],
+    line: str,
+) -> AnomalyError:
+    where = (
+        (name or "a leaf")
+        if op is None
+        else f"stage {op.name}"
+        if name is None
+        else f"stage {name} = {op.name}"
+    )
+    array = np.asarray(getattr(made, "_array", made))
+    kind = _kind(array)
+    at = tuple(
+        int(i) for i in np.argwhere(np.isnan(array) if kind == 2 else ~np.isfinite(array))[0]
+    )
+    got = ", ".join(
+        f"{getattr(x, 'name', None) or argument} = {_entry(value, at, array.shape)}"
+        for argument, x, value in read
+    )
+    place = f", at [{', '.join(map(str, at))}]" if at else ""
+    return AnomalyError(
+        f"{phase} makes {KINDS[kind]}{place}",
+        where=where if block is None else f"{where} in block {block}",
+        got=got,
+        do=f"called at {line}",
+    )
+
+
+def _entry(value: Any, at: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """The entry of an input that met the bad entry of the result, where entries meet one by one;
+    else the range."""
+    array = np.asarray(getattr(value, "_array", value))
+    if array.size == 1:
+        return str(array.item())
+    try:
+        return str(np.broadcast_to(array, shape)[at])
+    except ValueError:
+        return (
+            f"{array.shape} from {np.min(array)} to {np.max(array)}"
+            if array.size
+            else str(array.shape)
+        )
+
+
+def _line() -> str:
+    """The line of the user's program that is running: the innermost outside this package and
+    NumPy."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename.startswith(NOT_THE_USERS):
+        frame = frame.f_back
+    if frame is None:
+        return "an unknown line"
+    file, number = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(file, number).strip()
+    return f"{file}:{number} in {frame.f_code.co_name}" + (f": {text}" if text else "")

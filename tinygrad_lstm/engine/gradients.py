@@ -1,0 +1,176 @@
+"""The result of a reverse pass: a total derivative for every value, and what each branch
+contributed to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.node import Node, frozen
+from tinygrad_lstm.engine.tape import Branch, Tape, canonical
+from tinygrad_lstm.errors import UnknownNameError
+
+__all__ = ["Gradients", "Part"]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What a key of :class:`Gradients` asks for: a total derivative, or the sum of some of its
+    branches.
+
+    Attributes
+    ----------
+    value : Tensor
+        The value that is differentiated by.
+    branches : tuple of Branch
+        The branches that are summed; for a total all of them.
+    kind : {"branch", "share", "total"}
+        One branch, the branches in one block, or the total.
+    """
+
+    value: Any
+    branches: tuple[Branch, ...]
+    kind: str
+
+    @property
+    def id(self) -> tuple[Any, ...]:
+        """The same for every spelling of a key."""
+        return self.kind, id(self.value), *((id(b.stage.output), b.argument) for b in self.branches)
+
+
+class Gradients(Mapping[str, Any]):
+    """The derivatives of one value by every value on its tape, with the contribution of every
+    branch.
+
+    A mapping from names to total derivatives, asked by name or by Tensor. Parts of a total have
+    keys too:
+
+    * ``"c<2> via keep<3>"``: the branch that the stage keep<3> sent back; with ``[i]`` behind it
+      where a stage reads the value as several arguments.
+    * ``"c<2> via #1"``: the same by number. Branch 1 is the first in the order of
+      ``branches("c<2>")``.
+    * ``"W_f @ 2"``: the share of block 2 in the gradient of a shared value, which is the sum of its
+      branches in block 2.
+
+    Iteration goes over the names in the order of the tape. The arrays are read-only.
+
+    Attributes
+    ----------
+    tape : Tape
+        The tape that was walked.
+    """
+
+    def __init__(
+        self, tape: Tape, totals: dict[Any, Any], arrived: Mapping[Any, list[Branch]]
+    ) -> None:
+        self.tape = tape
+        self._totals = totals
+        self._branches = {x: tuple(branches) for x, branches in arrived.items()}
+
+    def __getitem__(self, key: Any) -> Any:
+        part = self.part(key)
+        if part.kind == "total":
+            return self._totals[part.value]
+        first, *others = (branch.gradient for branch in part.branches)
+        total = sum(others, first)
+        return total if isinstance(total, Node) else frozen(np.asarray(total))
+
+    def part(self, key: Any) -> Part:
+        """What a key asks for. A value of just that name comes first.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such value, branch or share, or if the key fits several.
+        """
+        if isinstance(key, str) and canonical(key) not in self.tape.names:
+            for mark, chosen in ((" via ", self._via), (" @ ", self._share)):
+                name, found, place = key.partition(mark)
+                if found:
+                    return chosen(self.find(name), place, key)
+        value = self.find(key)
+        return Part(value, self.branches(value), "total")
+
+    def branches(self, key: Any) -> tuple[Branch, ...]:
+        """What each use of a value sent back, before it was summed: one Branch an edge, by (stage,
+        argument).
+
+        Parameters
+        ----------
+        key : str or Tensor
+            The value. One that is read once has one branch; the root, which nobody reads, has none.
+        """
+        return self._branches.get(self.find(key), ())
+
+    def find(self, key: Any) -> Any:
+        """The Tensor that a key stands for.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none on the tape, if several have that name, or if it is a constant.
+        """
+        return self.tape.find(key)
+
+    def _via(self, value: Any, consumer: str, key: str) -> Part:
+        name, _, position = canonical(consumer).partition("[")
+        branches = self.branches(value)
+        found = [
+            b for b in branches if name in self._names(b) and position in ("", f"{b.argument}]")
+        ]
+        if name[:1] == "#" and name[1:].isdecimal():
+            found = found or list(
+                branches[int(name[1:]) - 1 : int(name[1:])] if int(name[1:]) else ()
+            )
+        if len(found) != 1:
+            have = ", ".join(f"{self.tape.label(b.stage.output)}[{b.argument}]" for b in branches)
+            expected = f"one of {have}" if have else "a value with branches"
+            raise UnknownNameError(
+                f"{len(found)} branches are called {key!r}", where="gradients", expected=expected
+            )
+        return Part(value, tuple(found), "branch")
+
+    def _names(self, branch: Branch) -> tuple[str, str]:
+        """What the consumer of a branch is called: by itself, and on the printed tape."""
+        return canonical(branch.stage.name), canonical(self.tape.label(branch.stage.output))
+
+    def _share(self, value: Any, block: str, key: str) -> Part:
+        branches = self.branches(value)
+        found = tuple(b for b in branches if block.strip() == str(b.stage.block))
+        if not found:
+            have = ", ".join(
+                dict.fromkeys(str(b.stage.block) for b in branches if b.stage.block is not None)
+            )
+            expected = (
+                f"a block that reads it: {have}" if have else "a value that is read in blocks"
+            )
+            raise UnknownNameError(
+                f"there is no share {key!r}", where="gradients", expected=expected
+            )
+        return Part(value, found, "share")
+
+    def __iter__(self) -> Iterator[str]:
+        return (
+            name
+            for name, values in self.tape.names.items()
+            if len(values) == 1 and values[0] in self._totals
+        )
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            self[key]
+        except UnknownNameError:
+            return False
+        return True
+
+    def __repr__(self) -> str:
+        return (
+            f"<Gradients of {self.tape.label(self.tape.root)}: {len(self._totals)} values, "
+            f"{len(self.tape.forks)} forks>"
+        )

@@ -1,0 +1,75 @@
+"""Hooks: functions that see, and may replace, the total derivative by a value while backward
+runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.node import Node, read_only
+from tinygrad_lstm.errors import GradientError
+
+__all__ = ["Handle", "Hooks", "conjugate", "hooked"]
+
+
+class Hooks(dict[Any, Callable[[Any], Any]]):
+    """The hooks of one value, in the order in which they were registered.
+
+    Attributes
+    ----------
+    retain : bool
+        Whether ``backward`` fills the value's ``.grad`` although a stage computed it.
+    """
+
+    retain = False
+
+
+class Handle:
+    """What :meth:`Tensor.register_hook` returns: :meth:`remove` takes the hook away."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+
+    def remove(self) -> None:
+        """Take the hook away. A second time does nothing."""
+        self._hooks.pop(self, None)
+
+
+def hooked(node: Any, total: Any) -> Any:
+    """`total`, the derivative by `node`, after the hooks of `node` have seen it in turn."""
+    for hook in tuple(node._hooks.values()):
+        answer = hook(_shown(conjugate(total)))
+        if answer is not None:
+            total = conjugate(_replacement(node, answer, total))
+    return total
+
+
+def conjugate(g: Any) -> Any:
+    """A gradient between the two conventions for complex values: the user's, and the one of the
+    walk."""
+    return np.conjugate(g) if g.dtype.kind == "c" else g
+
+
+def _shown(total: Any) -> Any:
+    """What a hook may look at and keep, but not change."""
+    return (
+        total if isinstance(total, Node) else read_only(np.asarray(total))
+    )  # a sum of 0-d arrays is a scalar
+
+
+def _replacement(node: Any, answer: Any, total: Any) -> Any:
+    """What a hook returned, as a gradient of `node`; a Tensor where the walk has a tape."""
+    if not (isinstance(total, Node) and isinstance(answer, Node)):
+        answer = np.array(getattr(answer, "_array", answer), node.dtype)
+        answer = node._leaf(answer) if isinstance(total, Node) else answer
+    if answer.shape != node.shape:
+        where = f"hook of {node.name or 'a value'}"
+        raise GradientError(
+            "a hook returns a gradient of another shape",
+            where=where,
+            expected=node.shape,
+            got=answer.shape,
+        )
+    return answer

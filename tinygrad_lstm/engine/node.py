@@ -1,0 +1,242 @@
+"""The graph: a value together with the stage that computed it, and the guard over the memory of
+values.
+
+Who may write to a value's memory decides whether a gradient can be trusted, so the rule is strict:
+
+* what a stage computed never changes: its array is handed out read-only;
+* a leaf owns its memory: arrays are copied in, and an array that was handed out (``x.data``) is
+  never the one that a stage keeps. An edit therefore cannot corrupt a recorded graph, and backward
+  notices it (`edited`) and raises.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.recorder import next_order, recorder
+from tinygrad_lstm.errors import DtypeError
+
+__all__ = ["NUMBERS", "SCALARS", "Node", "edited", "frozen", "own", "read_only"]
+
+SCALARS = (
+    int,
+    float,
+    complex,
+    np.generic,
+)  # immutable: stages keep them as they are, so that Python's stay weak (NEP 50)
+
+NUMBERS = "biufc"  # the kinds of dtype that a Tensor can have
+
+NO_PARAMETERS: dict[str, Any] = {}
+
+
+def own(value: Any, dtype: Any = None) -> np.ndarray:
+    """A copy of `value` as an array of numbers in native byte order."""
+    try:
+        array = np.array(value)
+        wanted = array.dtype if dtype is None else np.dtype(dtype)
+    except (ValueError, TypeError) as error:  # ragged lists, and what is no dtype
+        raise DtypeError(f"no Tensor can be made of this: {error}", where="Tensor(...)") from error
+    if array.dtype.kind not in NUMBERS or wanted.kind not in NUMBERS:
+        kind = array.dtype if array.dtype.kind not in NUMBERS else wanted
+        raise DtypeError(
+            "a Tensor holds numbers",
+            expected="a number, an array or nested lists of numbers",
+            got=f"dtype {kind}",
+        )
+    if array.dtype.kind == "c" and wanted.kind != "c":
+        raise DtypeError(
+            "the imaginary part would be lost",
+            where="Tensor(...)",
+            expected=f"real numbers, for {wanted}",
+            got=array.dtype,
+        )
+    return (
+        array
+        if array.dtype is wanted and wanted.isnative
+        else array.astype(wanted.newbyteorder("="))
+    )
+
+
+def frozen(value: Any) -> Any:
+    """A parameter as a stage can keep it: lists and arrays in it are copied, since their owner may
+    edit them later."""
+    try:
+        hash(value)  # what has a hash cannot be edited
+        return value
+    except TypeError:
+        pass
+    if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.flags.writeable = False
+    elif isinstance(value, (list, tuple)):
+        value = type(value)(map(frozen, value))
+    elif isinstance(value, slice):
+        value = slice(frozen(value.start), frozen(value.stop), frozen(value.step))
+    elif isinstance(value, dict):
+        value = {key: frozen(v) for key, v in value.items()}
+    return value
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """The same memory, for somebody who may look at it and keep it, but not write."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+class Node:
+    """A value and, unless it is a leaf, the stage that computed it.
+
+    The stage lives on its output and refers to its inputs, never the other way round: there are no
+    reference cycles, and a graph goes away with the last Tensor that leads to it.
+
+    Attributes
+    ----------
+    _array : ndarray
+        The value.
+    _op : Operation or None
+        The operation that computed the value. None for a leaf, which has none of the attributes
+        from `_inputs` on.
+    _block : int or None
+        The block (time step) in which the value was recorded or named.
+    _inputs : tuple of Node or scalar
+        What the operation read, by argument position.
+    _values : list of ndarray or scalar
+        The inputs as the forward function saw them; the derivative rules are given these.
+    _params : dict
+        The operation's parameters (axis, shape, index).
+    _order : int
+        When the stage ran: a later stage has a higher number.
+    _spent : bool
+        Whether ``backward`` has run through this stage.
+    _requires_grad : bool
+        What ``requires_grad`` says: read directly where every stage passes, since a property takes
+        twice the time.
+    _hooks : Hooks or None
+        What wants to see the total derivative by this value.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_array",
+        "_block",
+        "_exposed",
+        "_frozen",
+        "_hooks",
+        "_inputs",
+        "_label",
+        "_op",
+        "_order",
+        "_params",
+        "_requires_grad",
+        "_spent",
+        "_values",
+        "grad",
+    )
+
+    _array: np.ndarray
+    _op: Any
+    _hooks: Any
+    _frozen: np.ndarray | None
+    _inputs: tuple[Any, ...]
+    _order: int
+    _params: dict[str, Any]
+    _spent: bool
+    _values: list[Any]
+    grad: Any
+    # whether stages without a derivative are recorded too, since they are to be written down
+    symbolic = False
+
+    def __init__(
+        self,
+        array: np.ndarray,
+        requires_grad: bool,
+        label: str | None = None,
+        block: int | None = None,
+    ) -> None:
+        self._array = array
+        self._exposed = False
+        self._op = None
+        self._label = label
+        self._block = block
+        self._hooks = None
+        self._requires_grad = requires_grad
+        self.grad = None
+
+    def _computed(
+        self,
+        array: np.ndarray,
+        op: Any,
+        inputs: tuple[Any, ...],
+        values: list[Any],
+        params: dict[str, Any],
+    ) -> Any:
+        """A node of this node's class that records `array` as the output of a stage."""
+        node = _new(type(self))
+        node._array = array
+        node._exposed = False
+        node._op = op
+        node._inputs = inputs
+        node._values = values
+        node._params = params or NO_PARAMETERS  # the call's own dict goes away at once
+        node._order = next_order()
+        node._spent = False
+        node._label = None
+        node._block = recorder.block
+        node._hooks = None
+        node._requires_grad = True
+        node.grad = None
+        return node
+
+    def _leaf(self, array: np.ndarray) -> Any:
+        """A leaf of this node's class, without gradient, that takes `array` as it is."""
+        node = _new(type(self))
+        Node.__init__(node, array, False, block=recorder.block)
+        return node
+
+    def _expose(self) -> np.ndarray:
+        """The value, for the user's hands: read-only where a stage computed it, the live array of a
+        leaf."""
+        if self._op is not None:
+            self._array.flags.writeable = False  # so that nobody can make the view writeable again
+            return self._array.view()
+        if not self._exposed:
+            if (
+                sys.getrefcount(self._array) > 2 or self._array.base is not None
+            ):  # others may hold it: perhaps a stage
+                self._array = self._array.copy()
+            self._exposed = True
+            self._frozen = None
+        return self._array
+
+    def _kept(self) -> np.ndarray:
+        """The value, as an array that a stage may keep."""
+        return self._snapshot() if self._exposed else self._array
+
+    def _snapshot(self) -> np.ndarray:
+        """The value of an exposed leaf, as an array that nobody outside this package can change."""
+        if sys.getrefcount(self._array) == 2:  # the user let go of what `_expose` handed out
+            self._exposed = False
+            return self._array
+        if self._frozen is None or not _same(self._frozen, self._array):
+            self._frozen = self._array.copy()
+        return self._frozen
+
+
+def edited(node: Node, seen: np.ndarray) -> bool:
+    """Whether the value of `node` is no longer what a stage saw, where that is not the very
+    array."""
+    return not _same(seen, node._array)
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return (
+        a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    )  # bytes: a NaN is equal to itself
+
+
+_new = object.__new__

@@ -1,0 +1,362 @@
+"""Operations: a forward function and one derivative rule per argument; calling one records a stage.
+
+An operation is *data*: its forward function and its rules are plain named functions in NumPy
+notation. A rule is a pure function ``rule(gradient, output, *inputs, **parameters)`` that returns
+the contribution of one argument. Since it says nothing about the kind of value it works on, the
+same rule runs on arrays (backward), on Tensors (gradients of gradients) and on symbols (the chain
+rule written out).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from tinygrad_lstm.engine.node import SCALARS, Node, frozen, own
+from tinygrad_lstm.engine.recorder import detector, recorder, watching
+from tinygrad_lstm.errors import DtypeError, Error, GradientError, IndexingError, ShapeError
+
+__all__ = ["NUMPY", "Operation", "implements", "operation", "past_selection", "unbroadcast"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Operation:
+    """A forward function with one derivative rule per argument.
+
+    Parameters
+    ----------
+    forward : callable
+        ``forward(*inputs, **parameters)`` on arrays. Arguments without a default are inputs and get
+        a rule each; the others are parameters. A forward function of ``*inputs`` takes any number
+        of them and has one rule, which is called as ``rule(gradient, output, inputs, argument,
+        **parameters)``.
+    name : str, optional
+        What tapes, pictures and errors call it, where that is not the function's name.
+    analytic : bool, default False
+        Whether `forward` also computes the function's analytic continuation when it is given
+        complex arrays. :func:`gradcheck` uses the complex step where all stages do.
+    selects : bool, default False
+        Whether it lets only some entries of an input through (``where``, an index). What stands in
+        the others, even a NaN, must not come back: where a tape selects, backward looks out for it.
+    elementwise : bool, default False
+        Whether each entry of the output depends on one entry of each input, with broadcasting: then
+        :func:`past_selection` can look out for its rules.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+        The names of the inputs, in order; empty when their number is open.
+    variadic : bool
+        Whether the number of inputs is open.
+    rules : tuple of callable
+        The derivative rules by argument; empty for an operation without a derivative (a
+        comparison).
+    add : callable or None
+        For an operation of one input that reads few of its entries: ``add(total, gradient,
+        **parameters)`` adds what the rule returns to `total`, in place, at the cost of those few.
+    """
+
+    __slots__ = (
+        "add",
+        "analytic",
+        "arguments",
+        "elementwise",
+        "forward",
+        "name",
+        "parameters",
+        "rules",
+        "selects",
+        "variadic",
+    )
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        name: str | None = None,
+        analytic: bool = False,
+        selects: bool = False,
+        elementwise: bool = False,
+    ) -> None:
+        self.name = name or forward.__name__
+        self.forward = forward
+        self.analytic = analytic
+        self.selects = selects
+        self.elementwise = elementwise
+        signature = inspect.signature(forward).parameters.values()
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in signature)
+        fixed = [p for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
+        self.arguments = tuple(p.name for p in fixed if p.default is p.empty)
+        self.parameters = tuple(p.name for p in fixed if p.default is not p.empty)
+        self.rules: tuple[Callable[..., Any], ...] = ()
+        self.add: Callable[..., None] | None = None
+
+    def rule(self, function: Function) -> Function:
+        """Declare the derivative rule of an argument: a decorator for
+        ``<operation>_<argument>``."""
+        rules = self.rules or self.missing()
+        names = [rule.__name__ for rule in rules]
+        if function.__name__ not in names:
+            raise Error(
+                "a derivative rule is named after its operation and argument",
+                expected=" or ".join(names),
+                got=function.__name__,
+            )
+        i = names.index(function.__name__)
+        self.rules = (*rules[:i], function, *rules[i + 1 :])
+        return function
+
+    def send(
+        self,
+        argument: int,
+        g: Any,
+        output: Any,
+        inputs: Any,
+        params: dict[str, Any],
+        guarded: bool = False,
+    ) -> Any:
+        """What the rule of an argument returns; if `guarded`, see :func:`past_selection`. The walk
+        backward has this in line, for speed."""
+        if self.variadic:
+            return self.rules[0](g, output, inputs, argument, **params)
+        if guarded and self.elementwise:
+            return past_selection(self.rules[argument], inputs[argument], g, output, inputs, params)
+        return self.rules[argument](g, output, *inputs, **params)
+
+    def missing(self) -> tuple[Callable[..., Any], ...]:
+        """What stands in for the rules until they are declared: it says so when it is needed."""
+        return tuple(_missing(f"{self.name}_{argument}") for argument in self.arguments or ("i",))
+
+    def bind(
+        self, inputs: tuple[Any, ...], params: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Sort positional parameters (``np.sum(x, 0)``) and inputs given by keyword into their
+        places."""
+        arity = len(self.arguments)
+        if len(inputs) > arity + len(self.parameters):
+            taken = ", ".join(self.arguments + self.parameters)
+            raise DtypeError(
+                "too many arguments by position",
+                where=self.name,
+                expected=taken,
+                got=len(inputs),
+                do="give the others by keyword",
+            )
+        params = {**dict(zip(self.parameters, inputs[arity:], strict=False)), **params}
+        inputs = inputs[:arity]
+        inputs += tuple(
+            params.pop(name) for name in self.arguments[len(inputs) :] if name in params
+        )
+        if len(inputs) != arity:
+            raise DtypeError(
+                "wrong number of arguments",
+                where=self.name,
+                expected=", ".join(self.arguments),
+                got=len(inputs),
+            )
+        return inputs, params
+
+    def explain(self, error: Exception, inputs: tuple[Any, ...], values: list[Any]) -> Error:
+        """NumPy's complaint, with the operation, the block, and the inputs' names, dtypes and
+        shapes."""
+        names = self.arguments or tuple(str(i) for i in range(len(inputs)))
+        got = ", ".join(
+            f"{getattr(x, 'name', None) or name} {value.dtype} {value.shape}"
+            if isinstance(value, np.ndarray)
+            else f"{name} {value!r}"
+            for name, x, value in zip(names, inputs, values, strict=False)
+        )
+        where = self.name if recorder.block is None else f"{self.name} in block {recorder.block}"
+        if isinstance(
+            error, RecursionError
+        ):  # NumPy came back to this operation for the sake of a parameter
+            return DtypeError(
+                "a parameter of an operation is a plain number or array, not a Tensor",
+                where=where,
+                got=got,
+            )
+        kind = (
+            IndexingError
+            if isinstance(error, IndexError)
+            else DtypeError
+            if isinstance(error, TypeError)
+            else ShapeError
+        )
+        return kind(
+            str(error), where=where, got=got, do="check the shapes and dtypes of these inputs"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Operation {self.name}>"
+
+
+def _missing(name: str) -> Callable[..., Any]:
+    def rule(*args: Any, **params: Any) -> Any:
+        raise GradientError(
+            "this derivative is needed and no rule was declared for it",
+            where=name,
+            do=f"declare it: def {name}(g, y, ...)",
+        )
+
+    rule.__name__ = name
+    return rule
+
+
+class Recorded(Protocol):
+    """A function that computes an operation and records it; its rules are declared with
+    ``@<name>.rule``."""
+
+    op: Operation
+    __name__: str
+
+    def rule(self, function: Function) -> Function: ...
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any: ...
+
+
+def recorded(op: Operation) -> Recorded:
+    """The function that computes `op` and records a stage.
+
+    Given plain arrays it returns a plain array. Given a Tensor anywhere it returns a Tensor, and
+    records the stage when one of its inputs requires gradients.
+    """
+    forward = op.forward
+    arity = None if op.variadic else len(op.arguments)
+
+    @functools.wraps(forward)
+    def call(*inputs: Any, **params: Any) -> Any:
+        if len(inputs) != arity and arity is not None:
+            inputs, params = op.bind(inputs, params)
+        node = None  # a Tensor among the inputs, if there is one
+        record = foreign = False
+        values: list[Any] = []
+        for x in inputs:
+            if isinstance(x, Node):
+                node = x
+                if x._requires_grad:
+                    record = True
+                values.append(x._snapshot() if x._exposed else x._array)
+            else:
+                foreign = True
+                values.append(x)
+        if node is None:
+            return forward(
+                *[np.asarray(v) if isinstance(v, (list, tuple)) else v for v in values], **params
+            )
+        record = record and recorder.enabled and (op.rules != () or node.symbolic)
+        if record and foreign:
+            inputs = _keep_arrays(inputs, values, node)
+        if record and params:
+            params = {key: frozen(value) for key, value in params.items()}
+        try:
+            array = forward(*values, **params)
+        except (ValueError, IndexError, TypeError, RecursionError) as error:
+            raise op.explain(error, inputs, values) from error
+        if not isinstance(array, np.ndarray):
+            array = np.asarray(array)  # NumPy returns scalars for 0-d results
+        output = node._computed(array, op, inputs, values, params) if record else node._leaf(array)
+        if watching and (watch := detector()):
+            watch.forward(output, op, inputs, values)
+        return output
+
+    call.op, call.rule, call.__doc__ = op, op.rule, described(op)  # type: ignore[attr-defined]
+    return call  # type: ignore[return-value]
+
+
+def described(op: Operation) -> str:
+    """The docstring of an operation; where its forward function says nothing of them, with the
+    sections that all share."""
+    doc = inspect.cleandoc(op.forward.__doc__ or "")
+    if not doc or op.variadic:
+        return doc
+    inputs = (
+        f"{', '.join(op.arguments)} : Tensor or array_like\n    Of any shape that NumPy "
+        "accepts here."
+    )
+    options = "".join(f"\n{name} : optional\n    As NumPy has it." for name in op.parameters)
+    result = (
+        "Tensor or ndarray\n    A Tensor, recorded, where an input is one that requires gradients."
+    )
+    errors = "ShapeError, DtypeError\n    Where the inputs' shapes or dtypes do not fit."
+    sections = {"Parameters": inputs + options, "Returns": result, "Raises": errors}
+    return "\n\n".join(
+        [
+            doc,
+            *(
+                f"{title}\n{'-' * len(title)}\n{text}"
+                for title, text in sections.items()
+                if f"{title}\n---" not in doc
+            ),
+        ]
+    )
+
+
+def _keep_arrays(inputs: tuple[Any, ...], values: list[Any], node: Node) -> tuple[Any, ...]:
+    """Make leaves of the arrays among `inputs`: copies, since their owner may edit them before
+    backward."""
+    kept = list(inputs)
+    for i, x in enumerate(inputs):
+        if not isinstance(x, (Node, SCALARS)):
+            values[i] = own(x)
+            kept[i] = node._leaf(values[i])
+    return tuple(kept)
+
+
+NUMPY: dict[Any, Callable[..., Any]] = {}
+"""NumPy's functions that work on Tensors, and what computes them here."""
+
+
+def implements(*functions: Any) -> Callable[[Function], Function]:
+    """Declare what computes NumPy's `functions` when they are given a Tensor."""
+
+    def declare(ours: Function) -> Function:
+        NUMPY.update(dict.fromkeys(functions, ours))
+        return ours
+
+    return declare
+
+
+def operation(*functions: Any, **options: Any) -> Callable[[Callable[..., Any]], Recorded]:
+    """Make a recorded function of a forward function, known to NumPy as `functions`.
+
+    Its rules follow with ``@<name>.rule``, one for each argument. The options are those of
+    :class:`Operation`.
+    """
+
+    def declare(forward: Callable[..., Any]) -> Recorded:
+        return implements(*functions)(recorded(Operation(forward, **options)))
+
+    return declare
+
+
+def past_selection(
+    rule: Callable[..., Any], x: Any, g: Any, y: Any, read: Any, params: dict[str, Any]
+) -> Any:
+    """What the rule of an elementwise operation sends back to `x`, but 0 where no gradient arrives
+    and the slope is not finite.
+
+    Such a zero comes from a stage that selects: what happened in the entries it left behind has no
+    influence, and 0 * inf would make it a NaN.
+    """
+    whole = [np.broadcast_to(v, y.shape) if hasattr(v, "shape") else v for v in read]
+    with np.errstate(invalid="ignore"):
+        sent = rule(g, y, *whole, **params)
+    return unbroadcast(
+        np.where(np.logical_and(np.equal(g, 0), np.logical_not(np.isfinite(sent))), 0, sent), x
+    )
+
+
+def unbroadcast(gradient: Any, x: Any) -> Any:
+    """Sum `gradient` over the axes along which NumPy broadcast `x`, so that it has the shape of `x`
+    again."""
+    if gradient.shape == x.shape:
+        return gradient
+    lead = gradient.ndim - x.ndim
+    stretched = [
+        lead + i for i, n in enumerate(x.shape) if n == 1 and gradient.shape[lead + i] != 1
+    ]
+    return gradient.sum(axis=(*range(lead), *stretched)).reshape(x.shape)

@@ -1,0 +1,192 @@
+"""What each thread records: whether stages are recorded at all, in which block, and in which
+order."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ContextDecorator
+from typing import Any
+
+__all__ = [
+    "block",
+    "detector",
+    "enable_grad",
+    "nested",
+    "next_order",
+    "no_grad",
+    "recorder",
+    "recording",
+    "watching",
+]
+
+
+class Recorder(threading.local):
+    """The state of one thread; a new thread starts with these values.
+
+    Attributes
+    ----------
+    enabled : bool
+        Whether stages are recorded.
+    block : int or None
+        The block they are recorded in.
+    selecting : bool
+        Whether the walk backward has come past a stage that lets only some entries through
+        (``where``).
+    depth : int
+        How many transforms (grad, jacobian, ...) are running, one inside the other.
+    entered : list of setting
+        The contexts that were entered and not left yet.
+    """
+
+    enabled = True
+    block: int | None = None
+    selecting = False
+    depth = 0
+
+    def __init__(self) -> None:
+        self.entered: list[Setting] = []
+
+
+recorder = Recorder()
+next_order = (
+    itertools.count().__next__
+)  # one atomic call, so the stages of all threads have one order
+
+watching: dict[int, Any] = {}
+"""The anomaly detector of each thread that has one; empty, and so next to nothing to ask, for
+everybody else."""
+
+
+def detector() -> Any:
+    """The anomaly detector of this thread, or None."""
+    return watching.get(threading.get_ident())
+
+
+class Setting(ContextDecorator):
+    """A context in which one setting of this thread's recorder has another value. As a decorator,
+    around each call.
+
+    The value that counts is that of the last context entered and not left. A generator that is
+    suspended inside a ``with`` has not left it: its setting holds for the caller too, until the
+    generator goes on or is closed, in whatever order that happens. (As a decorator of a generator
+    function a context holds in the generator alone.)
+    """
+
+    setting: str
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __enter__(self) -> Any:
+        recorder.entered.append(self)
+        setattr(recorder, self.setting, self._value)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        entered, name = recorder.entered, self.setting
+        last = entered.pop() if entered else self
+        if last is not self:  # a generator that was suspended inside another context
+            entered.append(last)
+            if self in entered:  # it is not where a generator goes on in another thread
+                del entered[len(entered) - 1 - entered[::-1].index(self)]
+        values = (context._value for context in reversed(entered) if context.setting == name)
+        setattr(recorder, name, next(values, getattr(Recorder, name)))
+
+    def __call__(self, function: Any) -> Any:
+        return (
+            self._steps(function)
+            if inspect.isgeneratorfunction(function)
+            else super().__call__(function)
+        )
+
+    def _steps(self, function: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
+        """A generator function whose body runs in this context, and the code between its values
+        does not."""
+
+        @functools.wraps(function)
+        def steps(*args: Any, **kwargs: Any) -> Any:
+            generator = function(*args, **kwargs)
+            resume, sent = generator.send, None
+            while True:
+                try:
+                    with self:
+                        value = resume(sent)
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    sent, resume = (yield value), generator.send
+                except GeneratorExit:
+                    with self:
+                        generator.close()
+                    raise
+                except BaseException as error:
+                    sent, resume = error, generator.throw
+
+        return steps
+
+
+class recording(Setting):
+    """Switch the recording of stages on or off in this thread."""
+
+    setting = "enabled"
+
+
+class no_grad(recording):
+    """Compute without recording: results need no gradients. ``with no_grad():``, or ``@no_grad()``
+    on a function.
+
+    Examples
+    --------
+    >>> from tinygrad_lstm import Tensor, no_grad
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    False
+    """
+
+    def __init__(self) -> None:
+        super().__init__(False)
+
+
+class enable_grad(recording):
+    """Record again inside :class:`no_grad`: ``with enable_grad():``, or ``@enable_grad()`` on a
+    function."""
+
+    def __init__(self) -> None:
+        super().__init__(True)
+
+
+class nested(Setting):
+    """Run a transform: what others inside it return stays a Tensor."""
+
+    setting = "depth"
+
+    def __init__(self) -> None:
+        super().__init__(recorder.depth + 1)
+
+
+class block(Setting):
+    """Record the stages of a ``with`` block as one block (time step); names given inside end in
+    ``<number>``.
+
+    Parameters
+    ----------
+    number : int
+        The block, 1 for the first.
+
+    Examples
+    --------
+    >>> from tinygrad_lstm import Tensor, block
+    >>> x = Tensor(2.0, requires_grad=True, name="x")
+    >>> with block(1):
+    ...     y = (x * x).named("y")
+    >>> y.name
+    'y<1>'
+    """
+
+    setting = "block"

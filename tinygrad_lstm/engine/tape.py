@@ -1,0 +1,312 @@
+"""The tape: the stages that led to a value, in the order in which they ran, and the forks among
+their values."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.node import Node, frozen
+from tinygrad_lstm.errors import UnknownNameError
+from tinygrad_lstm.text import aligned
+
+__all__ = ["Branch", "Fork", "Stage", "Tape", "ancestors", "canonical"]
+
+
+def ancestors(root: Node, stop: Set[Node] = frozenset()) -> list[Node]:
+    """The nodes that stages computed on the way to `root` (included), in the order in which the
+    stages ran.
+
+    The walk ends at leaves, and at the nodes in `stop`, which are left out.
+    """
+    seen = {root, *stop}
+    if root._op is None or root in stop:
+        return []
+    found = [root]
+    for node in found:  # grows while it is walked: no recursion, whatever the depth
+        for x in node._inputs:
+            if isinstance(x, Node) and x._op is not None and x not in seen:
+                seen.add(x)
+                found.append(x)
+    found.sort(key=attrgetter("_order"))
+    return found
+
+
+def canonical(name: str) -> str:
+    """The one spelling of a name under which it is looked up: ``gamma_f<2>`` is ``Γ_f<2>``,
+    ``c̃<2>`` is ``c~<2>``."""
+    name = unicodedata.normalize("NFD", name).replace("\u0303", "~")
+    return unicodedata.normalize("NFC", name.replace("gamma", "Γ"))
+
+
+class Stage:
+    """One functional stage of forward propagation: an operation, what it read, and the value it
+    computed.
+
+    Attributes
+    ----------
+    output : Tensor
+        The value that the stage computed. Two Stage objects of one output are equal.
+    """
+
+    __slots__ = ("_number", "output")
+
+    def __init__(self, output: Any, number: int | None = None) -> None:
+        self.output = output
+        self._number = number
+
+    @property
+    def op(self) -> str:
+        """The name of the operation."""
+        return str(self.output._op.name)
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """What the stage read, by argument position: Tensors, and numbers as they were written."""
+        return tuple(self.output._inputs)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters of the operation, such as its axis."""
+        return {name: frozen(value) for name, value in self.output._params.items()}
+
+    @property
+    def name(self) -> str:
+        """The name of the value it computed; without one, the operation and its place on the tape
+        (``multiply#3``)."""
+        return self.output.name or (
+            self.op if self._number is None else f"{self.op}#{self._number}"
+        )
+
+    @property
+    def block(self) -> int | None:
+        """The block (time step) in which it ran, or None."""
+        return self.output._block  # type: ignore[no-any-return]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stage) and self.output is other.output
+
+    def __hash__(self) -> int:
+        return id(self.output)
+
+    def __repr__(self) -> str:
+        return f"<Stage {self.name} = {self.op}({', '.join(map(_brief, self.inputs))})>"
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One edge from a value to a stage that reads it.
+
+    Attributes
+    ----------
+    stage : Stage
+        The stage that reads the value, its consumer.
+    argument : int
+        The position of the value among the stage's inputs.
+    gradient : ndarray or Tensor or None
+        What this edge sends back, with the shape of the value. None on a tape, which has not run
+        backward.
+    """
+
+    stage: Stage
+    argument: int
+    gradient: Any = None
+
+
+@dataclass(frozen=True)
+class Fork:
+    """A value that is read through two or more edges: backward sums what its branches send back.
+
+    Attributes
+    ----------
+    value : Tensor
+        The value.
+    branches : tuple of Branch
+        Its edges, ordered by (stage, argument).
+    """
+
+    value: Any
+    branches: tuple[Branch, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the value, or an empty string."""
+        return self.value.name or ""
+
+    def __repr__(self) -> str:
+        return f"<Fork {_brief(self.value)}: {', '.join(b.stage.name for b in self.branches)}>"
+
+
+class Tape:
+    """The stages that led to a value, in the order in which they ran.
+
+    Parameters
+    ----------
+    root : Tensor
+        The value, usually a loss. ``root.tape`` is the usual way to write this.
+
+    Attributes
+    ----------
+    stages : tuple of Stage
+        In recording order. Backward is one walk over them, reversed.
+    forks : tuple of Fork
+        The values that need a gradient and are read more than once, in the order in which they came
+        to be.
+    """
+
+    def __init__(self, root: Any) -> None:
+        self.root = root
+        self.stages = tuple(Stage(node, i) for i, node in enumerate(ancestors(root), 1))
+
+    @cached_property
+    def readers(self) -> dict[int, list[Branch]]:
+        """The branches of every value that needs a gradient, by the ``id`` of the value."""
+        readers: dict[int, list[Branch]] = defaultdict(list)
+        for stage in self.stages:
+            for i, x in enumerate(stage.output._inputs):
+                if isinstance(x, Node) and x._requires_grad:
+                    readers[id(x)].append(Branch(stage, i))
+        return readers
+
+    @cached_property
+    def leaves(self) -> tuple[Any, ...]:
+        """The Tensors that stages read but no stage computed: parameters, inputs, constants; in
+        order of first use."""
+        found = {
+            id(x): x
+            for stage in self.stages
+            for x in stage.inputs
+            if isinstance(x, Node) and x._op is None
+        }
+        return tuple(found.values()) or ((self.root,) if self.root._op is None else ())
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The leaves, then what each stage computed."""
+        return (*self.leaves, *(stage.output for stage in self.stages))
+
+    @cached_property
+    def forks(self) -> tuple[Fork, ...]:
+        return tuple(
+            Fork(x, tuple(b)) for x in self.values if len(b := self.readers.get(id(x), ())) > 1
+        )
+
+    @cached_property
+    def names(self) -> dict[str, list[Any]]:
+        """The values by name. Stages without a name of their own are listed as on the printed
+        tape."""
+        names: dict[str, list[Any]] = defaultdict(list)
+        for x in self.leaves:
+            if x.name:
+                names[canonical(x.name)].append(x)
+        for stage in self.stages:
+            names[canonical(stage.name)].append(stage.output)
+        return names
+
+    def find(self, key: Any) -> Any:
+        """The value that `key`, a name or a Tensor, stands for.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none on the tape, if several have that name, or if it is a constant.
+        """
+        where = f"the tape of {self.label(self.root)}"
+        if isinstance(key, str):
+            found = self.names.get(canonical(key), [])
+            if not found:
+                near = difflib.get_close_matches(canonical(key), self.names, n=1)
+                do = f"did you mean {near[0]!r}?" if near else "print(loss.tape) lists them"
+                raise UnknownNameError(f"no value is called {key!r}", where=where, do=do)
+            if len(found) > 1:
+                raise UnknownNameError(
+                    f"{len(found)} values are called {key!r}",
+                    where=where,
+                    do="ask with the Tensor itself, or name them apart",
+                )
+            key = found[0]
+        if id(key) not in self.readers and not (key is self.root and key.requires_grad):
+            kind = "a constant" if any(key is x for x in self.values) else "not on this tape"
+            raise UnknownNameError(
+                f"there is no derivative by {getattr(key, 'name', None) or 'this value'}",
+                where=where,
+                expected="a name, or a Tensor on the tape that requires gradients",
+                got=kind if isinstance(key, Node) else type(key).__name__,
+            )
+        return key
+
+    def reached(self, *values: Any) -> dict[int, Any]:
+        """What `values` reach the root through: themselves and what was computed from them, by
+        ``id``, in the order of the tape."""
+        found = {id(x): x for x in values}
+        for stage in self.stages:
+            if any(id(x) in found for x in stage.output._inputs):
+                found[id(stage.output)] = stage.output
+        return found
+
+    def __len__(self) -> int:
+        return len(self.stages)
+
+    def __iter__(self) -> Iterator[Stage]:
+        return iter(self.stages)
+
+    def __str__(self) -> str:
+        rows = [("block", "stage", "shape", "")]
+        for stage in self.stages:
+            shown = ", ".join(self.label(x) for x in stage.inputs)
+            rows.append(
+                (
+                    "" if stage.block is None else str(stage.block),
+                    f"{stage.name} = {stage.op}({shown})",
+                    str(stage.output.shape),
+                    self._mark(stage.output),
+                )
+            )
+        lines = aligned(rows)
+        leaves = [
+            f"  {self.label(x)} {x.shape}  {self._mark(x)}" for x in self.leaves if self._mark(x)
+        ]
+        if leaves:
+            lines += ["forks among the leaves:", *leaves]
+        return "\n".join(
+            [
+                f"tape of {self.label(self.root)}: {len(self)} stages, {len(self.forks)} forks",
+                *lines,
+            ]
+        )
+
+    __repr__ = __str__
+
+    def label(self, x: Any) -> str:
+        """How the tape writes a value: its name, its stage, or the number itself."""
+        return self._labels.get(id(x)) or _brief(x)
+
+    @cached_property
+    def _labels(self) -> dict[int, str]:
+        return {id(stage.output): stage.name for stage in self.stages}
+
+    def _mark(self, x: Any) -> str:
+        branches = self.readers.get(id(x), ())
+        return f"fork: {len(branches)} branches" if len(branches) > 1 else ""
+
+
+def _brief(x: Any) -> str:
+    if not isinstance(x, Node):
+        return f"{x}"
+    if name := getattr(x, "name", None):
+        return str(name)
+    if x._op is not None:
+        return str(x._op.name)
+    return (
+        np.array2string(x._array, precision=4)
+        if x._array.size == 1
+        else f"{'parameter' if x._requires_grad else 'constant'} {x._array.shape}"
+    )

@@ -1,0 +1,1 @@
+"""What numbers alone say about a derivative: differences, rounding, gradcheck."""

@@ -1,0 +1,60 @@
+"""Real and complex values. Rules of functions that are not analytic are written for ``dL/dx - i
+dL/dy``, as backward carries it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.operation import operation
+
+__all__ = ["conj", "conjugate", "copy", "imag", "real"]
+
+
+@operation(np.conjugate)
+def conj(x: Any) -> Any:
+    """The complex conjugate, as :func:`numpy.conjugate`."""
+    return np.conjugate(x)
+
+
+@conj.rule
+def conj_x(g: Any, y: Any, x: Any) -> Any:
+    return np.conjugate(g)
+
+
+conjugate = conj
+
+
+@operation(np.real)
+def real(x: Any) -> Any:
+    """The real part, as :func:`numpy.real`."""
+    return np.real(x)
+
+
+@real.rule
+def real_x(g: Any, y: Any, x: Any) -> Any:
+    return g.astype(x.dtype)
+
+
+@operation(np.imag)
+def imag(x: Any) -> Any:
+    """The imaginary part, as :func:`numpy.imag`."""
+    return np.imag(x)
+
+
+@imag.rule
+def imag_x(g: Any, y: Any, x: Any) -> Any:
+    return -1j * g  # backward keeps the real part of it, which is 0, where x is real
+
+
+@operation(np.copy, analytic=True)
+def copy(x: Any) -> Any:
+    """The same entries in memory of their own, as :func:`numpy.copy`: a stage that passes its
+    gradient on."""
+    return np.copy(x)
+
+
+@copy.rule
+def copy_x(g: Any, y: Any, x: Any) -> Any:
+    return g

@@ -1,0 +1,263 @@
+"""Operations that pick entries: indexing, gathering, sorting; and the positions that NumPy's
+searches return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.node import Node
+from tinygrad_lstm.engine.operation import implements, operation
+
+__all__ = [
+    "argmax",
+    "argmin",
+    "argsort",
+    "argwhere",
+    "flatnonzero",
+    "index",
+    "nonzero",
+    "scatter",
+    "searchsorted",
+    "sort",
+    "take",
+    "take_along_axis",
+]
+
+
+def plain(key: Any) -> Any:
+    """An index as a stage can keep it: the sequences and Tensors in it become arrays, and arrays
+    are copied."""
+    if isinstance(key, tuple):
+        return tuple(k if isinstance(k, (slice, int)) else positions(k) for k in key)
+    return positions(key)
+
+
+def positions(k: Any) -> Any:
+    """One entry of an index. The empty list selects nothing, as in NumPy; as an array it would hold
+    floats."""
+    if isinstance(k, Node):
+        return k._array.copy()
+    if isinstance(k, (Sequence, np.ndarray)) and not isinstance(k, str):
+        array = np.array(k)
+        return array if array.size or isinstance(k, np.ndarray) else array.astype(int)
+    return k
+
+
+def add_at(total: Any, x: Any, key: Any = ...) -> None:
+    """``total[key] += x``, in place, with repeated indices adding up."""
+    if any(
+        isinstance(k, np.ndarray) and k.dtype != bool
+        for k in (key if isinstance(key, tuple) else (key,))
+    ):
+        np.add.at(total, key, x)
+    else:  # slices, integers and masks never repeat
+        total[key] += x
+
+
+@operation(analytic=True, selects=True)
+def index(x: Any, key: Any = ...) -> Any:
+    """``x[key]``: slices, integers, masks, index arrays, as NumPy's indexing."""
+    return x[key]
+
+
+@index.rule
+def index_x(g: Any, y: Any, x: Any, key: Any = ...) -> Any:
+    return scatter(g, key=key, shape=x.shape)
+
+
+index.op.add = add_at  # so that reading x[0], x[1], ... is linear in backward
+
+
+@operation(analytic=True)
+def scatter(x: Any, key: Any = ..., shape: Any = ()) -> Any:
+    """Zeros of `shape` with `x` added at ``[key]``, repeated indices adding up: the adjoint of
+    :func:`index`."""
+    out = np.zeros(shape, x.dtype)
+    add_at(out, x, key)
+    return out
+
+
+@scatter.rule
+def scatter_x(g: Any, y: Any, x: Any, key: Any = ..., shape: Any = ()) -> Any:
+    return g[key]
+
+
+def send_back(g: Any, x: Any, move: Callable[..., Any], *how: Any) -> Any:
+    """The gradient `g` of ``move(x, *how)``, where `move` only moves and repeats entries.
+
+    Applied to the numbers of the entries, `move` tells where each entry of its result came from.
+    """
+    came_from = move(np.arange(x.size).reshape(x.shape), *how)
+    return scatter(g, key=came_from, shape=(x.size,)).reshape(x.shape)
+
+
+@operation(name="take", analytic=True, selects=True)
+def taken(x: Any, indices: Any = None, axis: Any = None, mode: str = "raise") -> Any:
+    return np.take(x, indices, axis, mode=mode)  # type: ignore[call-overload]
+
+
+@taken.rule
+def take_x(
+    g: Any, y: Any, x: Any, indices: Any = None, axis: Any = None, mode: str = "raise"
+) -> Any:
+    return send_back(g, x, np.take, indices, axis, None, mode)
+
+
+@implements(np.take)
+def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+    """The entries at `indices` along `axis`, or of all entries in order, as :func:`numpy.take`.
+
+    Parameters
+    ----------
+    a : Tensor or array_like
+        Where entries are taken from.
+    indices : array_like of int
+        Which. Those that occur more than once receive the sum of their gradients.
+    axis : int, optional
+        The axis. All entries, in order, by default.
+    mode : {"raise", "wrap", "clip"}
+        What becomes of indices out of range.
+
+    Returns
+    -------
+    Tensor or ndarray
+
+    Raises
+    ------
+    IndexingError
+        If an index is out of range.
+    """
+    return taken(a, indices=positions(indices), axis=axis, mode=mode)
+
+
+@operation(name="take_along_axis", analytic=True, selects=True)
+def taken_along_axis(x: Any, indices: Any = None, axis: Any = -1) -> Any:
+    return np.take_along_axis(x, indices, axis)
+
+
+@taken_along_axis.rule
+def take_along_axis_x(g: Any, y: Any, x: Any, indices: Any = None, axis: Any = -1) -> Any:
+    return send_back(g, x, np.take_along_axis, indices, axis)
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """The entries at the positions `indices` along `axis`, line by line, as
+    :func:`numpy.take_along_axis`.
+
+    Parameters
+    ----------
+    arr : Tensor or array_like
+        Where entries are taken from; what PyTorch calls gather.
+    indices : array_like of int
+        With as many axes as `arr`, such as :func:`argsort` and :func:`argmax` with
+        ``keepdims=True`` return.
+    axis : int or None, default -1
+        The axis. None stands for all entries in order.
+
+    Returns
+    -------
+    Tensor or ndarray, of the shape of `indices` along `axis`
+    """
+    return taken_along_axis(arr, indices=positions(indices), axis=axis)
+
+
+@operation(name="sort")
+def in_order(x: Any, axis: Any = -1) -> Any:
+    return np.sort(x, axis, kind="stable")
+
+
+@in_order.rule
+def sort_x(g: Any, y: Any, x: Any, axis: Any = -1) -> Any:
+    return send_back(g, x, sorted_as, getattr(x, "_array", x), axis)
+
+
+def sorted_as(numbers: Any, x: Any, axis: int | None) -> Any:
+    """`numbers` in the order in which a stable sort puts `x`."""
+    return np.take_along_axis(numbers, np.argsort(x, axis, kind="stable"), axis)
+
+
+@implements(np.sort)
+def sort(
+    a: Any,
+    axis: int | None = -1,
+    kind: str | None = None,
+    order: None = None,
+    *,
+    stable: bool | None = None,
+) -> Any:
+    """The entries in ascending order, as :func:`numpy.sort`.
+
+    The sort is stable whatever `kind` says, and the gradient goes back along the permutation: of
+    equal entries the one that stands first receives what arrives at the first of them. (Ties are
+    not shared as in a maximum: the sum over tied entries is the same.)
+
+    Parameters
+    ----------
+    a : Tensor or array_like
+        What is sorted.
+    axis : int or None, default -1
+        The axis. None sorts all entries as one row.
+    kind, order, stable
+        For NumPy's signature. They change nothing: there is one result.
+
+    Returns
+    -------
+    Tensor or ndarray
+    """
+    return in_order(a, axis=axis)
+
+
+# Positions: constants, whatever they were found in.
+
+
+@operation(np.argsort)
+def argsort(
+    x: Any, axis: int | None = -1, kind: Any = None, order: None = None, stable: bool | None = None
+) -> Any:
+    """The positions that put `x` in order, as :func:`numpy.argsort`; always by a stable sort. A
+    constant."""
+    return np.argsort(x, axis, kind="stable")
+
+
+@operation(np.argmax)
+def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
+    """The position of the first largest entry, as :func:`numpy.argmax`. A constant."""
+    return np.argmax(x, axis, keepdims=keepdims)
+
+
+@operation(np.argmin)
+def argmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
+    """The position of the first smallest entry, as :func:`numpy.argmin`. A constant."""
+    return np.argmin(x, axis, keepdims=keepdims)
+
+
+@operation(np.argwhere)
+def argwhere(x: Any) -> Any:
+    """The positions of the entries that are not zero, a row for each, as :func:`numpy.argwhere`. A
+    constant."""
+    return np.argwhere(x)
+
+
+@operation(np.flatnonzero)
+def flatnonzero(x: Any) -> Any:
+    """The positions in ``x.ravel()`` of the entries that are not zero, as
+    :func:`numpy.flatnonzero`. A constant."""
+    return np.flatnonzero(x)
+
+
+@implements(np.nonzero)
+def nonzero(x: Any) -> Any:
+    """The positions of the entries that are not zero, an array for each axis, as
+    :func:`numpy.nonzero`. Constants."""
+    return np.nonzero(getattr(x, "_array", x))
+
+
+@operation(np.searchsorted)
+def searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Any:
+    """Where `v` would keep the ascending `a` in order, as :func:`numpy.searchsorted`. A
+    constant."""
+    return np.searchsorted(a, v, side, positions(sorter))

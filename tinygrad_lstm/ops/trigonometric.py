@@ -1,0 +1,184 @@
+"""Trigonometric and hyperbolic functions; tanh, which the LSTM needs, is among the element-wise
+operations.
+
+Source of the derivatives: any table of elementary derivatives. Where forward leaves the domain
+NumPy warns, so the rules do not warn again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.operation import operation, unbroadcast
+from tinygrad_lstm.ops.elementwise import over, times
+
+__all__ = [
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "cos",
+    "cosh",
+    "sin",
+    "sinh",
+    "tan",
+]
+
+
+@operation(np.sin, analytic=True)
+def sin(x: Any) -> Any:
+    """The sine of an angle in radians, as :func:`numpy.sin`."""
+    return np.sin(x)
+
+
+@sin.rule
+@np.errstate(invalid="ignore")
+def sin_x(g: Any, y: Any, x: Any) -> Any:
+    return times(g, np.cos(x))
+
+
+@operation(np.cos, analytic=True)
+def cos(x: Any) -> Any:
+    """The cosine of an angle in radians, as :func:`numpy.cos`."""
+    return np.cos(x)
+
+
+@cos.rule
+@np.errstate(invalid="ignore")
+def cos_x(g: Any, y: Any, x: Any) -> Any:
+    return times(-g, np.sin(x))
+
+
+@operation(np.tan, analytic=True)
+def tan(x: Any) -> Any:
+    """The tangent of an angle in radians, as :func:`numpy.tan`."""
+    return np.tan(x)
+
+
+@tan.rule
+def tan_x(g: Any, y: Any, x: Any) -> Any:
+    return times(g, 1 + y * y)
+
+
+@operation(np.arcsin, analytic=True)
+def arcsin(x: Any) -> Any:
+    """The angle in radians whose sine is `x`, as :func:`numpy.arcsin`. The derivative at -1 and 1
+    is infinite."""
+    return np.arcsin(x)
+
+
+@arcsin.rule
+@np.errstate(invalid="ignore")
+def arcsin_x(g: Any, y: Any, x: Any) -> Any:
+    return over(g, np.sqrt((1 - x) * (1 + x)))  # 1 - x * x would cancel near the ends
+
+
+@operation(np.arccos, analytic=True)
+def arccos(x: Any) -> Any:
+    """The angle in radians whose cosine is `x`, as :func:`numpy.arccos`. The derivative at -1 and 1
+    is infinite."""
+    return np.arccos(x)
+
+
+@arccos.rule
+@np.errstate(invalid="ignore")
+def arccos_x(g: Any, y: Any, x: Any) -> Any:
+    return over(-g, np.sqrt((1 - x) * (1 + x)))
+
+
+@operation(np.arctan, analytic=True)
+def arctan(x: Any) -> Any:
+    """The angle in radians whose tangent is `x`, as :func:`numpy.arctan`."""
+    return np.arctan(x)
+
+
+@arctan.rule
+@np.errstate(over="ignore")  # x * x is inf where the slope is 0
+def arctan_x(g: Any, y: Any, x: Any) -> Any:
+    return over(g, 1 + x * x)
+
+
+@operation(np.arctan2)
+def arctan2(a: Any, b: Any) -> Any:
+    """The angle in radians of the point with ordinate `a` and abscissa `b`, as
+    :func:`numpy.arctan2`. Both derivatives are 0 at the origin."""
+    return np.arctan2(a, b)
+
+
+@arctan2.rule
+def arctan2_a(g: Any, y: Any, a: Any, b: Any) -> Any:
+    radius = np.hypot(a, b)
+    return unbroadcast(over(g * over(b, radius), radius), a)
+
+
+@arctan2.rule
+def arctan2_b(g: Any, y: Any, a: Any, b: Any) -> Any:
+    radius = np.hypot(a, b)
+    return unbroadcast(over(-g * over(a, radius), radius), b)
+
+
+@operation(np.sinh, analytic=True)
+def sinh(x: Any) -> Any:
+    """The hyperbolic sine, as :func:`numpy.sinh`."""
+    return np.sinh(x)
+
+
+@sinh.rule
+@np.errstate(over="ignore")
+def sinh_x(g: Any, y: Any, x: Any) -> Any:
+    return times(g, np.cosh(x))
+
+
+@operation(np.cosh, analytic=True)
+def cosh(x: Any) -> Any:
+    """The hyperbolic cosine, as :func:`numpy.cosh`."""
+    return np.cosh(x)
+
+
+@cosh.rule
+@np.errstate(over="ignore")
+def cosh_x(g: Any, y: Any, x: Any) -> Any:
+    return times(g, np.sinh(x))
+
+
+@operation(np.arcsinh, analytic=True)
+def arcsinh(x: Any) -> Any:
+    """The inverse of :func:`sinh`, as :func:`numpy.arcsinh`."""
+    return np.arcsinh(x)
+
+
+@arcsinh.rule
+@np.errstate(over="ignore")  # x * x is inf where the slope is 0
+def arcsinh_x(g: Any, y: Any, x: Any) -> Any:
+    return over(g, np.sqrt(1 + x * x))
+
+
+@operation(np.arccosh, analytic=True)
+def arccosh(x: Any) -> Any:
+    """The inverse of :func:`cosh`, as :func:`numpy.arccosh`. The derivative at 1 is infinite."""
+    return np.arccosh(x)
+
+
+@arccosh.rule
+@np.errstate(invalid="ignore")
+def arccosh_x(g: Any, y: Any, x: Any) -> Any:
+    return over(
+        g, np.sqrt(x - 1) * np.sqrt(x + 1)
+    )  # two roots: on complex values that of the product has another branch
+
+
+@operation(np.arctanh, analytic=True)
+def arctanh(x: Any) -> Any:
+    """The inverse of :func:`tanh`, as :func:`numpy.arctanh`. The derivative at -1 and 1 is
+    infinite."""
+    return np.arctanh(x)
+
+
+@arctanh.rule
+def arctanh_x(g: Any, y: Any, x: Any) -> Any:
+    return over(g, (1 - x) * (1 + x))

@@ -1,0 +1,1 @@
+"""The Tensor, and functions of functions of Tensors."""

@@ -1,0 +1,351 @@
+"""The Tensor: NumPy's array API on a node of the graph, and PyTorch's habits for everything about
+gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.backward import backward
+from tinygrad_lstm.engine.hooks import Handle, Hooks
+from tinygrad_lstm.engine.node import own
+from tinygrad_lstm.engine.recorder import recorder
+from tinygrad_lstm.engine.tape import Tape
+from tinygrad_lstm.errors import DtypeError, GradientError, ShapeError
+from tinygrad_lstm.ops.select import index, plain
+from tinygrad_lstm.tensor.methods import Methods
+
+__all__ = ["Tensor"]
+
+
+class Tensor(Methods):
+    """An array that records the functional stages it goes through, for backpropagation.
+
+    Parameters
+    ----------
+    data : array_like
+        Numbers. They are copied: the Tensor owns its memory.
+    requires_grad : bool, default False
+        Whether derivatives by this value are wanted. Needs a floating-point (or complex) dtype.
+    name : str, optional
+        What tapes, pictures and comparisons call it.
+    dtype : dtype, optional
+        As for :func:`numpy.array`.
+
+    Attributes
+    ----------
+    grad : ndarray or None
+        For a leaf: the sum of the derivatives that ``backward`` found since the last ``zero_grad``.
+        For a computed value None, unless :meth:`retain_grad` asked for it. Of a complex value it is
+        ``dL/dx + i dL/dy``, as PyTorch's.
+
+    Raises
+    ------
+    DtypeError
+        If `data` does not hold numbers, or requires gradients and holds integers.
+
+    Examples
+    --------
+    >>> from tinygrad_lstm import Tensor
+    >>> x = Tensor(3.0, requires_grad=True, name="x")
+    >>> y = x * x
+    >>> y.backward()
+    >>> x.grad
+    array(6.)
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, data: Any, requires_grad: bool = False, name: str | None = None, dtype: Any = None
+    ) -> None:
+        if isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) for x in data):
+            raise DtypeError(
+                "a Tensor of Tensors would lose their gradients",
+                where="Tensor(...)",
+                do="use stack or concatenate",
+            )
+        if not (name is None or isinstance(name, str)):
+            raise DtypeError("a name is a str", where="Tensor(name=...)", got=repr(name))
+        array = own(data._array if isinstance(data, Tensor) else data, dtype)
+        super().__init__(array, False, name, recorder.block)
+        if requires_grad:
+            self.requires_grad = True
+
+    # What it is.
+
+    @property
+    def data(self) -> np.ndarray:
+        """The value as an array: read-only where a stage computed it, and a leaf's own memory
+        otherwise.
+
+        Editing a leaf between forward and backward is noticed, and backward raises.
+        """
+        return self._expose()
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if self._op is not None:
+            raise GradientError(
+                "a recorded value cannot be replaced",
+                where=f"{self.name or self._op.name}.data",
+                do="compute a new value",
+            )
+        if value is not self._array:
+            self._replace(own(getattr(value, "_array", value), self.dtype))
+
+    def _replace(self, array: np.ndarray) -> None:
+        if array.shape != self.shape:
+            raise ShapeError(
+                "a leaf keeps its shape",
+                where=f"{self.name or 'Tensor'}.data",
+                expected=self.shape,
+                got=array.shape,
+            )
+        self._array, self._exposed = array.astype(self.dtype, copy=False), False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        return self._array.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._array.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self._array.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the entries."""
+        return self._array.dtype
+
+    @property
+    def name(self) -> str | None:
+        """The name given, with the block in which it was given: ``c<2>``. None for a value without
+        a name."""
+        if self._label is None or self._block is None or self._label.endswith(">"):
+            return self._label
+        return f"{self._label}<{self._block}>"
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self._label = name
+
+    def named(self, name: str) -> Tensor:
+        """Give this value a name and return it. Inside ``with block(t)`` the name ends in ``<t>``
+        by itself."""
+        self._label = name
+        return self
+
+    @property
+    def block(self) -> int | None:
+        """The block (time step) in which it was recorded, or None."""
+        return self._block
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded stage computed it."""
+        return self._op is None
+
+    @property
+    def tape(self) -> Tape:
+        """The stages that led to this value, in the order in which they ran."""
+        return Tape(self)
+
+    # Gradients.
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether derivatives by this value are wanted: True for a result that was recorded.
+
+        It can be set for a leaf of a floating-point or complex dtype; a computed value says what
+        was recorded.
+        """
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if self._op is not None and not wanted:
+            raise GradientError(
+                "a recorded value requires gradients",
+                where=f"{self.name or self._op.name}.requires_grad",
+                do="use t.detach()",
+            )
+        if wanted and self.dtype.kind not in "fc":
+            raise DtypeError(
+                "only floating-point values have derivatives",
+                where=f"Tensor {self.name or ''}(requires_grad=True)".replace(" (", "("),
+                expected="float32, float64 or complex",
+                got=self.dtype,
+                do="give dtype=float, or write 3.0 for 3",
+            )
+        self._requires_grad = bool(wanted)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set :attr:`requires_grad`, and return the Tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> Handle:
+        """Call ``hook(total)`` with the total derivative by this value, each time it is found.
+
+        `total` is a read-only array (a Tensor where gradients are recorded). What the hook returns
+        takes its place on the way back, and in ``.grad`` of a leaf; None leaves it as it is. Hooks
+        run in the order of their registration, in ``backward``, in :func:`gradients` and in the
+        transforms.
+
+        Returns
+        -------
+        Handle
+            Its ``remove()`` takes the hook away.
+        """
+        handle = Handle(self._hooked("register_hook"))
+        handle._hooks[handle] = hook
+        return handle
+
+    def retain_grad(self) -> None:
+        """Let ``backward`` fill ``.grad`` of this computed value too, with the total after its
+        hooks."""
+        self._hooked("retain_grad").retain = True
+
+    def _hooked(self, where: str) -> Hooks:
+        if not self._requires_grad:
+            raise GradientError(
+                "this value requires no gradient, so none is found",
+                where=f"{self.name or 'Tensor'}.{where}",
+            )
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks  # type: ignore[no-any-return]
+
+    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+        """Add the derivatives of this value to ``.grad`` of every leaf that led to it and requires
+        gradients.
+
+        Parameters
+        ----------
+        gradient : array_like, optional
+            What arrives here, of this value's shape. May be left out for a single number; it is 1
+            then.
+        retain_graph : bool, default False
+            Whether backward may run through this graph again. Without it a second run raises, since
+            it would count twice; :func:`gradients`, which changes nothing, can always be called.
+
+        Raises
+        ------
+        GradientError
+            If nothing here requires gradients, if this is not a scalar and `gradient` is missing,
+            if backward has run already, or if a value that a stage read has been edited since.
+        """
+        backward(self, gradient, retain_graph)
+
+    def zero_grad(self) -> None:
+        """Forget ``.grad``."""
+        self.grad = None
+
+    def detach(self) -> Tensor:
+        """The same value as a leaf without gradient: where a carried state is cut off from its
+        past."""
+        leaf: Tensor = self._leaf(self._kept())
+        leaf._label, leaf._block = self._label, self._block
+        return leaf
+
+    def numpy(self) -> np.ndarray:
+        """The value as an array, as :attr:`data`."""
+        return self._expose()
+
+    def __reduce__(self) -> Any:
+        """Leaves are copied and pickled with their name, gradient and requires_grad, and without
+        their hooks."""
+        if self._op is not None:
+            where = f"copy or pickle of {self.name or self._op.name}"
+            raise GradientError(
+                "a recorded value cannot be copied without its graph",
+                where=where,
+                do="detach() it first",
+            )
+        return _restored, (
+            type(self),
+            self._array.copy(),
+            self._requires_grad,
+            self._label,
+            self._block,
+            self.grad,
+        )
+
+    # In place: an update of a leaf under no_grad, as an optimizer writes it; otherwise a new value.
+
+    def __iadd__(self, other: Any) -> Any:  # type: ignore[override, misc]
+        return self._update(self + other)
+
+    def __isub__(self, other: Any) -> Any:  # type: ignore[override, misc]
+        return self._update(self - other)
+
+    def __imul__(self, other: Any) -> Any:  # type: ignore[override, misc]
+        return self._update(self * other)
+
+    def __itruediv__(self, other: Any) -> Any:  # type: ignore[override, misc]
+        return self._update(self / other)
+
+    def _update(self, result: Tensor) -> Tensor:
+        if self._op is not None or recorder.enabled:
+            return result
+        self._replace(result._array)
+        return self
+
+    # Entries and axes.
+
+    def __getitem__(self, key: Any) -> Any:
+        return index(self, key=key if isinstance(key, int) else plain(key))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if self._op is not None or (self._requires_grad and recorder.enabled):
+            raise GradientError(
+                "entries of a recorded value cannot be assigned, since backward needs it as it is",
+                where=f"item assignment to {self.name or 'a Tensor'}",
+                do="build the new value with where, concatenate or stack; a parameter can be "
+                "edited under no_grad",
+            )
+        array = self._array.copy()
+        array[plain(key)] = getattr(value, "_array", value)
+        self._replace(array)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise DtypeError(
+                "a value without axes has no length", where=f"len({self.name or 'Tensor'})"
+            )
+        return len(self._array)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        values = np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=100)
+        details = [f"name={self.name!r}"] if self.name else []
+        if self._array.dtype not in (np.float64, np.int64, np.bool_):
+            details.append(f"dtype={self.dtype}")
+        if self._requires_grad:
+            details.append("requires_grad=True" if self._op is None else f"op={self._op.name}")
+        return f"Tensor({', '.join([values, *details])})"
+
+
+def _restored(
+    cls: type[Tensor],
+    array: np.ndarray,
+    requires_grad: bool,
+    label: str | None,
+    block: int | None,
+    grad: Any,
+) -> Tensor:
+    """The copy of a leaf, or what comes out of a pickle."""
+    leaf = cls(array, requires_grad, label)
+    leaf._block, leaf.grad = block, None if grad is None else grad.copy()
+    return leaf

@@ -1,0 +1,1 @@
+"""A tape as data to be drawn: nodes, edges, frames, levels, marks."""

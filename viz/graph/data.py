@@ -1,0 +1,244 @@
+"""What a picture shows, as plain data: nodes, edges, blocks and the ledger of parameters. No
+Graphviz, no layout, no colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+__all__ = ["Edge", "Graph", "Node", "Parameter", "Reader", "Run", "Verdict", "Zero"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a comparison says about a quantity: its kind (right, first, because, wrong or open), and
+    the words."""
+
+    name: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One use of a value: which stage reads it as which argument, in which block, and what this use
+    sends back.
+
+    `node` is the key of what that stage computed.
+    """
+
+    name: str
+    node: str
+    argument: int
+    block: int | None
+    gradient: Any = None
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value that is drawn: what a stage computed, or a leaf.
+
+    Attributes
+    ----------
+    key : str
+        The node's id in the picture: generated, in the order of the tape.
+    name, formula : str
+        What the tape calls it; how it was computed, or an empty string for a leaf.
+    op : str
+        The operation; "constant" or "leaf" (requires a gradient) where no stage computed the value,
+        "parameter" for what one block reads of a parameter.
+    block : int or None
+        The block in whose frame it belongs; 0 for an initial state.
+    value, gradient : ndarray or None
+        Its value; the total derivative, where gradients were given.
+    readers : tuple of Reader
+        The uses through which a gradient comes back: a fork has two or more.
+    unseen : ndarray or None
+        What comes back from readers that are not drawn.
+    ways : tuple of int
+        The marked ways (see `Graph.ways`) that go through it.
+    verdict : Verdict or None
+        What the comparison says about its derivative.
+    """
+
+    key: str
+    name: str
+    formula: str
+    op: str
+    block: int | None
+    value: Any
+    gradient: Any = None
+    readers: tuple[Reader, ...] = ()
+    unseen: Any = None
+    ways: tuple[int, ...] = ()
+    verdict: Verdict | None = None
+
+    @property
+    def stem(self) -> str:
+        """The name without its block: the role that it has in every block."""
+        return self.name.partition("<")[0]
+
+    @property
+    def fork(self) -> bool:
+        return len(self.readers) > 1
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A stage `target` reads the value `source` as argument number `argument`.
+
+    `gradient` is what the edge sends back, `fork` says whether it is a branch of a fork, and
+    `through` whether it stands for a way through blocks that are not drawn.
+    """
+
+    source: str
+    target: str
+    argument: int
+    fork: bool = False
+    gradient: Any = None
+    through: bool = False
+    ways: tuple[int, ...] = ()
+    verdict: Verdict | None = None
+
+    @property
+    def key(self) -> str:
+        """The edge's id in the picture, from those of its ends: ``n3-n7-0``."""
+        return f"{self.source}-{self.target}-{self.argument}"
+
+
+@dataclass(frozen=True)
+class Zero:
+    """A branch that is not there, and so sends back 0: in other blocks, stages with the names
+    `readers` read the node `source`.
+
+    The next block's after the last one, and the loss of a block without loss. `block` is the one in
+    which they would be.
+    """
+
+    source: str
+    readers: tuple[str, ...]
+    block: int
+
+    @property
+    def key(self) -> str:
+        """Its id in the picture."""
+        return f"{self.source}-zero-{self.block}"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A leaf that many blocks read. It is listed with each block's share instead of being wired to
+    all of them."""
+
+    name: str
+    value: Any
+    gradient: Any
+    shares: tuple[Reader, ...]
+    is_input: bool = False  # whether the blocks only read slices of it, as they do of a sequence x
+    ways: tuple[int, ...] = ()
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Blocks that are not drawn stage by stage: one that is folded, or neighbours that are left out
+    together.
+
+    Attributes
+    ----------
+    blocks : tuple of int
+        The blocks.
+    stages, forks : int
+        The stages in them, and the forks among their values.
+    """
+
+    blocks: tuple[int, ...]
+    stages: int = 0
+    forks: int = 0
+
+    @property
+    def first(self) -> int:
+        return self.blocks[0]
+
+    @property
+    def last(self) -> int:
+        return self.blocks[-1]
+
+    @property
+    def count(self) -> int:
+        return len(self.blocks)
+
+    def __hash__(self) -> int:
+        return hash((self.first, self.last))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What a picture shows, in the order of the tape.
+
+    Attributes
+    ----------
+    root : str
+        The key of the value that was differentiated.
+    blocks : tuple of int
+        All blocks of the tape, in order, whether drawn or not.
+    forks : int
+        The forks among the values of the whole tape; parameters are counted in their ledger.
+    runs : tuple of Run
+        The blocks that are folded or left out.
+    zeros : tuple of Zero
+        The branches that are not there.
+    ways : tuple of str
+        The names to which the ways back from the root are marked.
+    verdicts : tuple of Verdict
+        All verdicts of a comparison, in its order, whether they could be drawn or not.
+    keys : mapping of int to str
+        The key of every value of the tape by its ``id``, whether drawn or not: a node's, or ``p0``
+        for the first parameter.
+    places : mapping of int to int or None
+        The block of every value that can be a node by its ``id``.
+    """
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    parameters: tuple[Parameter, ...]
+    root: str
+    blocks: tuple[int, ...]
+    forks: int
+    has_gradients: bool
+    runs: tuple[Run, ...] = ()
+    zeros: tuple[Zero, ...] = ()
+    ways: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    keys: Mapping[int, str] = field(default_factory=dict)
+    places: Mapping[int, int | None] = field(default_factory=dict)
+
+    def node(self, key: str) -> Node:
+        return self.by_key[key]
+
+    @cached_property
+    def by_key(self) -> Mapping[str, Node]:
+        return {n.key: n for n in self.nodes}
+
+    @cached_property
+    def folded(self) -> Mapping[int | None, Run]:
+        """The run of each block that is in one."""
+        return {t: run for run in self.runs for t in run.blocks}
+
+    @cached_property
+    def frames(self) -> tuple[int | Run, ...]:
+        """The blocks from left to right, with runs in the place of theirs."""
+        return tuple(dict.fromkeys(self.folded.get(t, t) for t in self.blocks))
+
+    def frame(self, block: int | None) -> int | Run | None:
+        """Where the values of a block are drawn: in its own frame, in that of a run, or (None)
+        outside."""
+        found = self.folded.get(block, block)
+        return found if found in self._framed else None
+
+    @cached_property
+    def _framed(self) -> frozenset[int | Run]:
+        return frozenset(self.frames)

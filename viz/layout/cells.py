@@ -1,0 +1,348 @@
+"""Where things are in the blocks of any cell: one block, placed by Graphviz, repeated through time
+so that blocks line up."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from tinygrad_lstm.errors import DrawingError
+from tinygrad_lstm.viz.graph.data import Edge, Graph, Run, Zero
+from tinygrad_lstm.viz.layout.curves import Curve, Point, bow, end_to_end, rounded
+from tinygrad_lstm.viz.layout.lstm import GAP, HEADING, PAD, STEP, ZERO
+from tinygrad_lstm.viz.layout.places import RING, Box, Frame, Layout, Measures, Route
+from tinygrad_lstm.viz.layout.template import Template, Wiring, arranged
+
+__all__ = ["place"]
+
+LANE = 9.0  # between the lines that go along above the frames
+MOST_LANES = 12
+MOST_OUTSIDE = 40  # nodes outside of the frames
+
+
+def place(graph: Graph, measures: Measures, arrange: Callable[[str], str]) -> Layout | None:
+    """The layout of a graph whose blocks are about the same; None for any other graph, and where
+    Graphviz cannot place one."""
+    wiring = Wiring(graph)
+    if (
+        len(graph.frames) < 2
+        or not wiring.repeats
+        or sum(wiring.frame(n.key) is None for n in graph.nodes) > MOST_OUTSIDE
+    ):
+        return None
+    try:
+        placer = _Placer(wiring, measures, arranged(wiring, measures, arrange))
+    except DrawingError:
+        return None
+    return placer.layout() if len(placer.lanes) <= MOST_LANES else None
+
+
+class _Placer:
+    """Frames first, then boxes in and around them, then the ways from one to another."""
+
+    def __init__(self, wiring: Wiring, measures: Measures, template: Template) -> None:
+        self.graph, self.wiring, self.measures, self.template = (
+            wiring.graph,
+            wiring,
+            measures,
+            template,
+        )
+        self.labels = {
+            edge.key: width for edge, width in zip(self.graph.edges, measures.labels, strict=True)
+        }
+        self.before, self.after = self._outside()
+        self.order = {frame: i for i, frame in enumerate(self.graph.frames)}
+        self.lanes = self._lanes()
+        self.gap = GAP + 14 + 2 * LANE * len(self.lanes)
+        self.frames = self._frames()
+        self.frame_of: dict[int | Run | None, Frame] = {frame.block: frame for frame in self.frames}
+        self.boxes = self._boxes()
+        lowest = min([0.0, *(box.bottom[1] for box in self.boxes.values())])
+        highest = max([self.template.height, *(box.top[1] for box in self.boxes.values())])
+        self.frames = tuple(
+            frame._replace(
+                bottom=lowest - PAD,
+                top=highest + PAD + HEADING,
+                middle=highest + PAD + HEADING - 13,
+            )
+            for frame in self.frames
+        )
+        self.frame_of = {frame.block: frame for frame in self.frames}
+        self.boxes |= self._columns(self.before, -1)
+        self.boxes |= self._columns(self.after, 1)
+
+    def layout(self) -> Layout:
+        zeros = tuple(self._zero(zero) for zero in self.graph.zeros)
+        routes = tuple(map(self._route, self.graph.edges))
+        top, bottom = self.frames[0].top, self.frames[0].bottom
+        outside = [self.boxes[key] for key in (*self.before, *self.after)]
+        above = max([top + LANE * (len(self.lanes) + 1), *(box.top[1] for box in outside)])
+        below = min([bottom, *(box.bottom[1] for box in outside)])
+        return Layout(self.boxes, routes, zeros, self.frames, above + 14, below)
+
+    # What is where.
+
+    def _outside(self) -> tuple[list[str], list[str]]:
+        """The nodes in no frame: those from which blocks read, directly or not, and the rest."""
+        targets = defaultdict(list)
+        for edge in self.graph.edges:
+            targets[edge.source].append(edge.target)
+        outside = [n.key for n in self.graph.nodes if self.wiring.frame(n.key) is None]
+        before = {
+            key: None
+            for key in outside
+            if any(self.wiring.frame(t) is not None for t in targets[key])
+        }
+        for key in reversed(outside):  # a later node is never read by an earlier one
+            if any(t in before for t in targets[key]) and not self._is_fed(key):
+                before[key] = None
+        return [key for key in outside if key in before], [
+            key for key in outside if key not in before
+        ]
+
+    def _is_fed(self, key: str) -> bool:
+        return any(
+            edge.target == key and self.wiring.frame(edge.source) is not None
+            for edge in self.graph.edges
+        )
+
+    def _index(self, key: str) -> int:
+        """The place of a node in the order of the frames, with one before and one after them."""
+        frame = self.wiring.frame(key)
+        return (
+            self.order[frame]
+            if frame is not None
+            else -1
+            if key in self.before
+            else len(self.order)
+        )
+
+    def _lanes(self) -> dict[str, int]:
+        """The lines above the frames, each for the edges to one node outside, or for those from one
+        node."""
+        found: dict[str, int] = {}
+        for edge in self.graph.edges:
+            if (lane := self._lane_of(edge)) is not None:
+                found.setdefault(lane, len(found))
+        return found
+
+    def _lane_of(self, edge: Edge) -> str | None:
+        if self._index(edge.target) - self._index(edge.source) in (0, 1):
+            return None
+        return edge.target if edge.target in self.after else edge.source
+
+    def _frames(self) -> tuple[Frame, ...]:
+        frames: list[Frame] = []
+        left = 0.0
+        for block in self.graph.frames:
+            width = (
+                self._run_width(block) if isinstance(block, Run) else self.template.width + 2 * PAD
+            )
+            frames.append(
+                Frame(block, left, 0.0, left + width, 0.0, 0.0)
+            )  # as high as what is in them, which comes next
+            left += width + self.gap
+        return tuple(frames)
+
+    def _run_width(self, run: Run) -> float:
+        inside = [n.key for n in self.graph.nodes if n.block in run.blocks]
+        label = max(
+            (self.labels[edge.key] for edge in self.graph.edges if edge.target in inside),
+            default=0.0,
+        )
+        widest = max((self.measures.nodes[key][0] for key in inside), default=0.0)
+        return max(self.measures.headings[run], widest + 2 * (RING + label + 20)) + 2 * PAD
+
+    def _boxes(self) -> dict[str, Box]:
+        """What is in the frames: at its place in the template, or (in runs) near the height at
+        which it is handed over."""
+        boxes: dict[str, Box] = {}
+        for node in self.graph.nodes:
+            block, role = self.wiring.frame(node.key), self.wiring.roles[node.key]
+            if isinstance(block, int):
+                (x, y), (width, height), ring = (
+                    self.template.spots[role],
+                    self.template.sizes[role],
+                    self._ring(node.key),
+                )
+                boxes[node.key] = Box(
+                    self.frame_of[block].left + PAD + x,
+                    y,
+                    width - 2 * ring,
+                    height - 2 * ring,
+                    ring,
+                )
+        for at in self.frames:
+            if isinstance(at.block, Run):
+                inside = [n.key for n in self.graph.nodes if n.block in at.block.blocks]
+                boxes |= self._stacked(
+                    inside, (at.left + at.right) / 2, {key: self._height(key) for key in inside}
+                )
+        return boxes
+
+    def _ring(self, key: str) -> float:
+        return RING if self.graph.node(key).fork else 0.0
+
+    def _height(self, key: str) -> float:
+        """How high a stand-in would best be: where its role is handed over, or where it is in a
+        block."""
+        role = self.wiring.roles[key]
+        spots = self.template.spots
+        return next(
+            (spots[end][1] for end in (("exit", role), ("entry", role), role) if end in spots),
+            self.template.height / 2,
+        )
+
+    def _stacked(self, keys: Sequence[str], x: float, wanted: dict[str, float]) -> dict[str, Box]:
+        """Boxes one above the other, near the heights that are wanted."""
+        boxes: dict[str, Box] = {}
+        floor = float("inf")
+        for key in sorted(keys, key=lambda key: -wanted[key]):
+            width, height = self.measures.nodes[key]
+            reach = height / 2 + self._ring(key)
+            y = min(wanted[key], floor - reach)
+            boxes[key] = Box(x, y, width, height, self._ring(key))
+            floor = y - reach - STEP
+        missed = sum(wanted[key] - box.y for key, box in boxes.items()) / max(len(boxes), 1)
+        return {key: box._replace(y=box.y + missed) for key, box in boxes.items()}
+
+    def _columns(self, keys: Sequence[str], side: int) -> dict[str, Box]:
+        """The nodes before (`side` -1) or after the frames in columns, by how many steps they are
+        from them."""
+        neighbours = defaultdict(list)
+        for edge in self.graph.edges:
+            near, far = (edge.source, edge.target) if side < 0 else (edge.target, edge.source)
+            neighbours[near].append((far, edge))
+        ranks: dict[str, int] = {}
+        for key in reversed(keys) if side < 0 else keys:
+            ranks[key] = 1 + max((ranks.get(far, 0) for far, _ in neighbours[key]), default=0)
+        boxes: dict[str, Box] = {}
+        below = self.template.height  # where a leaf stands that only stages outside the blocks read
+        room = (
+            2 * ZERO
+            if side > 0 and any(self.graph.frame(zero.block) is None for zero in self.graph.zeros)
+            else 0.0
+        )
+        edge_of = 0.0 if side < 0 else self.frames[-1].right
+        for rank in range(1, max(ranks.values(), default=0) + 1):
+            column = [key for key in keys if ranks[key] == rank]
+            width = max(self.measures.nodes[key][0] for key in column)
+            label = max(
+                (self.labels[edge.key] for key in column for _, edge in neighbours[key]),
+                default=0.0,
+            )
+            room += self.gap + label
+            wanted = {
+                key: _mean(
+                    (self._far_height(far, edge, boxes, side) for far, edge in neighbours[key]),
+                    below,
+                )
+                for key in column
+            }
+            boxes |= self._stacked(column, edge_of + side * (room + width / 2), wanted)
+            room += width
+        return boxes
+
+    def _far_height(self, far: str, edge: Edge, boxes: dict[str, Box], side: int) -> float:
+        if isinstance(self.wiring.frame(far), int):
+            return self._entry(edge)[0][1] if side < 0 else self._exit(far)[-1][1]
+        known = boxes.get(far) or self.boxes.get(far)
+        return known.y if known else self.template.height / 2
+
+    # The ways.
+
+    def _exit(self, key: str) -> Curve:
+        """From a node to the right border of its frame; to its own right side outside of frames."""
+        frame = self.wiring.frame(key)
+        if not isinstance(frame, int):
+            box = self.boxes[key]
+            return (
+                [box.right]
+                if frame is None
+                else end_to_end([box.right], [(self.frame_of[frame].right, box.y)])
+            )
+        role, at = self.wiring.roles[key], self.frame_of[frame]
+        curve = _shifted(self.template.curves[role, ("exit", role), 0], at.left + PAD)
+        return end_to_end(curve, [(at.right, curve[-1][1])])
+
+    def _entry(self, edge: Edge) -> Curve:
+        """From the left border of a frame to the node in it that reads."""
+        frame = self.wiring.frame(edge.target)
+        if not isinstance(frame, int):
+            box = self.boxes[edge.target]
+            return (
+                [box.left]
+                if frame is None
+                else end_to_end([(self.frame_of[frame].left, box.y)], [box.left])
+            )
+        entry, role, argument = self.wiring.slot(edge)
+        at = self.frame_of[frame]
+        curve = _shifted(self.template.curves[("entry", entry), role, argument], at.left + PAD)
+        return end_to_end([(at.left, curve[0][1])], curve)
+
+    def _route(self, edge: Edge) -> Route:
+        source, target = self.boxes[edge.source], self.boxes[edge.target]
+        slot = self.wiring.slot(edge) if isinstance(self.wiring.frame(edge.target), int) else None
+        if slot and self.wiring.inside(edge):
+            left = self.frame_of[self.wiring.frame(edge.target)].left + PAD
+            return Route(
+                (),
+                self._label(slot, left, source, target),
+                _shifted(self.template.curves[slot], left),
+            )
+        leave = self._exit(edge.source)
+        arrive = self._entry(edge)
+        whole = end_to_end(leave, self._between(edge, leave[-1], arrive[0]), arrive)
+        if slot is None:
+            return Route((), (target.left[0] - self.labels[edge.key] / 2 - 14, target.y + 8), whole)
+        left = self.frame_of[self.wiring.frame(edge.target)].left + PAD
+        return Route((), self._label((("entry", slot[0]), *slot[1:]), left, source, target), whole)
+
+    def _label(self, slot: Any, left: float, source: Box, target: Box) -> Point:
+        x, y = self.template.labels.get(
+            slot, ((source.x + target.x) / 2 - left, (source.y + target.y) / 2)
+        )
+        return x + left, y
+
+    def _between(self, edge: Edge, start: Point, end: Point) -> Curve:
+        """From one frame to the next, or along a lane above the frames to another."""
+        lane = self._lane_of(edge)
+        if lane is None:
+            return bow(start, end)
+        aside = 8 + LANE * self.lanes[lane]
+        y = self.frames[0].top + LANE * (self.lanes[lane] + 1)
+        return rounded(
+            [
+                start,
+                (start[0] + aside, start[1]),
+                (start[0] + aside, y),
+                (end[0] - aside - 8, y),
+                (end[0] - aside - 8, end[1]),
+                end,
+            ]
+        )
+
+    def _zero(self, zero: Zero) -> Route:
+        """Places a zero branch's end: after the last frame, or where the missing stage would be."""
+        source, frame = self.boxes[zero.source], self.wiring.frame(zero.source)
+        at = self.frame_of[frame]
+        role = (zero.readers[0].partition("<")[0], 0)
+        if self.graph.frame(zero.block) is None:
+            leave = self._exit(zero.source)
+            box = self.boxes[zero.key] = Box(at.right + GAP + ZERO / 2, leave[-1][1], ZERO, ZERO)
+            return Route((), box.top, end_to_end(leave, [box.left]))
+        x, y = self.template.spots.get(
+            role, (source.x - at.left + source.width, source.y - source.height)
+        )
+        box = self.boxes[zero.key] = Box(at.left + PAD + x, y, ZERO, ZERO)
+        return Route((), box.top, bow(source.right, box.left))
+
+
+def _shifted(curve: Curve, x: float) -> Curve:
+    return [(px + x, py) for px, py in curve]
+
+
+def _mean(values: Iterable[float], otherwise: float) -> float:
+    found = list(values)
+    return sum(found) / len(found) if found else otherwise

@@ -1,0 +1,89 @@
+"""Where things are: boxes, routes and frames. All lengths are points, x to the right and y upwards,
+as in Graphviz."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tinygrad_lstm.viz.graph.data import Run
+from tinygrad_lstm.viz.layout.curves import Curve, Point, rounded
+
+__all__ = ["RING", "Box", "Frame", "Layout", "Measures", "Route"]
+
+RING = 4.0  # by which a fork's second ring is outside the first
+
+
+class Box(NamedTuple):
+    """The centre and the size of a node; a fork's second ring is outside of it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    ring: float = 0.0
+
+    @property
+    def left(self) -> Point:
+        return self.x - self.width / 2 - self.ring, self.y
+
+    @property
+    def right(self) -> Point:
+        return self.x + self.width / 2 + self.ring, self.y
+
+    @property
+    def top(self) -> Point:
+        return self.x, self.y + self.height / 2 + self.ring
+
+    @property
+    def bottom(self) -> Point:
+        return self.x, self.y - self.height / 2 - self.ring
+
+
+class Route(NamedTuple):
+    """The way of an edge: the corners of a line, or a curve instead, and the middle of its
+    label."""
+
+    corners: tuple[Point, ...]
+    label: Point
+    bent: Curve | None = None
+
+    @property
+    def curve(self) -> Curve:
+        return self.bent or rounded(self.corners)
+
+
+class Frame(NamedTuple):
+    """The frame of a block, or of a run of blocks that are not drawn stage by stage, whose heading
+    is at the height `middle`."""
+
+    block: int | Run
+    left: float
+    bottom: float
+    right: float
+    top: float
+    middle: float
+
+
+class Measures(NamedTuple):
+    """How much room the texts need: each node, each edge's label, and the heading of each run."""
+
+    nodes: dict[str, tuple[float, float]]
+    labels: tuple[float, ...]
+    headings: dict[Run, float]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The boxes by key, the routes in the order of the edges, those of the zero branches, and the
+    frames.
+
+    The title is above `top`, the legend below `bottom`.
+    """
+
+    boxes: dict[str, Box]
+    routes: tuple[Route, ...]
+    zeros: tuple[Route, ...]
+    frames: tuple[Frame, ...]
+    top: float
+    bottom: float

@@ -1,0 +1,1 @@
+"""What is said in a picture, and in which ink."""

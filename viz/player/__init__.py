@@ -1,0 +1,1 @@
+"""The page that plays forward and backward over the drawn graph."""

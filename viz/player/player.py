@@ -1,0 +1,138 @@
+"""``player.html``: one page, complete in itself, that plays forward and backward propagation over
+the drawn graph."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.backward import gradients as differentiate
+from tinygrad_lstm.engine.gradients import Gradients
+from tinygrad_lstm.viz.graph.build import array
+from tinygrad_lstm.viz.graph.data import Graph
+from tinygrad_lstm.viz.look.style import THEMES
+from tinygrad_lstm.viz.look.tables import Cell, headline, legend
+from tinygrad_lstm.viz.look.text import printable
+from tinygrad_lstm.viz.player.steps import recording
+
+__all__ = ["page"]
+
+SCRIPTS = ("numbers.js", "picture.js", "panel.js", "control.js")  # one script in the page
+LIGHT, DARK = asdict(THEMES["light"]), asdict(THEMES["dark"])
+
+
+def page(
+    loss: Any,
+    given: Gradients | None,
+    graph_with: Callable[[Gradients], Graph],
+    svg_of: Callable[[Graph], str],
+    chosen: Sequence[str],
+    title: str | None,
+    theme: str,
+) -> str:
+    """The page as HTML text.
+
+    It loads nothing: style, script, picture and numbers are in it, and its policy forbids the
+    browser to fetch anything or to run another script, whatever the names in the graph are.
+
+    Parameters
+    ----------
+    loss : Tensor
+        The value that was differentiated.
+    given : Gradients or None
+        Its reverse pass, if there is one already. Backward starts at ones otherwise, as many as
+        `loss` has entries.
+    graph_with : callable
+        The graph that is drawn, from the gradients.
+    svg_of : callable
+        The picture of a graph, in the colours of the light theme.
+    chosen : sequence of str
+        The first of these values is chosen when the page opens.
+    title, theme
+        As in :func:`tinygrad_lstm.viz.draw`. The page follows the reader's choice of light or dark,
+        except with "dark".
+    """
+    gradients = given if given is not None else differentiate(loss, np.ones(loss.shape, loss.dtype))
+    graph = graph_with(gradients)
+    root = printable(loss.tape.label(loss))
+    script = "\n".join(map(_part, SCRIPTS))
+    data = {
+        "root": root,
+        "blocks": len(graph.blocks),
+        "hidden": sum(run.count for run in graph.runs),
+        "start": "given"
+        if np.any(array(gradients[loss]) != 1)
+        else "one"
+        if loss.size == 1
+        else "ones",
+        "complex": any(np.iscomplexobj(node.value) for node in graph.nodes),
+        "ink": {name: LIGHT[name] for name in ("value", "gradient", "fork")},
+        "edges": [(e.key, e.source, e.target, e.fork) for e in graph.edges],
+        "legend": [
+            [_plain(cell) for cell in row[i : i + 2]]
+            for i in (0, 2)
+            for row in legend(graph).rows[1:]
+            if row[i].line.text
+        ],
+    }
+    played = recording(graph, gradients)
+    names = [value["name"] for value in played["values"]]
+    parts = {
+        "policy": f"default-src 'none'; script-src '{_digest(script)}'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+        "title": html.escape(headline(graph, title)),
+        "scheme": "dark" if theme == "dark" else "light dark",
+        "style": _part("player.css") + _colours(),
+        "picture": _inline(svg_of(graph)),
+        "data": _json(
+            data
+            | played
+            | {"chosen": next((names.index(name) for name in chosen[:1] if name in names), None)}
+        ),
+        "script": script,
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("player.html"))
+
+
+def _plain(cell: Cell) -> dict[str, str | None]:
+    return {"text": cell.line.text, "ink": cell.line.ink, "fill": cell.fill}
+
+
+def _part(name: str) -> str:
+    return files("tinygrad_lstm.viz.player").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _colours() -> str:
+    """The colours of the picture, which is drawn in those of the light theme, in both themes."""
+    pairs = {LIGHT[name]: DARK[name] for name in LIGHT}
+    rules = [
+        f'.picture [{what}="{light}"] {{ {what}: light-dark({light}, {dark}) }}'
+        for light, dark in pairs.items()
+        for what in ("fill", "stroke")
+    ]
+    names = [f"  --{name}: light-dark({LIGHT[name]}, {DARK[name]});" for name in LIGHT]
+    return "\n".join([":root {", *names, "}", *rules, ""])
+
+
+def _inline(svg: str) -> str:
+    """An SVG file as a part of a page: without the lines before it, and without the addresses of
+    the name spaces, which HTML knows."""
+    return re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg[svg.index("<svg") :])
+
+
+def _json(data: Any) -> str:
+    """JSON that cannot end the element it stands in, nor open another."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,113 @@
+"""The rule of each step as a list: text and, between it, the values and gradients that it speaks
+of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tinygrad_lstm.derivation.expression import Leaf, is_number, number
+from tinygrad_lstm.derivation.notation import TEXT
+from tinygrad_lstm.derivation.symbol import Symbol, sent
+from tinygrad_lstm.engine.recorder import recorder
+from tinygrad_lstm.engine.tape import Stage
+from tinygrad_lstm.viz.look.formula import JOINED, formula
+from tinygrad_lstm.viz.look.text import printable
+
+__all__ = ["Rule", "Rules"]
+
+Rule = list[
+    Any
+]  # of texts, and {"of": i} for value i or {"of": i, "gradient": True} for its gradient
+
+# around a number it stands for a value; a letter, so that a name made of it is written as any other
+MARK = "\ua66e"
+WRITTEN = {"linear": "{0} {1}ᵀ + {2}"}  # as the numbers are: each row of a batch is a row
+FEW = 8
+
+
+class Rules:
+    """How stages compute their values, and what they send back.
+
+    Parameters
+    ----------
+    index : mapping
+        The number of each value by its ``id``.
+    """
+
+    def __init__(self, index: Mapping[int, int]) -> None:
+        self._index = index
+        self._symbols: dict[int, Symbol] = {}
+        self._gradients: dict[int, Symbol] = {}
+
+    def forward(self, stage: Stage) -> Rule:
+        """How a stage computes its value."""
+        marked = {id(x): self._mark(x) for x in stage.inputs if id(x) in self._index}
+        names = [marked.get(id(x)) or str(x) for x in stage.inputs]
+        if stage.op in WRITTEN:
+            return _pieces(WRITTEN[stage.op].format(*names))
+        if stage.op in JOINED and len(names) <= FEW:
+            opening, comma, closing = JOINED[stage.op]
+            return _pieces(opening + comma.join(names) + closing)
+        return _pieces(formula(stage, marked))
+
+    def starts(self, root: Any) -> None:
+        """Say that backward starts at `root` with a one, so that no formula needs to name its
+        gradient."""
+        self._gradients[id(root)] = Symbol(number(1))
+
+    def sent(
+        self, stage: Stage, argument: int, gradient: Any, is_only: bool, selecting: bool
+    ) -> Rule:
+        """What a stage sends back to an argument.
+
+        Parameters
+        ----------
+        stage : Stage
+            The stage.
+        argument : int
+            The position of the value among its inputs.
+        gradient : ndarray
+            What arrived at the stage.
+        is_only : bool
+            Whether the value is read through this edge alone, so that a one that it is sent is its
+            gradient.
+        selecting : bool
+            Whether backward has come past a stage that lets only some entries through.
+        """
+        node = stage.output
+        if id(node) not in self._gradients:
+            self._gradients[id(node)] = Symbol(Leaf(gradient, self._mark(node), gradient=True))
+        before, recorder.selecting = recorder.selecting, selecting
+        try:
+            written, _ = sent(node, argument, self._gradients[id(node)], self._symbol, selecting)
+        finally:
+            recorder.selecting = before
+        if is_only and is_number(written, 1) and written.shape == ():
+            self.starts(stage.inputs[argument])
+        return _pieces(TEXT.write(written))
+
+    def _mark(self, x: Any) -> str:
+        return (
+            f"{MARK}{self._index[id(x)]}{MARK}"
+            if id(x) in self._index
+            else x.name or "a value that is not drawn"
+        )
+
+    def _symbol(self, x: Any) -> Symbol:
+        if id(x) not in self._symbols:
+            self._symbols[id(x)] = Symbol(Leaf(x._kept(), self._mark(x)))
+        return self._symbols[id(x)]
+
+
+def _pieces(text: str) -> Rule:
+    """A formula with marks as a list."""
+    pieces: Rule = []
+    for i, piece in enumerate(re.split(f"(δ?{MARK}[0-9]+{MARK})", text)):
+        if i % 2:
+            found = {"of": int(piece.strip("δ" + MARK))}
+            pieces.append(found | {"gradient": True} if piece[0] == "δ" else found)
+        elif piece:
+            pieces.append(printable(piece))
+    return pieces

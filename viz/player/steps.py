@@ -1,0 +1,261 @@
+"""What the page plays, as plain data: the stages of forward propagation in order, then every branch
+of backward.
+
+Only what the picture draws is played. The blocks in the middle of a long sequence are passed in one
+step each way, and what they send back to a drawn value is one contribution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sized
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.gradients import Gradients
+from tinygrad_lstm.engine.tape import Stage
+from tinygrad_lstm.viz.graph.build import array
+from tinygrad_lstm.viz.graph.data import Graph, Node, Run
+from tinygrad_lstm.viz.look.text import printable
+from tinygrad_lstm.viz.player.rules import Rules
+
+__all__ = ["MOST", "listed", "recording"]
+
+MOST = 36  # entries of an array that are listed; a larger one has its sum
+GIVEN = ("leaf", "constant", "parameter")  # what no stage of the picture computes
+
+Data = dict[str, Any]
+
+
+def recording(graph: Graph, gradients: Gradients) -> Data:
+    """The values, and the steps of forward and backward over them.
+
+    Parameters
+    ----------
+    graph : Graph
+        What the picture shows.
+    gradients : Gradients
+        The reverse pass of the loss.
+
+    Returns
+    -------
+    dict
+        ``values``: one for each node and parameter, with its branches in the order in which they
+        arrive, each with the sum so far. ``steps``: what happens, by indices into the values and
+        their branches.
+    """
+    with np.errstate(all="ignore"):  # sums that overflow are shown as inf or nan
+        return _Recorder(graph, gradients).data()
+
+
+class _Recorder:
+    """One walk over the tape and back."""
+
+    def __init__(self, graph: Graph, gradients: Gradients) -> None:
+        self.graph, self.gradients, self.tape = graph, gradients, gradients.tape
+        self.shown = [x for x in self.tape.values if self.node(x) or self.key(x).startswith("p")]
+        self.index = {id(x): i for i, x in enumerate(self.shown)}
+        self.rules = Rules(self.index)
+        if self.tape.root.shape == () and array(gradients[self.tape.root]) == 1:
+            self.rules.starts(self.tape.root)
+        self.ways = self.counted_ways()
+        self.edges = {e.key for e in graph.edges}
+        self.through: dict[tuple[str, Run], list[str]] = defaultdict(
+            list
+        )  # the edges from a node into blocks that are not drawn
+        for e in graph.edges:
+            if e.through:
+                self.through[e.source, graph.folded[graph.node(e.target).block]].append(e.key)
+        self.sent = {
+            (id(b.stage.output), b.argument): array(b.gradient)
+            for x in self.shown
+            if x.requires_grad
+            for b in gradients.branches(x)
+        }
+        self.values = [self.value(x) for x in self.shown]
+        self.sums: dict[int, Any] = {}
+
+    def key(self, x: Any) -> str:
+        """The key of a value; an empty string for one that can be neither drawn nor listed."""
+        return self.graph.keys.get(id(x), "")
+
+    def node(self, x: Any) -> Node | None:
+        return self.graph.by_key.get(self.key(x))
+
+    def run(self, stage: Stage) -> Run | None:
+        """The blocks that are not drawn in which a stage is."""
+        return self.graph.folded.get(self.graph.places.get(id(stage.output)))
+
+    def data(self) -> Data:
+        steps = [*self.forward(), *self.backward()]
+        for x, value in zip(self.shown, self.values, strict=True):
+            if value["branches"]:
+                value["branches"][-1]["sum"] = listed(self.in_order(x))
+        return {"values": self.values, "steps": steps}
+
+    def in_order(self, x: Any) -> Any:
+        """The sum of all branches as the engine adds them, in the order of the tape; any other
+        order can differ in the last digit."""
+        first, *others = (array(b.gradient) for b in self.gradients.branches(x))
+        return sum(others, first)
+
+    # The values.
+
+    def value(self, x: Any) -> Data:
+        node = self.node(x)
+        key = self.key(x)
+        name = node.name if node else self.graph.parameters[int(key.removeprefix("p"))].name
+        found: Data = {
+            "name": printable(name),
+            "nodes": [node.key]
+            if node
+            else [n.key for n in self.graph.nodes if n.key.startswith(f"{key}-")],
+            "block": node.block if node else None,
+            "op": node.op if node else "parameter",
+            "value": listed(node.value if node else array(x)),
+            "branches": [],
+        }
+        if x.requires_grad and (
+            node is None or node.gradient is not None
+        ):  # a node that stands for many values has none
+            found |= {
+                "gradient": listed(array(self.gradients[x])),
+                "ways": _count(self.ways[id(x)]),
+            }
+        return found
+
+    def counted_ways(self) -> dict[int, int]:
+        """How many ways lead from the root back to each value."""
+        counts: dict[int, int] = defaultdict(int, {id(self.tape.root): 1})
+        for stage in reversed(self.tape.stages):
+            for x in stage.inputs:
+                counts[id(x)] += counts[id(stage.output)]
+        return counts
+
+    # Forward.
+
+    def forward(self) -> Iterator[Data]:
+        yield {
+            "kind": "given",
+            "values": [i for i, value in enumerate(self.values) if value["op"] in GIVEN],
+        }
+        for run, stages in groupby(self.tape.stages, self.run):
+            if run:
+                outputs = [id(stage.output) for stage in stages]
+                yield _passed(run, outputs) | {
+                    "kind": "pass",
+                    "values": [self.index[key] for key in outputs if key in self.index],
+                }
+                continue
+            for stage in stages:
+                i = self.index[id(stage.output)]
+                if self.values[i]["op"] not in GIVEN:
+                    self.values[i]["rule"] = self.rules.forward(stage)
+                    yield {"kind": "forward", "value": i}
+
+    # Backward, in the order in which the engine runs it.
+
+    def backward(self) -> Iterator[Data]:
+        yield {"kind": "seed", "value": self.index[id(self.tape.root)]}
+        selecting = False
+        for run, stages in groupby(reversed(self.tape.stages), self.run):
+            if run:
+                passed = list(stages)
+                selecting = selecting or any(stage.output._op.selects for stage in passed)
+                yield _passed(run, passed) | {
+                    "kind": "return",
+                    "branches": list(self.absorbed(run, passed)),
+                }
+                continue
+            for stage in stages:
+                selecting = selecting or stage.output._op.selects
+                yield from self.sent_by(stage, selecting)
+
+    def sent_by(self, stage: Stage, selecting: bool) -> Iterator[Data]:
+        for argument, x in reversed(list(enumerate(stage.inputs))):
+            if (id(stage.output), argument) in self.sent:
+                arrived, is_only = (
+                    array(self.gradients[stage.output]),
+                    len(self.tape.readers[id(x)]) == 1,
+                )
+                rule = self.rules.sent(stage, argument, arrived, is_only, selecting)
+                branch = {
+                    "by": self.index[id(stage.output)],
+                    "argument": argument,
+                    "rule": rule,
+                    "edges": self.edges_to(stage, argument, x),
+                }
+                yield {
+                    "kind": "backward",
+                    "value": self.index[id(x)],
+                    "branch": self.arrive(x, self.sent[id(stage.output), argument], branch),
+                }
+
+    def edges_to(self, stage: Stage, argument: int, x: Any) -> list[str]:
+        """The drawn edge of a branch; none where a parameter is only listed."""
+        target = self.key(stage.output)
+        source = self.key(x) if self.node(x) else f"{self.key(x)}-{stage.block}"
+        key = f"{source}-{target}-{argument}"
+        return [key] if key in self.edges else []
+
+    def absorbed(self, run: Run, stages: Iterable[Stage]) -> Iterator[tuple[int, int]]:
+        """What stages that are not drawn send back to values that are: one branch for each such
+        value."""
+        found: dict[int, list[Any]] = defaultdict(list)
+        values = {}
+        for stage in stages:
+            for argument, x in enumerate(stage.inputs):
+                if (id(stage.output), argument) in self.sent:
+                    values[id(x)] = x
+                    found[id(x)].append(self.sent[id(stage.output), argument])
+        for i, sent in found.items():
+            branch = {
+                "by": None,
+                "blocks": _range(run),
+                "rule": None,
+                "edges": self.through[self.key(values[i]), run],
+            }
+            yield self.index[i], self.arrive(values[i], sum(sent[1:], sent[0]), branch)
+
+    def arrive(self, x: Any, gradient: Any, branch: Data) -> int:
+        """Add a branch's contribution to those of its value, and return its place among them."""
+        found = self.values[self.index[id(x)]]
+        total = self.sums[id(x)] = self.sums[id(x)] + gradient if id(x) in self.sums else gradient
+        found["branches"].append(branch | {"gradient": listed(gradient), "sum": listed(total)})
+        return len(found["branches"]) - 1
+
+
+def _passed(run: Run, stages: Sized) -> Data:
+    return {"blocks": _range(run), "stages": len(stages)}
+
+
+def _range(run: Run) -> list[int]:
+    return [int(run.first), int(run.last)]
+
+
+def _count(n: int) -> str:
+    return f"{n:,}" if n < 10**15 else f"about 10^{math.log10(n):.0f}"
+
+
+def listed(value: Any) -> Data:
+    """An array as JSON can hold it, without rounding: its entries, or of a large one their sum."""
+    value = np.asarray(value)
+    found: Data = {"shape": list(value.shape), "dtype": str(value.dtype)}
+    if value.size <= MOST:
+        return found | {"entries": [_plain(x) for x in value.reshape(-1)]}
+    return found | {"sum": _plain(value.sum())}
+
+
+def _plain(x: Any) -> Any:
+    """A number as JSON can hold it: text where it is not finite or has more digits than a float, a
+    pair where it is complex."""
+    if np.iscomplexobj(x):
+        return [_plain(x.real), _plain(x.imag)]
+    if isinstance(x, np.bool_):
+        return bool(x)
+    if isinstance(x, np.integer):
+        return int(x) if abs(int(x)) <= 2**53 else str(x)
+    return float(x) if np.isfinite(x) else str(x)
