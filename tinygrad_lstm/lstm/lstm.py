@@ -9,22 +9,18 @@ import numpy as np
 
 from tinygrad_lstm.engine.recorder import block
 from tinygrad_lstm.errors import DataError, DtypeError, ShapeError
+from tinygrad_lstm.lstm.cell import BIASES, WEIGHTS, Cell
+from tinygrad_lstm.lstm.inputs import at, check_finite, has_loss
 from tinygrad_lstm.ops.complex import copy
-from tinygrad_lstm.ops.elementwise import finite as all_finite
-from tinygrad_lstm.ops.elementwise import sigmoid, tanh
 from tinygrad_lstm.ops.loss import squared_error
-from tinygrad_lstm.ops.product import linear
 from tinygrad_lstm.ops.reduce import add_n
-from tinygrad_lstm.ops.shape import broadcast_to, concatenate, stack
+from tinygrad_lstm.ops.shape import broadcast_to, stack
 from tinygrad_lstm.tensor.tensor import Tensor
 
 __all__ = ["LSTM"]
 
-WEIGHTS = ("W_f", "W_u", "W_c", "W_o")
-BIASES = ("b_f", "b_u", "b_c", "b_o")
 
-
-class LSTM:
+class LSTM(Cell):
     """One layer of LSTM in the notation of Kang & Seo, "Understanding Backpropagation as Applied to
     LSTM".
 
@@ -64,15 +60,6 @@ class LSTM:
     >>> len(lstm.error(x, targets).tape.forks)
     15
     """
-
-    W_f: Tensor
-    W_u: Tensor
-    W_c: Tensor
-    W_o: Tensor
-    b_f: Tensor
-    b_u: Tensor
-    b_c: Tensor
-    b_o: Tensor
 
     def __init__(
         self,
@@ -169,7 +156,7 @@ class LSTM:
                     expected=expected,
                     got=p.shape,
                 )
-            _check_finite(p, name)
+            check_finite(p, name)
             if p.name is None:
                 p.name = name
             setattr(self, name, p)
@@ -182,39 +169,6 @@ class LSTM:
         """Forget ``.grad`` of every parameter."""
         for p in self.parameters().values():
             p.zero_grad()
-
-    def cell(self, x: Any, a: Any, c: Any) -> tuple[Any, Any]:
-        """One block: F1 to F14.
-
-        Parameters
-        ----------
-        x : Tensor, shape (N, D)
-            x<t>.
-        a, c : Tensor, shape (N, H)
-            a<t-1> and c<t-1>.
-
-        Returns
-        -------
-        a, c : Tensor, shape (N, H)
-            a<t> and c<t>.
-        """
-        z = concatenate([a, x], axis=-1).named("z")
-
-        sum_f = linear(z, self.W_f, self.b_f).named("sum_f")
-        sum_u = linear(z, self.W_u, self.b_u).named("sum_u")
-        sum_c = linear(z, self.W_c, self.b_c).named("sum_c")
-        sum_o = linear(z, self.W_o, self.b_o).named("sum_o")
-
-        Γ_f = sigmoid(sum_f).named("Γ_f")
-        Γ_u = sigmoid(sum_u).named("Γ_u")
-        candidate = tanh(sum_c).named("c~")
-        Γ_o = sigmoid(sum_o).named("Γ_o")
-
-        keep = (c * Γ_f).named("keep")
-        write = (Γ_u * candidate).named("write")
-        c = (keep + write).named("c")
-        a = (tanh(c).named("tanh_c") * Γ_o).named("a")
-        return a, c
 
     def __call__(self, x: Any, state: Any = None) -> tuple[Any, tuple[Any, Any]]:
         """Run forward over a sequence.
@@ -241,7 +195,7 @@ class LSTM:
         outputs = []
         for t in range(1, len(x) + 1):
             with block(t):
-                a, c = self.cell(_at(x, t).named("x"), a, c)
+                a, c = self.cell(at(x, t).named("x"), a, c)
             outputs.append(a)
         return stack(outputs).named("a"), (a, c)
 
@@ -272,14 +226,14 @@ class LSTM:
             finite.
         """
         x, a, c = self._start(x, state)
-        has_loss: Sequence[Any] = [1] * len(x) if mask is None else _mask(mask, len(x)).tolist()
-        targets = self._tensor(targets, "targets", (len(x), a.shape[0], self.hidden_size), has_loss)
+        losses: Sequence[Any] = [1] * len(x) if mask is None else has_loss(mask, len(x)).tolist()
+        targets = self._tensor(targets, "targets", (len(x), a.shape[0], self.hidden_size), losses)
         errors = []
         for t in range(1, len(x) + 1):
             with block(t):
-                a, c = self.cell(_at(x, t).named("x"), a, c)
-                if has_loss[t - 1]:
-                    errors.append(squared_error(a, _at(targets, t).named("â")).named("Error"))
+                a, c = self.cell(at(x, t).named("x"), a, c)
+                if losses[t - 1]:
+                    errors.append(squared_error(a, at(targets, t).named("â")).named("Error"))
         return add_n(*errors).named("Error")
 
     def _start(self, x: Any, state: Any) -> tuple[Any, Any, Any]:
@@ -332,49 +286,9 @@ class LSTM:
                 expected=f"({', '.join(map(str, shape))})",
                 got=tensor.shape,
             )
-        _check_finite(tensor, name, blocks)
+        check_finite(tensor, name, blocks)
         if tensor.name is None:
             tensor.name = name
         return (
             tensor if tensor.name == name or not tensor.requires_grad else copy(tensor).named(name)
         )
-
-
-def _at(sequence: Tensor, t: int) -> Any:
-    """Block t's entry of a sequence: a stage only where the sequence is differentiated."""
-    return sequence[t - 1] if sequence.requires_grad else sequence._leaf(sequence._kept()[t - 1])
-
-
-def _check_finite(tensor: Tensor, name: str, blocks: Sequence[Any] | None = None) -> None:
-    """Refuse NaN and inf; of the rows of `tensor` only those count that `blocks` marks, if it is
-    given."""
-    if not all_finite(tensor):
-        finite = np.isfinite(tensor._array)
-        finite = finite if blocks is None else (finite.T | (np.asarray(blocks) == 0)).T
-        for at in np.argwhere(~finite)[:1].tolist():
-            where = f"{name}[{', '.join(map(str, at))}]"
-            raise DataError(
-                f"{tensor._array[tuple(at)]} in the data",
-                where=where,
-                expected="finite numbers",
-                do="remove or fill it",
-            )
-
-
-def _mask(mask: Sequence[Any], steps: int) -> np.ndarray:
-    has_loss = np.asarray(mask)
-    if has_loss.shape != (steps,) or not np.isin(has_loss, (0, 1)).all():
-        raise ShapeError(
-            "a mask says of each block whether it has a loss",
-            where="mask",
-            expected=f"{steps} numbers, each 0 or 1",
-            got=repr(mask),
-        )
-    if not has_loss.any():
-        raise DataError(
-            "no block has a loss, so there is no Error",
-            where="mask",
-            expected="at least one 1",
-            got=repr(mask),
-        )
-    return has_loss
