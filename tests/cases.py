@@ -19,8 +19,9 @@ from tinygrad_lstm import (
     squared_error,
     tanh,
 )
-from tinygrad_lstm.viz.graph.build import blocks_of, build
+from tinygrad_lstm.viz.graph.build import build
 from tinygrad_lstm.viz.graph.levels import runs
+from tinygrad_lstm.viz.graph.members import blocks_of
 
 PROGRAM, EMBEDDED = shutil.which("dot"), importlib.util.find_spec("pygraphviz")
 PARAMETERS = [f"{kind}_{gate}" for kind in "Wb" for gate in "fuco"]

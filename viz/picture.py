@@ -10,68 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.gradients import Gradients
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.tensor.tensor import Tensor
-from tinygrad_lstm.viz.dot import source
-from tinygrad_lstm.viz.graph.build import blocks_of, build
+from tinygrad_lstm.viz.graph.build import build
 from tinygrad_lstm.viz.graph.data import Graph
-from tinygrad_lstm.viz.graph.levels import LEVELS, runs
+from tinygrad_lstm.viz.graph.levels import runs
 from tinygrad_lstm.viz.graph.marks import verdicts
+from tinygrad_lstm.viz.graph.members import blocks_of
+from tinygrad_lstm.viz.image.dot import source
+from tinygrad_lstm.viz.image.render import FORMATS, render, write
+from tinygrad_lstm.viz.image.svg import described
+from tinygrad_lstm.viz.look.legend import headline
 from tinygrad_lstm.viz.look.style import THEMES
-from tinygrad_lstm.viz.look.tables import headline
 from tinygrad_lstm.viz.look.text import description, printable
+from tinygrad_lstm.viz.options import Options, path_of, several
 from tinygrad_lstm.viz.player.player import page
-from tinygrad_lstm.viz.render import FORMATS, render, write
-from tinygrad_lstm.viz.svg import described
 
 __all__ = ["Picture", "draw"]
-
-
-def _several(given: Any) -> tuple[Any, ...]:
-    """One thing or several as a tuple; None for none."""
-    return (
-        ()
-        if given is None
-        else tuple(given)
-        if isinstance(given, (list, tuple, set, frozenset, range))
-        else (given,)
-    )
-
-
-def _is_whole(x: Any) -> bool:
-    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
-
-
-LONGEST = 1e6  # seconds: what every system's timers can hold
-
-OPTIONS: dict[
-    str, tuple[Callable[[Any], bool], str]
-] = {  # which values each option of `draw` takes
-    "gradients": (
-        lambda g: g is None or isinstance(g, Gradients),
-        "what gradients(loss) returned, or None",
-    ),
-    "title": (lambda t: t is None or isinstance(t, str), "a string, or None"),
-    "theme": (lambda t: isinstance(t, str) and t in THEMES, " or ".join(THEMES)),
-    "blocks": (lambda b: b is None or (_is_whole(b) and b >= 1), "a whole number from 1, or None"),
-    "wrap": (lambda b: b is None or (_is_whole(b) and b >= 1), "a whole number from 1, or None"),
-    "level": (lambda s: isinstance(s, str) and s in LEVELS, " or ".join(LEVELS)),
-    "expand": (lambda e: all(_is_whole(t) for t in _several(e)), "whole numbers of blocks"),
-    "parameters": (lambda s: isinstance(s, str) and s in ("once", "block"), "once or block"),
-    "path": (
-        lambda p: all(isinstance(x, (str, Tensor)) for x in _several(p)),
-        "a name or a Tensor, or several",
-    ),
-    "comparison": (
-        lambda c: c is None or hasattr(c, "rows"),
-        "what compare(...) returned, or None",
-    ),
-    "timeout": (
-        lambda s: type(s) is not bool and isinstance(s, (int, float)) and 0 < s <= LONGEST,
-        f"a number of seconds above 0, up to {LONGEST:,.0f}",
-    ),
-}
 
 
 class Picture:
@@ -119,7 +74,7 @@ class Picture:
             If the format is unknown, the file cannot be written, or Graphviz is not there, fails or
             takes too long. In the last cases the DOT text is written beside `file`.
         """
-        path = _path(file)
+        path = path_of(file)
         where = printable(str(path))
         format = path.suffix[1:].lower()
         if format not in FORMATS:
@@ -262,29 +217,9 @@ def draw(
     >>> picture.dot.startswith("digraph")
     True
     """
-    given = {
-        "gradients": gradients,
-        "title": title,
-        "theme": theme,
-        "blocks": blocks,
-        "timeout": timeout,
-    }
-    given |= {
-        "level": level,
-        "expand": expand,
-        "parameters": parameters,
-        "wrap": wrap,
-        "path": path,
-        "comparison": comparison,
-    }
-    for option, (takes, expected) in OPTIONS.items():
-        if not takes(given[option]):
-            raise DrawingError(
-                "the option has no such value",
-                where=f"draw({option}=...)",
-                expected=expected,
-                got=_brief(given[option]),
-            )
+    options = Options(
+        gradients, title, theme, blocks, level, expand, parameters, wrap, path, comparison, timeout
+    )
     if not isinstance(loss, Tensor):
         raise DrawingError(
             "only a Tensor has a graph",
@@ -292,58 +227,37 @@ def draw(
             expected="a Tensor",
             got=type(loss).__name__,
         )
-
-    def arrange(dot: str) -> str:
-        return render(dot, "plain", timeout).decode()
-
-    def svg_of(graph: Graph) -> str:
-        return render(source(graph, THEMES["light"], title, arrange, wrap), "svg", timeout).decode()
-
     with np.errstate(all="ignore"):  # sums that overflow are drawn as inf or nan
-        tape, wired = loss.tape, parameters == "block"
-        hidden = runs(blocks_of(tape), level, _several(expand), blocks)
-        found = verdicts(comparison, tape)
-        graph = build(tape, gradients, hidden, path=_several(path), verdicts=found, wired=wired)
-        play = partial(
-            page,
-            loss,
-            gradients,
-            partial(build, tape, runs=hidden, verdicts=found, wired=wired),
-            svg_of,
-            graph.ways,
-            title,
-            theme,
-        )
-        picture = Picture(
-            source(graph, THEMES[theme], title, arrange, wrap),
-            timeout,
-            play,
-            headline(graph, title),
-            description(graph),
-        )
+        picture = _composed(loss, options)
     if file is not None:
         picture.save(file)
     return picture
 
 
-def _path(file: Any) -> Path:
-    """The path of a file, or an error where no system has such a name."""
-    try:
-        path = Path(file)
-        valid = b"\0" not in os.fsencode(path)
-    except (TypeError, UnicodeEncodeError):
-        valid = False
-    if not valid:
-        raise DrawingError(
-            "that cannot be the name of a file",
-            where="draw(..., file)",
-            expected="a string or a path",
-            got=_brief(file),
-        )
-    return path
+def _composed(loss: Tensor, options: Options) -> Picture:
+    """The picture of a loss, from its tape to DOT text."""
+    title, tape = options.title, loss.tape
 
+    def arrange(dot: str) -> str:
+        return render(dot, "plain", options.timeout).decode()
 
-def _brief(value: Any) -> str:
-    """A value in an error, in one line."""
-    shown = ascii(value)
-    return shown if len(shown) <= 60 and "\n" not in shown else f"a {type(value).__name__}"
+    def dot_of(graph: Graph, theme: str) -> str:
+        return source(graph, THEMES[theme], title, arrange, options.wrap)
+
+    def svg_of(graph: Graph) -> str:
+        return render(dot_of(graph, "light"), "svg", options.timeout).decode()
+
+    hidden = runs(blocks_of(tape), options.level, several(options.expand), options.blocks)
+    found = verdicts(options.comparison, tape)
+    graph_with = partial(build, tape, runs=hidden, verdicts=found, wired=options.wired)
+    graph = graph_with(options.gradients, path=several(options.path))
+    play = partial(
+        page, loss, options.gradients, graph_with, svg_of, graph.ways, title, options.theme
+    )
+    return Picture(
+        dot_of(graph, options.theme),
+        options.timeout,
+        play,
+        headline(graph, title),
+        description(graph),
+    )

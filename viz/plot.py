@@ -15,6 +15,15 @@ import numpy as np
 from tinygrad_lstm.engine.gradients import Gradients
 from tinygrad_lstm.errors import DataError, DrawingError
 from tinygrad_lstm.tensor.tensor import Tensor
+from tinygrad_lstm.viz.axes import (
+    axes_for,
+    draw_curve,
+    dress,
+    finish,
+    labelled,
+    plain_numbers,
+    shades,
+)
 from tinygrad_lstm.viz.look.style import THEMES
 from tinygrad_lstm.viz.look.text import shortened
 from tinygrad_lstm.viz.through_time import BlockValues, Norms, block_values, gradient_norms
@@ -32,12 +41,7 @@ __all__ = [
     "loss_curves",
 ]
 
-LINES = {  # told apart by colour-blind readers, and by dashes in grey
-    "light": ("#0a4f9e", "#c04f00", "#03a28a", "#9016fa", "#16191d"),
-    "dark": ("#8cc8ff", "#ff9d4d", "#b05df9", "#fc3981", "#f2f4f6"),
-}
 GAP = 0.03  # between two heat maps, of their common height
-DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 
 
 def gradient_flow(
@@ -81,7 +85,8 @@ def gradient_flow(
     >>> import numpy as np
     >>> from tinygrad_lstm import LSTM, gradients
     >>> from tinygrad_lstm.viz import plot
-    >>> loss = LSTM(input_size=1, hidden_size=2, rng=0).error(np.ones((9, 1, 1)), np.zeros((9, 1, 2)))
+    >>> lstm = LSTM(input_size=1, hidden_size=2, rng=0)
+    >>> loss = lstm.error(np.ones((9, 1, 1)), np.zeros((9, 1, 2)))
     >>> ax = plot.gradient_flow(gradients(loss), ("c", "a"))
     >>> ax.get_yscale()
     'log'
@@ -95,12 +100,12 @@ def gradient_flow(
             where="gradient_flow",
             expected="what gradients(loss) returned, once or by name",
         )
-    ax = _axes(ax, theme)
+    ax = axes_for(ax, theme)
     ax.set_yscale("log")
     one_value = len({norms.value for _, norms in found}) == 1
     for name, norms in found:
         if several:
-            _curve(
+            draw_curve(
                 ax,
                 norms.blocks,
                 norms.total,
@@ -110,19 +115,19 @@ def gradient_flow(
         else:
             _flow(ax, norms, theme)
     roots = dict.fromkeys(g.tape.label(g.tape.root) for g in named.values())
-    _finish(
+    finish(
         ax,
         theme,
         "block t (backward runs to the left)",
-        f"norm of the derivative of {_label(', '.join(roots))}",
+        f"norm of the derivative of {labelled(', '.join(roots))}",
     )
     return ax
 
 
 def _flow(ax: Any, norms: Norms, theme: str) -> None:
-    _curve(ax, norms.blocks, norms.total, f"{norms.value}<t>: the sum", theme, wide=True)
+    draw_curve(ax, norms.blocks, norms.total, f"{norms.value}<t>: the sum", theme, wide=True)
     for consumer, sizes in norms.branches.items():
-        _curve(ax, norms.blocks, sizes, f"{norms.value}<t> via {consumer}", theme)
+        draw_curve(ax, norms.blocks, sizes, f"{norms.value}<t> via {consumer}", theme)
 
 
 def gate_activity(
@@ -163,30 +168,31 @@ def gate_activity(
     >>> import numpy as np
     >>> from tinygrad_lstm import LSTM
     >>> from tinygrad_lstm.viz import plot
-    >>> loss = LSTM(input_size=1, hidden_size=2, rng=0).error(np.ones((9, 1, 1)), np.zeros((9, 1, 2)))
+    >>> lstm = LSTM(input_size=1, hidden_size=2, rng=0)
+    >>> loss = lstm.error(np.ones((9, 1, 1)), np.zeros((9, 1, 2)))
     >>> ax = plot.gate_activity(loss)
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['Γ_f<t>', 'Γ_u<t>', 'Γ_o<t>', 'c~<t>']
     """
     found = block_values(loss, values)
-    ax = _axes(ax, theme)
+    ax = axes_for(ax, theme)
     reach = max(1.0, *(np.abs(v.entries[np.isfinite(v.entries)]).max(initial=0.0) for v in found))
     heights = np.array([len(v.entries) for v in found])
     tops = np.cumsum(heights + GAP * heights.sum()) - heights - GAP * heights.sum()
     for v, top in zip(found, tops, strict=True):
         extent = (v.blocks[0] - 0.5, v.blocks[-1] + 0.5, top + len(v.entries), top)
-        style = {"cmap": _shades(theme), "vmin": -reach, "vmax": reach, "aspect": "auto"}
+        style = {"cmap": shades(theme), "vmin": -reach, "vmax": reach, "aspect": "auto"}
         image = ax.imshow(v.entries, extent=extent, **style)
     ax.set_xlim(min(v.blocks[0] for v in found) - 0.5, max(v.blocks[-1] for v in found) + 0.5)
     ax.set_ylim(tops[-1] + heights[-1], 0)
-    ax.set_yticks(tops + heights / 2, [_label(f"{v.value}<t>") for v in found], parse_math=False)
+    ax.set_yticks(tops + heights / 2, [labelled(f"{v.value}<t>") for v in found], parse_math=False)
     figure: Any = ax.figure
     bar = figure.colorbar(image, ax=ax, pad=0.015)
     batch = max(v.averaged for v in found)
-    _dress(bar.ax, theme, "", "value" if batch == 1 else f"mean of the batch, N = {batch}")
+    dress(bar.ax, theme, "", "value" if batch == 1 else f"mean of the batch, N = {batch}")
     if not all(np.isfinite(v.entries).all() for v in found):
         ax.fill([], [], color=THEMES[theme].fork, label="no finite value")  # for the legend
-    _finish(ax, theme, "block t", "")
+    finish(ax, theme, "block t", "")
     ax.tick_params(axis="y", length=0)
     return ax
 
@@ -242,13 +248,13 @@ def loss_curves(
             where="losses",
             expected="numbers, or a mapping from names to numbers",
         )
-    ax = _axes(ax, theme)
+    ax = axes_for(ax, theme)
     ax.set_yscale("log" if log else "linear")
     for name, curve in curves.items():
-        _curve(ax, np.arange(1, len(curve) + 1), curve, name, theme)
+        draw_curve(ax, np.arange(1, len(curve) + 1), curve, name, theme)
     if log:
-        _plain_numbers(ax.yaxis)
-    _finish(ax, theme, "epoch", "loss")
+        plain_numbers(ax.yaxis)
+    finish(ax, theme, "epoch", "loss")
     return ax
 
 
@@ -277,135 +283,3 @@ def _numbers(curve: Any, where: str, log: bool) -> np.ndarray:
             do="plot with log=False",
         )
     return numbers
-
-
-# The parts of a plot.
-
-
-def _axes(ax: Any, theme: str) -> Any:
-    """The Axes to draw in: those given, or those of a new figure."""
-    if not isinstance(theme, str) or theme not in THEMES:
-        raise DrawingError(
-            "there is no such theme",
-            where="theme=",
-            expected=" or ".join(THEMES),
-            got=shortened(ascii(theme)),
-        )
-    try:
-        from matplotlib import axes, pyplot
-    except ImportError as error:
-        raise DrawingError(
-            "there is no matplotlib to plot with", do="pip install 'tinygrad-lstm[plot]'"
-        ) from error
-    if ax is None:
-        return pyplot.subplots(figsize=(8.3, 3.6), layout="constrained")[1]
-    if not isinstance(ax, axes.Axes):
-        raise DrawingError(
-            "that is nothing to plot in",
-            where="ax=",
-            expected="one matplotlib Axes",
-            got=type(ax).__name__,
-        )
-    return ax
-
-
-def _curve(
-    ax: Any, x: np.ndarray, y: np.ndarray, label: str, theme: str, wide: bool = False
-) -> None:
-    """A line through what the scale can show; what it cannot show is marked at the edge."""
-    number = sum(line.get_gid() == "curve" for line in ax.lines)
-    color = LINES[theme][number % len(LINES[theme])]
-    zero = (y == 0) & (ax.get_yscale() == "log")
-    shown = np.isfinite(y) & ~zero
-    alone = np.flatnonzero(
-        shown & ~np.r_[False, shown[:-1]] & ~np.r_[shown[1:], False]
-    )  # a line has no place for one point
-    style = (
-        {"linewidth": 7, "alpha": 0.3, "solid_capstyle": "round"}
-        if wide
-        else {"linestyle": DASHES[number % len(DASHES)], "gid": "curve"}
-    )
-    marker = {"marker": "o", "markersize": 4, "markevery": alone} if alone.size else {}
-    ax.plot(x, np.where(shown, y, np.nan), color=color, label=_label(label), **marker, **style)
-    _marks(ax, x[zero], 0, "o", color, "exactly 0")
-    _marks(ax, x[~np.isfinite(y)], 1, "x", color, "not finite")
-
-
-def _marks(ax: Any, x: np.ndarray, edge: float, marker: str, color: str, label: str) -> None:
-    """Marks at the lower edge (0) or at the upper one (1), in the legend once."""
-    if x.size:
-        label = "_" if label in ax.get_legend_handles_labels()[1] else label
-        style = {
-            "color": color,
-            "fillstyle": "none",
-            "markersize": 4,
-            "clip_on": False,
-            "gid": "mark",
-        }
-        ax.plot(
-            x,
-            np.full(x.size, edge),
-            marker,
-            label=label,
-            transform=ax.get_xaxis_transform(),
-            **style,
-        )
-
-
-def _finish(ax: Any, theme: str, xlabel: str, ylabel: str) -> None:
-    """Labels, whole numbers on the time axis, and a legend of what is there."""
-    from matplotlib.ticker import MaxNLocator
-
-    _dress(ax, theme, xlabel, ylabel)
-    ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
-    colors, drawn = (
-        THEMES[theme],
-        sorted(ax.get_legend_handles_labels()[0], key=lambda artist: artist.get_gid() == "mark"),
-    )
-    if drawn:
-        style = {
-            "facecolor": colors.page,
-            "edgecolor": colors.frame,
-            "labelcolor": colors.text,
-            "fontsize": "small",
-            "handlelength": 3,
-        }
-        for text in ax.legend(handles=drawn, loc="best", **style).get_texts():
-            text.set_parse_math(False)
-
-
-def _plain_numbers(axis: Any) -> None:
-    """60 on a logarithmic scale, not 6 x 10^1."""
-    from matplotlib.ticker import LogFormatter
-
-    axis.set_major_formatter(LogFormatter())
-    axis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
-
-
-def _dress(ax: Any, theme: str, xlabel: str, ylabel: str) -> None:
-    """The colours of the theme, for the Axes and the page around it."""
-    colors = THEMES[theme]
-    ax.figure.set_facecolor(colors.page)
-    ax.set_facecolor(colors.page)
-    ax.set_xlabel(xlabel, color=colors.text)
-    ax.set_ylabel(ylabel, color=colors.text, parse_math=False)
-    ax.title.set_color(colors.text)
-    ax.tick_params(which="both", color=colors.line, labelcolor=colors.muted)
-    ax.spines[:].set_color(colors.line)
-
-
-def _shades(theme: str) -> Any:
-    """From the negative colour over that of the page, which is 0, to the positive; what is not a
-    number has the colour of forks."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    positive, negative, *_ = LINES[theme]
-    return LinearSegmentedColormap.from_list(
-        "", [negative, THEMES[theme].page, positive]
-    ).with_extremes(bad=THEMES[theme].fork)
-
-
-def _label(name: str) -> str:
-    """A name in a plot. matplotlib leaves a label out that starts with an underscore."""
-    name = shortened(name)
-    return f" {name}" if name.startswith("_") else name

@@ -3,7 +3,6 @@ themselves. No drawing."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,16 +11,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.gradients import Gradients
-from tinygrad_lstm.engine.tape import Branch, Stage, Tape, canonical
+from tinygrad_lstm.engine.tape import Branch, Stage, Tape
 from tinygrad_lstm.errors import DrawingError, ShapeError, UnknownNameError
 from tinygrad_lstm.tensor.tensor import Tensor
-from tinygrad_lstm.viz.graph.build import array
-from tinygrad_lstm.viz.look.text import printable
+from tinygrad_lstm.viz.graph.by_block import blocks, by_value, split, stems
+from tinygrad_lstm.viz.graph.members import array
 
 __all__ = ["BlockValues", "Norms", "block_values", "gradient_norms"]
 
 LONGEST = 10**6  # blocks from the first to the last
-MOST = 30  # names in an error
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,8 @@ def gradient_norms(
     >>> import numpy as np
     >>> from tinygrad_lstm import LSTM, gradients
     >>> from tinygrad_lstm.viz.plot import gradient_norms
-    >>> loss = LSTM(input_size=1, hidden_size=2, rng=0).error(np.ones((3, 1, 1)), np.zeros((3, 1, 2)))
+    >>> lstm = LSTM(input_size=1, hidden_size=2, rng=0)
+    >>> loss = lstm.error(np.ones((3, 1, 1)), np.zeros((3, 1, 2)))
     >>> (c,) = gradient_norms(gradients(loss), "c")
     >>> c.blocks
     array([0, 1, 2, 3])
@@ -119,8 +118,8 @@ def gradient_norms(
             expected="what gradients(loss) returned",
             got=type(gradients).__name__,
         )
-    found = _by_value(gradients.tape)
-    wanted = _names(values) if values is not None else list(_carried(gradients.tape, found))
+    found = by_value(gradients.tape)
+    wanted = stems(values) if values is not None else list(_carried(gradients.tape, found))
     if not wanted:
         raise DrawingError(
             "no block hands a value to another",
@@ -128,7 +127,7 @@ def gradient_norms(
             expected="values named in `with block(t):`",
             do="name them, or choose values=",
         )
-    return tuple(_norms(gradients, value, _blocks(found, value)) for value in wanted)
+    return tuple(_norms(gradients, value, blocks(found, value)) for value in wanted)
 
 
 def block_values(loss: Tensor, values: str | Sequence[str]) -> tuple[BlockValues, ...]:
@@ -161,7 +160,8 @@ def block_values(loss: Tensor, values: str | Sequence[str]) -> tuple[BlockValues
     >>> import numpy as np
     >>> from tinygrad_lstm import LSTM
     >>> from tinygrad_lstm.viz.plot import block_values
-    >>> loss = LSTM(input_size=1, hidden_size=2, rng=0).error(np.ones((3, 1, 1)), np.zeros((3, 1, 2)))
+    >>> lstm = LSTM(input_size=1, hidden_size=2, rng=0)
+    >>> loss = lstm.error(np.ones((3, 1, 1)), np.zeros((3, 1, 2)))
     >>> forget, update = block_values(loss, ("Γ_f", "gamma_u"))
     >>> forget.entries.shape  # units, blocks
     (2, 3)
@@ -174,54 +174,8 @@ def block_values(loss: Tensor, values: str | Sequence[str]) -> tuple[BlockValues
             got=type(loss).__name__,
         )
     tape = loss.tape
-    found = _by_value(tape)
-    return tuple(_entries(tape, value, _blocks(found, value)) for value in _names(values))
-
-
-def _names(values: str | Sequence[str]) -> list[str]:
-    names = (
-        [values]
-        if isinstance(values, str)
-        else list(values)
-        if isinstance(values, Sequence)
-        else []
-    )
-    if not names or not all(isinstance(name, str) for name in names):
-        raise DrawingError(
-            "these are no names of values",
-            where="values",
-            expected='"c", or ("c", "a")',
-            got=ascii(values),
-        )
-    return [canonical(name).removesuffix("<t>") for name in names]
-
-
-def _by_value(tape: Tape) -> dict[str, dict[int, str]]:
-    """The names on the tape that end in a block: for each value its name in every block."""
-    found: dict[str, dict[int, str]] = defaultdict(dict)
-    for name in tape.names:
-        value, t = _split(name)
-        if t is not None:
-            found[value][t] = name
-    return found
-
-
-def _split(name: str) -> tuple[str, int | None]:
-    match = re.fullmatch(r"(.+)<(\d{1,9})>", name, flags=re.DOTALL)
-    return (match[1], int(match[2])) if match else (name, None)
-
-
-def _blocks(found: dict[str, dict[int, str]], value: str) -> dict[int, str]:
-    """The name of a value in each block, in the order of the blocks."""
-    if value not in found:
-        known = printable(", ".join(list(found)[:MOST])) or "values named in `with block(t):`"
-        raise UnknownNameError(
-            f"no block has a value called {value!r}",
-            where="values",
-            expected=known,
-            do="choose with values=",
-        )
-    return dict(sorted(found[value].items()))
+    found = by_value(tape)
+    return tuple(_entries(tape, value, blocks(found, value)) for value in stems(values))
 
 
 def _carried(tape: Tape, found: dict[str, dict[int, str]]) -> Iterator[str]:
@@ -265,7 +219,7 @@ def _seen_from(t: int, branches: Iterable[Branch]) -> Iterator[tuple[str, Branch
 
 
 def _relative(stage: Stage, t: int) -> str:
-    value, _ = _split(stage.output.name or stage.op)
+    value, _ = split(stage.output.name or stage.op)
     return value if stage.block is None else f"{value}<t{stage.block - t:+d}>".replace("+0", "")
 
 

@@ -17,12 +17,12 @@ from tinygrad_lstm import (
     tanh,
 )
 from tinygrad_lstm.viz import draw
-from tinygrad_lstm.viz.dot import measures, source
 from tinygrad_lstm.viz.graph.build import build
 from tinygrad_lstm.viz.graph.levels import with_parameters
+from tinygrad_lstm.viz.image.dot import measures, source
+from tinygrad_lstm.viz.image.render import render
 from tinygrad_lstm.viz.layout import cells
 from tinygrad_lstm.viz.look.style import THEMES
-from tinygrad_lstm.viz.render import render
 
 
 def with_graphviz(dot):

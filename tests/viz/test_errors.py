@@ -12,7 +12,8 @@ import pytest
 from cases import EMBEDDED, PROGRAM, rnn_loss, square
 
 from tinygrad_lstm import DrawingError, Error, Tensor, block, gradients
-from tinygrad_lstm.viz import draw, render
+from tinygrad_lstm.viz import draw
+from tinygrad_lstm.viz.image import render
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from tinygrad_lstm import (
     squared_error,
 )
 from tinygrad_lstm.engine.node import Node
-from tinygrad_lstm.viz.dot import measures
 from tinygrad_lstm.viz.graph.build import build
 from tinygrad_lstm.viz.graph.levels import runs
+from tinygrad_lstm.viz.image.dot import measures
 from tinygrad_lstm.viz.layout.lstm import place
 from tinygrad_lstm.viz.layout.roles import TOTAL, roles
 from tinygrad_lstm.viz.look.style import SHAPES, THEMES

@@ -20,9 +20,11 @@ from tinygrad_lstm import (
     tanh,
     where,
 )
-from tinygrad_lstm.viz import draw, render
-from tinygrad_lstm.viz.graph.build import blocks_of, build
+from tinygrad_lstm.viz import draw
+from tinygrad_lstm.viz.graph.build import build
 from tinygrad_lstm.viz.graph.levels import runs
+from tinygrad_lstm.viz.graph.members import blocks_of
+from tinygrad_lstm.viz.image import render
 from tinygrad_lstm.viz.look.text import printable
 from tinygrad_lstm.viz.player import player
 from tinygrad_lstm.viz.player.steps import MOST, listed, recording
@@ -75,7 +77,7 @@ def played(loss, **options):
 
 
 def exactly(array):
-    """An array as the page has it in `data-exact`: its entries, or of a large one their sum."""
+    """An array as the page has it in `data-exact`: its entries; of a large one their sum."""
     return array.reshape(-1).tolist() if array.size <= MOST else array.sum()
 
 
@@ -184,9 +186,11 @@ def test_without_graphviz_there_is_no_page(monkeypatch, tmp_path):
 # Playing: what the page says at each step.
 
 STEP = """(() => {
-  const exact = (selector) => JSON.parse([...document.querySelectorAll(selector)].at(-1)?.dataset.exact ?? "null");
+  const last = (selector) => [...document.querySelectorAll(selector)].at(-1);
+  const exact = (selector) => JSON.parse(last(selector)?.dataset.exact ?? "null");
   const said = (selector) => document.querySelector(selector).textContent;
-  return {phase: said("#step .phase"), said: said("#said"), lit: document.querySelectorAll(".lit.node").length,
+  return {phase: said("#step .phase"), said: said("#said"),
+          lit: document.querySelectorAll(".lit.node").length,
           numbers: exact("#step .numbers .array"), sum: exact("#step .total .array")};
 })()"""
 
@@ -315,7 +319,9 @@ def test_the_ledger_fills_and_ends_at_the_gradients(show):
 
 # What a reader does.
 
-SNAPSHOT = """[...['step', 'ledger'].map((id) => by(id).innerHTML.replaceAll(' class=""', '')), by('count').textContent, by('at').value,
+SNAPSHOT = """[
+  ...['step', 'ledger'].map((id) => by(id).innerHTML.replaceAll(' class=""', '')),
+  by('count').textContent, by('at').value,
   [...svg.querySelectorAll('.node, .edge')].map((e) => [...e.classList].sort().join(' ')),
   [...svg.querySelectorAll('text')].map((e) => e.textContent)]"""
 
@@ -538,8 +544,14 @@ def test_light_and_dark(show, scheme, theme, is_dark):
 
 def test_what_is_lit_is_in_sight(show):
     browser = show(lstm_loss(5, D=2, H=3), blocks=None, media={"prefers_reduced_motion": "reduce"})
-    inside = """(() => { const v = picture.getBoundingClientRect(); return lit.filter(([p]) => p.classList.contains('node')).every(([p]) => {
-      const b = p.getBoundingClientRect(); return b.left >= v.left && b.right <= v.right && b.top >= v.top && b.bottom <= v.bottom; }); })()"""
+    inside = """(() => {
+      const v = picture.getBoundingClientRect();
+      const within = ([p]) => {
+        const b = p.getBoundingClientRect();
+        return b.left >= v.left && b.right <= v.right && b.top >= v.top && b.bottom <= v.bottom;
+      };
+      return lit.filter(([p]) => p.classList.contains('node')).every(within);
+    })()"""
     for n in (1, 20, 60, 90, 120, 180):
         browser.run(f"go({n})")
         assert browser.run(inside) or browser.run(

@@ -24,6 +24,7 @@ from tinygrad_lstm import (
     tanh,
 )
 from tinygrad_lstm.viz import plot
+from tinygrad_lstm.viz.axes import LINES
 from tinygrad_lstm.viz.look.style import THEMES
 
 pyplot = pytest.importorskip("matplotlib.pyplot")
@@ -322,7 +323,7 @@ def test_loss_curves():
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_lines_stand_out_and_are_told_apart_by_colour_blind_readers(theme):
-    colors = plot.LINES[theme]
+    colors = LINES[theme]
     assert (
         min(contrast(color, THEMES[theme].page) for color in colors) >= 3.0
     )  # WCAG 2, for graphics

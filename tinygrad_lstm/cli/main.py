@@ -23,8 +23,8 @@ from tinygrad_lstm.errors import DataError, DrawingError, Error
 from tinygrad_lstm.lstm.errata import chosen
 from tinygrad_lstm.viz import draw
 from tinygrad_lstm.viz.graph.levels import LEVELS
-from tinygrad_lstm.viz.render import FORMATS
-from tinygrad_lstm.viz.render import command as graphviz
+from tinygrad_lstm.viz.image.render import FORMATS
+from tinygrad_lstm.viz.image.render import command as graphviz
 
 __all__ = ["main"]
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from tinygrad_lstm.errors import DrawingError
-from tinygrad_lstm.viz.graph.data import Edge, Graph, Run, Zero
-from tinygrad_lstm.viz.layout.curves import Curve, Point, bow, end_to_end, rounded
+from tinygrad_lstm.viz.graph.data import Edge, Graph, Run
 from tinygrad_lstm.viz.layout.lstm import GAP, HEADING, PAD, STEP, ZERO
-from tinygrad_lstm.viz.layout.places import RING, Box, Frame, Layout, Measures, Route
+from tinygrad_lstm.viz.layout.places import RING, Box, Frame, Layout, Measures
 from tinygrad_lstm.viz.layout.template import Template, Wiring, arranged
+from tinygrad_lstm.viz.layout.ways import LANE, Ways
 
 __all__ = ["place"]
 
-LANE = 9.0  # between the lines that go along above the frames
+
 MOST_LANES = 12
 MOST_OUTSIDE = 40  # nodes outside of the frames
 
@@ -32,13 +31,13 @@ def place(graph: Graph, measures: Measures, arrange: Callable[[str], str]) -> La
     ):
         return None
     try:
-        placer = _Placer(wiring, measures, arranged(wiring, measures, arrange))
+        placer = Placer(wiring, measures, arranged(wiring, measures, arrange))
     except DrawingError:
         return None
     return placer.layout() if len(placer.lanes) <= MOST_LANES else None
 
 
-class _Placer:
+class Placer:
     """Frames first, then boxes in and around them, then the ways from one to another."""
 
     def __init__(self, wiring: Wiring, measures: Measures, template: Template) -> None:
@@ -73,8 +72,9 @@ class _Placer:
         self.boxes |= self._columns(self.after, 1)
 
     def layout(self) -> Layout:
-        zeros = tuple(self._zero(zero) for zero in self.graph.zeros)
-        routes = tuple(map(self._route, self.graph.edges))
+        ways = Ways(self)
+        zeros = tuple(map(ways.zero, self.graph.zeros))
+        routes = tuple(map(ways.route, self.graph.edges))
         top, bottom = self.frames[0].top, self.frames[0].bottom
         outside = [self.boxes[key] for key in (*self.before, *self.after)]
         above = max([top + LANE * (len(self.lanes) + 1), *(box.top[1] for box in outside)])
@@ -123,11 +123,11 @@ class _Placer:
         node."""
         found: dict[str, int] = {}
         for edge in self.graph.edges:
-            if (lane := self._lane_of(edge)) is not None:
+            if (lane := self.lane_of(edge)) is not None:
                 found.setdefault(lane, len(found))
         return found
 
-    def _lane_of(self, edge: Edge) -> str | None:
+    def lane_of(self, edge: Edge) -> str | None:
         if self._index(edge.target) - self._index(edge.source) in (0, 1):
             return None
         return edge.target if edge.target in self.after else edge.source
@@ -246,101 +246,12 @@ class _Placer:
 
     def _far_height(self, far: str, edge: Edge, boxes: dict[str, Box], side: int) -> float:
         if isinstance(self.wiring.frame(far), int):
-            return self._entry(edge)[0][1] if side < 0 else self._exit(far)[-1][1]
+            if side > 0:
+                return self.template.way_out(self.wiring.roles[far])[-1][1]
+            entry, role, argument = self.wiring.slot(edge)
+            return self.template.curves[("entry", entry), role, argument][0][1]
         known = boxes.get(far) or self.boxes.get(far)
         return known.y if known else self.template.height / 2
-
-    # The ways.
-
-    def _exit(self, key: str) -> Curve:
-        """From a node to the right border of its frame; to its own right side outside of frames."""
-        frame = self.wiring.frame(key)
-        if not isinstance(frame, int):
-            box = self.boxes[key]
-            return (
-                [box.right]
-                if frame is None
-                else end_to_end([box.right], [(self.frame_of[frame].right, box.y)])
-            )
-        role, at = self.wiring.roles[key], self.frame_of[frame]
-        curve = _shifted(self.template.curves[role, ("exit", role), 0], at.left + PAD)
-        return end_to_end(curve, [(at.right, curve[-1][1])])
-
-    def _entry(self, edge: Edge) -> Curve:
-        """From the left border of a frame to the node in it that reads."""
-        frame = self.wiring.frame(edge.target)
-        if not isinstance(frame, int):
-            box = self.boxes[edge.target]
-            return (
-                [box.left]
-                if frame is None
-                else end_to_end([(self.frame_of[frame].left, box.y)], [box.left])
-            )
-        entry, role, argument = self.wiring.slot(edge)
-        at = self.frame_of[frame]
-        curve = _shifted(self.template.curves[("entry", entry), role, argument], at.left + PAD)
-        return end_to_end([(at.left, curve[0][1])], curve)
-
-    def _route(self, edge: Edge) -> Route:
-        source, target = self.boxes[edge.source], self.boxes[edge.target]
-        slot = self.wiring.slot(edge) if isinstance(self.wiring.frame(edge.target), int) else None
-        if slot and self.wiring.inside(edge):
-            left = self.frame_of[self.wiring.frame(edge.target)].left + PAD
-            return Route(
-                (),
-                self._label(slot, left, source, target),
-                _shifted(self.template.curves[slot], left),
-            )
-        leave = self._exit(edge.source)
-        arrive = self._entry(edge)
-        whole = end_to_end(leave, self._between(edge, leave[-1], arrive[0]), arrive)
-        if slot is None:
-            return Route((), (target.left[0] - self.labels[edge.key] / 2 - 14, target.y + 8), whole)
-        left = self.frame_of[self.wiring.frame(edge.target)].left + PAD
-        return Route((), self._label((("entry", slot[0]), *slot[1:]), left, source, target), whole)
-
-    def _label(self, slot: Any, left: float, source: Box, target: Box) -> Point:
-        x, y = self.template.labels.get(
-            slot, ((source.x + target.x) / 2 - left, (source.y + target.y) / 2)
-        )
-        return x + left, y
-
-    def _between(self, edge: Edge, start: Point, end: Point) -> Curve:
-        """From one frame to the next, or along a lane above the frames to another."""
-        lane = self._lane_of(edge)
-        if lane is None:
-            return bow(start, end)
-        aside = 8 + LANE * self.lanes[lane]
-        y = self.frames[0].top + LANE * (self.lanes[lane] + 1)
-        return rounded(
-            [
-                start,
-                (start[0] + aside, start[1]),
-                (start[0] + aside, y),
-                (end[0] - aside - 8, y),
-                (end[0] - aside - 8, end[1]),
-                end,
-            ]
-        )
-
-    def _zero(self, zero: Zero) -> Route:
-        """Places a zero branch's end: after the last frame, or where the missing stage would be."""
-        source, frame = self.boxes[zero.source], self.wiring.frame(zero.source)
-        at = self.frame_of[frame]
-        role = (zero.readers[0].partition("<")[0], 0)
-        if self.graph.frame(zero.block) is None:
-            leave = self._exit(zero.source)
-            box = self.boxes[zero.key] = Box(at.right + GAP + ZERO / 2, leave[-1][1], ZERO, ZERO)
-            return Route((), box.top, end_to_end(leave, [box.left]))
-        x, y = self.template.spots.get(
-            role, (source.x - at.left + source.width, source.y - source.height)
-        )
-        box = self.boxes[zero.key] = Box(at.left + PAD + x, y, ZERO, ZERO)
-        return Route((), box.top, bow(source.right, box.left))
-
-
-def _shifted(curve: Curve, x: float) -> Curve:
-    return [(px + x, py) for px, py in curve]
 
 
 def _mean(values: Iterable[float], otherwise: float) -> float:

@@ -1,8 +1,6 @@
 """Where things are: a template of one block of the LSTM, shifted through time.
 
-Positions come from here and Graphviz only draws
-them, so every block looks the same, the c line and the a line run straight, and the cost is linear
-in the blocks.
+Graphviz only draws: every block looks the same, and the cost is linear in the blocks.
 """
 
 from __future__ import annotations
@@ -22,7 +20,6 @@ LABEL = 34.0  # between neighbours in a column whose edge has a label beside it
 HEADING = 22.0  # above the c line, for a frame's heading
 TRUNK = 16.0  # from a concatenation to the line from which its branches leave
 ARROW = 10.0  # room for an arrow head
-
 HOP = 5.0  # by which one line steps aside where it crosses another
 ZERO = 20.0  # the size of a zero branch's end
 

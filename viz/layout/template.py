@@ -118,6 +118,10 @@ class Template:
     curves: dict[Slot, Curve] = field(default_factory=dict)
     labels: dict[Slot, Point] = field(default_factory=dict)
 
+    def way_out(self, role: Role) -> Curve:
+        """From a role to the right side of the block."""
+        return self.curves[role, ("exit", role), 0]
+
 
 def arranged(wiring: Wiring, measures: Measures, arrange: Callable[[str], str]) -> Template:
     """The template of the blocks of a graph.
@@ -211,17 +215,25 @@ def _text(
         lines.append(
             f"{ids[slot[0]]} -> {ids[slot[1]]} [" + f'label="{text}"' * bool(text) + level + "]"
         )
+    return "\n".join([*lines, *_unseen(sizes, slots, ids), "}"])
+
+
+def _unseen(
+    sizes: Mapping[Role, tuple[float, float]], slots: Mapping[Slot, float], ids: Mapping[Any, str]
+) -> list[str]:
+    """Lines that only pull: what nothing is led to begins on the left, and the way out of a block
+    is as high as the way into the next."""
     entries, fed = [end for end in ids if end[0] == "entry"], {slot[1] for slot in slots}
-    lines += [
+    lines = [
         f"{ids[end]} -> {id} [style=invis weight=0]"
         for end in entries[:1]
         for role, id in ids.items()
         if role in sizes and role not in fed
     ]
-    handed_on = [end for end in ids if end[0] == "entry" and ("exit", end[1]) in ids]
-    # The way out of a block is as high as the way into the next.
-    lines += [f"{ids[end]} -> {ids['exit', end[1]]} [style=invis weight=20]" for end in handed_on]
-    return "\n".join([*lines, "}"])
+    handed_on = [end for end in entries if ("exit", end[1]) in ids]
+    return lines + [
+        f"{ids[end]} -> {ids['exit', end[1]]} [style=invis weight=20]" for end in handed_on
+    ]
 
 
 def _read(

@@ -22,6 +22,8 @@ __all__ = ["edge_ink", "escaped", "node_ink", "zero_ink"]
 
 Attributes = dict[str, str]
 
+BARE = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">'
+
 
 def node_ink(node: Node, graph: Graph, theme: Theme) -> Attributes:
     name = kind(node)
@@ -31,7 +33,7 @@ def node_ink(node: Node, graph: Graph, theme: Theme) -> Attributes:
     rows = "".join(f"<TR><TD>{inked(line, theme)}</TD></TR>" for line in written)
     return {
         "id": node.key,
-        "label": f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{rows}</TABLE>>',
+        "label": f"<{BARE}{rows}</TABLE>>",
         "shape": shape,
         "style": style,
         "fillcolor": theme.frame if faded else getattr(theme, name),

@@ -119,10 +119,12 @@ SHAPES = {
 
 _KINDS = {  # any other stage is drawn as arithmetic
     "product": "linear matmul tensordot inner outer vdot kron einsum",
-    "function": """sigmoid logsigmoid tanh relu leaky_relu elu gelu silu softplus softmax log_softmax exp expm1 log log1p log2 log10
-        sqrt cbrt square abs sin cos tan arcsin arccos arctan sinh cosh arcsinh arccosh arctanh erf erfc""",
-    "move": """concatenate stack index take take_along_axis embedding reshape ravel transpose swapaxes moveaxis expand_dims squeeze
-        broadcast_to scatter astype copy flip roll rot90 repeat tile pad diag diagonal tril triu sort where""",
+    "function": """sigmoid logsigmoid tanh relu leaky_relu elu gelu silu softplus softmax
+        log_softmax exp expm1 log log1p log2 log10 sqrt cbrt square abs sin cos tan arcsin arccos
+        arctan sinh cosh arcsinh arccosh arctanh erf erfc""",
+    "move": """concatenate stack index take take_along_axis embedding reshape ravel transpose
+        swapaxes moveaxis expand_dims squeeze broadcast_to scatter astype copy flip roll rot90
+        repeat tile pad diag diagonal tril triu sort where""",
     "error": "squared_error absolute_error huber cross_entropy binary_cross_entropy_with_logits",
     "constant": "constant",
     "leaf": "leaf",

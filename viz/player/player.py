@@ -17,16 +17,21 @@ import numpy as np
 
 from tinygrad_lstm.engine.backward import gradients as differentiate
 from tinygrad_lstm.engine.gradients import Gradients
-from tinygrad_lstm.viz.graph.build import array
 from tinygrad_lstm.viz.graph.data import Graph
+from tinygrad_lstm.viz.graph.members import array
+from tinygrad_lstm.viz.look.legend import headline, legend
 from tinygrad_lstm.viz.look.style import THEMES
-from tinygrad_lstm.viz.look.tables import Cell, headline, legend
+from tinygrad_lstm.viz.look.tables import Cell
 from tinygrad_lstm.viz.look.text import printable
 from tinygrad_lstm.viz.player.steps import recording
 
 __all__ = ["page"]
 
 SCRIPTS = ("numbers.js", "picture.js", "panel.js", "control.js")  # one script in the page
+POLICY = (  # with the digest of the script
+    "default-src 'none'; script-src '{}'; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'"
+)
 LIGHT, DARK = asdict(THEMES["light"]), asdict(THEMES["dark"])
 
 
@@ -87,7 +92,7 @@ def page(
     played = recording(graph, gradients)
     names = [value["name"] for value in played["values"]]
     parts = {
-        "policy": f"default-src 'none'; script-src '{_digest(script)}'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+        "policy": POLICY.format(_digest(script)),
         "title": html.escape(headline(graph, title)),
         "scheme": "dark" if theme == "dark" else "light dark",
         "style": _part("player.css") + _colours(),

@@ -17,8 +17,8 @@ import numpy as np
 
 from tinygrad_lstm.engine.gradients import Gradients
 from tinygrad_lstm.engine.tape import Stage
-from tinygrad_lstm.viz.graph.build import array
 from tinygrad_lstm.viz.graph.data import Graph, Node, Run
+from tinygrad_lstm.viz.graph.members import array
 from tinygrad_lstm.viz.look.text import printable
 from tinygrad_lstm.viz.player.rules import Rules
 

@@ -21,8 +21,10 @@ from tinygrad_lstm.viz.layout.lstm import place
 from tinygrad_lstm.viz.layout.places import Box, Frame, Layout, Measures
 from tinygrad_lstm.viz.layout.wrap import wrapped
 from tinygrad_lstm.viz.look.ink import edge_ink, escaped, node_ink, zero_ink
+from tinygrad_lstm.viz.look.ledger import ledger
+from tinygrad_lstm.viz.look.legend import legend, titled
 from tinygrad_lstm.viz.look.style import FONT, SHAPES, Theme, kind, text_width
-from tinygrad_lstm.viz.look.tables import Table, html, inked, ledger, legend, size, titled
+from tinygrad_lstm.viz.look.tables import Table, html, inked, size
 from tinygrad_lstm.viz.look.text import Line, contribution, heading, ledger_tooltip, lines
 
 __all__ = ["measures", "source"]

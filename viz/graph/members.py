@@ -1,0 +1,182 @@
+"""Which values of a tape are drawn, and where: in a block, as a stand-in for blocks that are left
+out, or in the ledger."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.node import Node as Value
+from tinygrad_lstm.engine.tape import Branch, Tape
+from tinygrad_lstm.errors import DrawingError
+from tinygrad_lstm.viz.graph.data import Run
+
+__all__ = ["Members", "array", "blocks_of", "plain"]
+
+
+def blocks_of(tape: Tape) -> tuple[int, ...]:
+    """The blocks of a tape, in order.
+
+    Raises
+    ------
+    DrawingError
+        If a name is no text, or a block no whole number.
+    """
+    for x in tape.values:
+        _check_kind("a name is a text", x._label, str, "x.name")
+        _check_kind("blocks are counted", x.block, (int, np.integer), "block(...)")
+    return _blocks(tape)
+
+
+def _blocks(tape: Tape) -> tuple[int, ...]:
+    return tuple(sorted({int(s.block) for s in tape.stages if s.block is not None}))
+
+
+def _check_kind(what: str, value: Any, kind: Any, where: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise DrawingError(
+            what,
+            where=where,
+            expected="a string" if kind is str else "a whole number",
+            got=ascii(value),
+        )
+
+
+class Members:
+    """The values of a tape, told apart by identity: which become nodes, in which block, and which
+    are listed."""
+
+    def __init__(self, tape: Tape, runs: Sequence[Run]) -> None:
+        self.tape = tape
+        self.blocks = _blocks(tape)
+        self.stages = {id(stage.output): stage for stage in tape.stages}
+        self.uses: dict[int, list[Branch]] = defaultdict(list)
+        for stage in tape.stages:
+            for i, x in enumerate(stage.output._inputs):
+                if isinstance(x, Value):
+                    self.uses[id(x)].append(Branch(stage, i))
+        self.folded: dict[int | None, int] = {
+            t: i for i, run in enumerate(runs) for t in run.blocks
+        }
+        self.ledger = [x for x in tape.values if self.is_parameter(x)]
+        self.originals = {
+            id(x): x._inputs[0] for x in self.ledger if not x.is_leaf
+        }  # of what an input is the copy
+        listed = {id(x) for x in (*self.ledger, *self.originals.values())}
+        self.drawn = [x for x in tape.values if id(x) not in listed]
+        self.keys = {id(x): f"n{i}" for i, x in enumerate(self.drawn)} | {
+            id(x): f"p{i}" for i, x in enumerate(self.ledger)
+        }
+        self.places = {id(x): self.block_of(x) for x in self.drawn}
+        self.runs = self._counted(runs)
+        self.stand_ins = self._stand_ins()
+
+    def is_parameter(self, x: Any) -> bool:
+        """Whether a leaf is read by blocks, belongs to none of them, and is not the start of a
+        single chain.
+
+        So is the copy of a leaf of which blocks read slices: an input sequence with a name of its
+        own.
+        """
+        if (
+            not x.requires_grad
+            or _block(x) is not None
+            or not (x.is_leaf or self._is_copied_leaf(x))
+        ):
+            return False
+        uses = self.uses[id(x)]
+        inside = bool(uses) and all(use.stage.block is not None for use in uses)
+        return (
+            inside and (x.is_leaf or self.is_input(x)) and (len(uses) > 1 or len(self.blocks) == 1)
+        )
+
+    def _is_copied_leaf(self, x: Any) -> bool:
+        return (
+            self.stages[id(x)].op == "copy"
+            and x._inputs[0].is_leaf
+            and len(self.uses[id(x._inputs[0])]) == 1
+        )
+
+    def is_input(self, x: Any) -> bool:
+        return all(use.stage.op == "index" for use in self.uses[id(x)])
+
+    def block_of(self, x: Any) -> int | None:
+        """The block of a value; a constant without one belongs to the only block that reads it."""
+        block = _block(x)
+        if (
+            block is None
+            and x.is_leaf
+            and len(found := {_block(use.stage.output) for use in self.uses[id(x)]}) == 1
+        ):
+            return found.pop()
+        return block
+
+    def run_of(self, x: Any) -> int | None:
+        """The run in which a value is, by number."""
+        return self.folded.get(self.places[id(x)])
+
+    def is_fork(self, x: Any) -> bool:
+        return x.requires_grad and len(self.uses[id(x)]) > 1
+
+    def _counted(self, runs: Sequence[Run]) -> tuple[Run, ...]:
+        stages = Counter(self.folded.get(stage.block) for stage in self.tape.stages)
+        forks = Counter(self.run_of(x) for x in self.drawn if self.is_fork(x))
+        return tuple(replace(run, stages=stages[i], forks=forks[i]) for i, run in enumerate(runs))
+
+    def _stand_ins(self) -> dict[tuple[int, str], list[Any]]:
+        """The values of runs that are read outside of theirs, by run and role; the root is, and
+        what other runs hand on."""
+        hidden: dict[int, list[Any]] = defaultdict(list)
+        found: dict[tuple[int, str], list[Any]] = defaultdict(list)
+        handed_on = set()
+        for x in self.drawn if self.folded else ():
+            if (run := self.run_of(x)) is None:
+                continue
+            hidden[run].append(x)
+            elsewhere = [use for use in self.uses[id(x)] if self.folded.get(use.stage.block) != run]
+            if elsewhere or x is self.tape.root:
+                found[run, self.stem(x)].append(x)
+            if any(use.stage.block is not None for use in elsewhere):
+                handed_on.add(self.stem(x))
+        for run, values in hidden.items():  # so that the last run looks like the others
+            if missing := {stem for stem in handed_on if (run, stem) not in found}:
+                found |= {
+                    (run, self.stem(x)): [x]
+                    for x in values
+                    if x.requires_grad and self.stem(x) in missing
+                }
+        return found
+
+    def name(self, x: Any) -> str:
+        x = self.originals.get(id(x), x)
+        return (
+            self.tape.label(x)
+            if x.name or not x.is_leaf
+            else "parameter"
+            if x.requires_grad
+            else "constant"
+        )
+
+    def stem(self, x: Any) -> str:
+        return self.name(x).partition("<")[0]
+
+
+def _block(x: Any) -> int | None:
+    """The block in which a value was recorded, or the one in its name (``a<0>``)."""
+    named = re.search(r"<(\d{1,9})>$", x.name or "")
+    return int(named[1]) if named else plain(x.block)
+
+
+def plain(block: Any) -> int | None:
+    """The number of a block as Python's own, where it was one of NumPy's."""
+    return None if block is None else int(block)
+
+
+def array(value: Any) -> Any:
+    """The array of a Tensor; arrays as they are."""
+    return getattr(value, "_array", value)

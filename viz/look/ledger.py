@@ -1,0 +1,109 @@
+"""The parameters, which every block reads, as a table: their gradients and each block's share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_lstm.viz.graph.data import Graph, Parameter
+from tinygrad_lstm.viz.look.tables import Cell, Table
+from tinygrad_lstm.viz.look.text import Line, shortened, summary, verdict_line
+
+__all__ = ["ledger", "listed"]
+
+COLUMNS = 6  # blocks with a column of their own; of more, the ones in the middle are summed
+
+
+def ledger(graph: Graph) -> Table | None:
+    """The parameters: their gradients, and each block's share of them. None where there are
+    none."""
+    if not graph.parameters:
+        return None
+    shared = any(len(p.shares) > 1 for p in graph.parameters)
+    what = listed(graph).capitalize() + (" are forks too" if shared else "")
+    wired = any(node.op == "parameter" for node in graph.nodes)
+    heading = Line(
+        f"{what}: the blocks read them" + ("" if wired else " (edges not drawn)"),
+        size=11,
+        bold=True,
+    )
+    blocks = sorted({r.block for p in graph.parameters for r in p.shares if r.block is not None})
+    spans = _spans(blocks) if graph.has_gradients else []
+    rows = [
+        [
+            *_named(p),
+            *(_shares(p, spans) if graph.has_gradients else _counted(p)),
+            *_verdict(p, graph),
+        ]
+        for p in graph.parameters
+    ]
+    if not graph.has_gradients:
+        return Table([[Cell(heading)], *rows])
+    total = Cell(Line("∂ total =", "gradient"), align="RIGHT")
+    top = [
+        Cell(Line("")),
+        Cell(Line("")),
+        total,
+        *(Cell(Line(_times(s), "fork"), align="RIGHT") for s in spans),
+    ]
+    return Table([[Cell(heading)], [*top, *[Cell(Line(""))] * (len(rows[0]) - len(top))], *rows])
+
+
+def listed(graph: Graph) -> str:
+    """What the ledger lists, in words."""
+    return "parameters and inputs" if any(p.is_input for p in graph.parameters) else "parameters"
+
+
+def _named(p: Parameter) -> list[Cell]:
+    name = (
+        Line(shortened(p.name), f"way_{p.ways[0] % 4}", bold=True)
+        if p.ways
+        else Line(shortened(p.name))
+    )
+    return [Cell(name), Cell(Line(str(p.value.shape), "muted"))]
+
+
+def _counted(p: Parameter) -> list[Cell]:
+    """What a parameter is, where no gradients are known."""
+    uses = f"read {len(p.shares)} times" if len(p.shares) != 1 else "read once"
+    return [Cell(Line(summary(p.value), "value")), Cell(Line(uses, "fork"))]
+
+
+def _shares(p: Parameter, spans: list[list[int]]) -> list[Cell]:
+    """A parameter's gradient: the total, then what each block (or span of blocks) adds to it."""
+    sent: dict[int | None, Any] = {}
+    for r in p.shares:
+        sent[r.block] = sent[r.block] + r.gradient if r.block in sent else r.gradient
+    shares = [[sent[t] for t in span if t in sent] for span in spans]
+    texts = [summary(sum(found)) if found else "none" for found in shares]
+    return [
+        Cell(Line(text, ink), align="RIGHT")
+        for text, ink in [(summary(p.gradient), "gradient"), *((text, "fork") for text in texts)]
+    ]
+
+
+def _verdict(p: Parameter, graph: Graph) -> list[Cell]:
+    """What a comparison says about a parameter and its shares; a column where there is a
+    comparison."""
+    if not graph.verdicts:
+        return []
+    said = [p.verdict] if p.verdict else []
+    wrong = [
+        f"t = {r.block}" for r in p.shares if r.verdict and r.verdict.kind in ("first", "wrong")
+    ]
+    line = verdict_line(said[0]) if said else Line("")
+    return [
+        Cell(line._replace(text=f"{line.text}, share of {', '.join(wrong[:3])}") if wrong else line)
+    ]
+
+
+def _spans(blocks: list[int]) -> list[list[int]]:
+    """Each block by itself, or the first and the last ones by themselves and all between them
+    together."""
+    if len(blocks) <= COLUMNS:
+        return [[t] for t in blocks]
+    end = COLUMNS // 2 - 1
+    return [*([t] for t in blocks[:end]), blocks[end:-end], *([t] for t in blocks[-end:])]
+
+
+def _times(span: list[int]) -> str:
+    return f"t = {span[0]}" if len(span) == 1 else f"sum of t = {span[0]} … {span[-1]}"

@@ -1,0 +1,151 @@
+"""The title of a picture, and how to read it: an entry for each thing that is in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tinygrad_lstm.viz.graph.data import Graph
+from tinygrad_lstm.viz.look.ledger import listed
+from tinygrad_lstm.viz.look.style import kind
+from tinygrad_lstm.viz.look.tables import Cell, Table
+from tinygrad_lstm.viz.look.text import SIGNS, Line, count, shortened, summary
+
+__all__ = ["headline", "legend", "titled"]
+
+
+def headline(graph: Graph, title: str | None, lstm: bool = False) -> str:
+    """The title that was given, or one that says what is drawn."""
+    root, steps = shortened(graph.node(graph.root).name), len(graph.blocks)
+    unrolled = f"{'LSTM' if lstm else root} unrolled over T = {count(steps, 'block')}"
+    return (
+        shortened(title, 200)
+        if title is not None
+        else unrolled
+        if steps
+        else f"How {root} was computed"
+    )
+
+
+def titled(graph: Graph, title: str | None, lstm: bool, align: str) -> Table:
+    """The title, and below it what the picture shows in numbers; in the middle where Graphviz
+    places the graph there."""
+    root = graph.node(graph.root)
+    steps = len(graph.blocks)
+    shared = sum(len(p.shares) > 1 for p in graph.parameters)
+    said = [
+        f"{shortened(root.name)} = {summary(root.value)}",
+        *(_sizes(graph) if lstm else ()),
+        f"{count(graph.forks, 'fork')} among the values",
+    ]
+    said += [f"{shared} among the {listed(graph)}"] if shared else []
+    left_out, folded = (
+        sum(run.count for run in graph.runs if (run.count > 1) == many) for many in (True, False)
+    )
+    said += [f"{left_out:,} of {count(steps, 'block')} not drawn"] if left_out else []
+    said += [f"{folded} of {count(steps, 'block')} folded"] if folded else []
+    said.append(
+        "data runs left to right" + (", gradients right to left" if graph.has_gradients else "")
+    )
+    written = (
+        Line(headline(graph, title, lstm), size=16, bold=True),
+        Line(" · ".join(said), "muted", 11),
+    )
+    return Table([[Cell(line, align=align)] for line in written], border=False)
+
+
+def _sizes(graph: Graph) -> Iterator[str]:
+    """The batch, the inputs and the units of an LSTM, read off its concatenations and cell
+    states."""
+    widths = {node.stem: node.value.shape for node in graph.nodes if node.stem in ("z", "c")}
+    if len(widths) == 2:
+        (rows, units), joined = widths["c"], widths["z"][-1]
+        yield f"N = {rows}, D = {joined - units}, H = {units}"
+
+
+def legend(graph: Graph) -> Table:
+    """How to read the picture: one entry for each thing that is in it, in two columns."""
+    entries = [*_texts(graph), *_kinds(graph)]
+    half = (len(entries) + 1) // 2
+    blank = (Cell(Line("")), Cell(Line("")))
+    right = [*entries[half:], *[blank] * (len(entries) % 2)]
+    rows = [(*left, *other) for left, other in zip(entries[:half], right, strict=True)]
+    return Table([[Cell(Line("How to read", size=11, bold=True))], *rows])
+
+
+def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
+    """The entries for what is written, and for forks."""
+    root = shortened(graph.node(graph.root).name)
+    found = [
+        (Line("+0.4789", "value"), "value of the stage, forward; rounded, exact in the tooltip")
+    ]
+    if graph.has_gradients:
+        found.append(
+            (
+                Line("∂ −0.0832", "gradient"),
+                f"derivative of {root} by that value, backward; rounded",
+            )
+        )
+    if any(n.value.size > 2 for n in graph.nodes):
+        found.append(
+            (Line("Σ +1.2345", "value"), "of an array with more than two entries: their sum")
+        )
+    if any(n.fork for n in graph.nodes):
+        found.append((Line("double ring", "fork"), "fork: the value is read more than once"))
+        sent = (
+            "what that reader sends back; ∂ in the ring is the sum"
+            if graph.has_gradients
+            else "a branch of a fork"
+        )
+        found.append(
+            (Line("red edge, −0.1120" if graph.has_gradients else "red edge", "fork"), sent)
+        )
+    if any(edge.through for edge in graph.edges):
+        found.append((Line("dashed edge"), "goes through stages that are not drawn"))
+    if graph.zeros:
+        found.append((Line("0 in a circle", "fork"), "branch that is not there: 0 comes back"))
+    found += [
+        (
+            Line(f"wide line: {shortened(name)}", f"way_{i % 4}", bold=True),
+            f"every way from {root} back to it",
+        )
+        for i, name in enumerate(graph.ways)
+    ]
+    found += _verdicts(graph)
+    return [(Cell(sample), Cell(Line(text))) for sample, text in found]
+
+
+def _verdicts(graph: Graph) -> Iterator[tuple[Line, str]]:
+    """The entries for a comparison, each with the number of its rows."""
+    described = {
+        "right": "the derivation by hand is right",
+        "first": "first wrong: all that feeds it is right; thick line",
+        "because": "wrong because of another one",
+        "wrong": "wrong too",
+        "open": "could not be compared",
+    }
+    counts = Counter(verdict.kind for verdict in graph.verdicts)
+    for kind_, text in described.items():
+        if counts[kind_]:
+            ink = "right" if kind_ == "right" else "wrong"
+            yield Line(SIGNS[kind_], ink, bold=True), f"{text} ({count(counts[kind_], 'row')})"
+
+
+def _kinds(graph: Graph) -> list[tuple[Cell, Cell]]:
+    losses = {node.stem for node in graph.nodes if kind(node) == "error"}
+    described = {
+        "product": ("box", "weighted sum: matrix product and bias"),
+        "function": ("rounded box", "gate or activation: a function of each entry"),
+        "arithmetic": ("ellipse", "arithmetic and other stages; ∘ multiplies entry by entry"),
+        "move": ("box", "entries put together or picked out"),
+        "error": ("hexagon", shortened(losses.pop()) if len(losses) == 1 else "loss"),
+        "constant": ("dashed box", "constant: it needs no gradient"),
+        "leaf": ("box", "start: a leaf that requires a gradient"),
+        "parameter": ("dog-eared box", "parameter: a fork across the blocks that read it"),
+    }
+    present = {kind(node) for node in graph.nodes}
+    return [
+        (Cell(Line(sample), name), Cell(Line(text)))
+        for name, (sample, text) in described.items()
+        if name in present
+    ]
