@@ -315,7 +315,7 @@ def run_compare(options: Any) -> int:
         return 0 if right else 1
     as_printed = False if names is None else names or True
     comparison = compare(gradients(case.error()), case.by_hand(as_printed))
-    print(case, comparison, sep="\n")
+    print(case, comparison.text(), sep="\n")
     if as_printed:
         print("", story(chosen(as_printed), comparison, case), sep="\n")
     return 0 if comparison.ok else 1

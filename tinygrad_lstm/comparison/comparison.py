@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from tinygrad_lstm.comparison import report as _report
 from tinygrad_lstm.comparison.chain import locate
 from tinygrad_lstm.comparison.diagnosis import Diagnosis, diagnose
+from tinygrad_lstm.comparison.report import Report
 from tinygrad_lstm.comparison.rows import Entry, Judge, Row, entries
 from tinygrad_lstm.engine.backward import Gradients, gradients
 from tinygrad_lstm.engine.tape import Tape
@@ -23,8 +23,8 @@ __all__ = ["Comparison", "Row", "assert_gradients_match", "compare"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What :func:`compare` found. It is true if everything is right, and prints as a table with
-    what to look at below it.
+    """What :func:`compare` found. It is true if everything is right, and prints as a table
+    then; else as what to look at, and the rows that are wrong.
 
     Attributes
     ----------
@@ -67,12 +67,26 @@ class Comparison:
     def __bool__(self) -> bool:
         return self.ok
 
+    @property
+    def table(self) -> str:
+        """The table of all rows, as text. What is printed has those that are wrong, unless
+        everything is right."""
+        return Report(self.root, self.rows, ()).table()
+
+    @cached_property
+    def _report(self) -> Report:
+        return Report(self.root, self.rows, self.diagnoses)
+
     def __str__(self) -> str:
-        return _report.as_text(self)
+        return self._report.text()
+
+    def text(self) -> str:
+        """What is printed, with the table of all rows."""
+        return self._report.text(whole=True)
 
     def markdown(self) -> str:
-        """The report in Markdown: the table, and what to look at."""
-        return _report.as_markdown(self)
+        """The report in Markdown: what to look at, and the table of all rows."""
+        return self._report.markdown()
 
     def json(self) -> str:
         """The report as JSON.
@@ -84,10 +98,10 @@ class Comparison:
             attributes of :class:`Row`, where an infinite error is the string ``"inf"``; and
             ``diagnoses``, each with those of :class:`Diagnosis`.
         """
-        return _report.as_json(self)
+        return self._report.json(self.ok, self.first)
 
     def _repr_html_(self) -> str:
-        return _report.as_html(self)
+        return self._report.html()
 
 
 def compare(gradients: Gradients, hand: Mapping[Any, Any], rtol: float | None = None) -> Comparison:

@@ -3,61 +3,115 @@
 from __future__ import annotations
 
 import html
-import itertools
 import json
 import re
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from tinygrad_lstm.comparison.diagnosis import Diagnosis
+from tinygrad_lstm.comparison.rows import Row
+from tinygrad_lstm.comparison.table import HEAD, UNTOLD, foot, lines_of, one_line
 from tinygrad_lstm.text import aligned
 
-if TYPE_CHECKING:
-    from tinygrad_lstm.comparison.comparison import Comparison
-    from tinygrad_lstm.comparison.diagnosis import Diagnosis
-    from tinygrad_lstm.comparison.rows import Row
+__all__ = ["Report"]
 
-__all__ = ["as_html", "as_json", "as_markdown", "as_text"]
-
-HEAD = ("quantity", "shape", "largest error", "verdict")
 SHOWN = 6  # paragraphs; the other rows that are wrong by themselves are listed
-MANY = 200  # rows; in a longer table those of one verdict that follow each other are one line
-RUN = 3  # from so many on
 
 
-def as_text(comparison: Comparison) -> str:
-    """The table, what the numbers mean, and what to look at."""
-    lines = [
-        _title(comparison),
-        *aligned([HEAD, *(cells for _, cells in _table(comparison))]),
-        *_foot(comparison),
-    ]
-    return "\n".join(
-        [*lines, *(line for paragraph in _paragraphs(comparison) for line in ("", *paragraph))]
-    )
+@dataclass(frozen=True)
+class Report:
+    """How a comparison is told: what to look at first, then the rows that are wrong.
 
+    Attributes
+    ----------
+    root : str
+        The name of the value that was differentiated.
+    rows : sequence of Row
+        In the order in which backward runs.
+    diagnoses : sequence of Diagnosis
+        What is wrong with the rows that are wrong by themselves.
+    """
 
-def as_markdown(comparison: Comparison) -> str:
-    """The same with a table in Markdown."""
-    rows = [
-        "| " + " | ".join(map(_escaped, cells)) + " |"
-        for cells in (HEAD, *(cells for _, cells in _table(comparison)))
-    ]
-    rows.insert(1, "|---|---|---|---|")
-    paragraphs = [
-        line for paragraph in _paragraphs(comparison) for line in ("", *_fenced(paragraph))
-    ]
-    return "\n".join(
-        [
-            _escaped(_title(comparison)),
-            "",
-            *rows,
-            "",
-            *(_escaped(line) + "  " for line in _foot(comparison)),
-            *paragraphs,
+    root: str
+    rows: Sequence[Row]
+    diagnoses: Sequence[Diagnosis]
+
+    def text(self, whole: bool = False) -> str:
+        """What to look at, then the rows that are wrong, or `whole` the table of all."""
+        wrong = [row for row in self.rows if not row.ok]
+        shown = self.rows if whole or not wrong else wrong
+        paragraphs = [line for paragraph in self.paragraphs() for line in (*paragraph, "")]
+        told = sum(row.verdict not in UNTOLD for row in self.rows)
+        more = [f"report.table has all {told} rows"] * (len(shown) < told and told > len(wrong))
+        return "\n".join([*paragraphs, *self._table(shown), *more])
+
+    def table(self) -> str:
+        """The table of all rows alone."""
+        return "\n".join(self._table(self.rows))
+
+    def markdown(self) -> str:
+        """What to look at, and the table of all rows, in Markdown."""
+        cells = [HEAD, *(line.cells for line in lines_of(self.rows))]
+        rows = ["| " + " | ".join(map(_escaped, line)) + " |" for line in cells]
+        rows.insert(1, "|---|---|---|---|")
+        paragraphs = [line for p in self.paragraphs() for line in (*_fenced(p), "")]
+        notes = [_escaped(line) + "  " for line in foot(self.rows)]
+        return "\n".join([_escaped(self._title()), "", *paragraphs, *rows, "", *notes])
+
+    def html(self) -> str:
+        """The same as a fragment of HTML."""
+        head = "".join(f"<th>{cell}</th>" for cell in HEAD)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{_strong(own, cell)}</td>" for cell in cells) + "</tr>"
+            for own, cells in lines_of(self.rows)
+        )
+        notes = "<br>".join(map(html.escape, foot(self.rows)))
+        paragraphs = "".join(
+            f"<pre style='white-space: pre-wrap'>{html.escape(chr(10).join(paragraph))}</pre>"
+            for paragraph in self.paragraphs()
+        )
+        table = f"<table><tr>{head}</tr>{body}</table>"
+        return f"<div><p>{html.escape(self._title())}</p>{paragraphs}{table}<p>{notes}</p></div>"
+
+    def json(self, ok: bool, first: Row | None) -> str:
+        """The data of a comparison; :meth:`Comparison.json` says its fields."""
+        data = {
+            "root": self.root,
+            "ok": ok,
+            "first": first.name if first else None,
+            "rows": [asdict(row) for row in self.rows],
+            "diagnoses": [asdict(diagnosis) for diagnosis in self.diagnoses],
+        }
+        return json.dumps(_plain(data), ensure_ascii=False, allow_nan=False, indent=1)
+
+    def paragraphs(self) -> list[list[str]]:
+        """What to look at: the first difference, and the others that are wrong by themselves; one
+        paragraph for one explanation.
+
+        The same explanation in several rows (a rule that is wrong in every block) is written out
+        for the first of them.
+        """
+        alike: dict[tuple[str, str], list[Diagnosis]] = {}
+        for diagnosis in self.diagnoses:
+            key = diagnosis.kind, _in_any_block(diagnosis.looks_like)
+            alike.setdefault(key, []).append(diagnosis)
+        groups = list(alike.values())
+        alone = len(self.diagnoses) == 1
+        paragraphs = [
+            _paragraph(group, "another difference" if i else "first difference", alone)
+            for i, group in enumerate(groups[:SHOWN])
         ]
-    )
+        rest = [diagnosis.name for group in groups[SHOWN:] for diagnosis in group]
+        return paragraphs + [[one_line(f"more differences: {', '.join(rest)}")]] * bool(rest)
+
+    def _table(self, rows: Sequence[Row]) -> list[str]:
+        cells = [HEAD, *(line.cells for line in lines_of(rows))]
+        return [self._title(), *aligned(cells), *foot(self.rows)]
+
+    def _title(self) -> str:
+        root = one_line(self.root)
+        return f"by hand and by backward from {root}, in the order in which backward runs"
 
 
 def _escaped(text: str) -> str:
@@ -71,34 +125,6 @@ def _fenced(lines: list[str]) -> list[str]:
     return [fence, *lines, fence]
 
 
-def as_html(comparison: Comparison) -> str:
-    """The same as a fragment of HTML."""
-    head = "".join(f"<th>{cell}</th>" for cell in HEAD)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_strong(own, cell)}</td>" for cell in cells) + "</tr>"
-        for own, cells in _table(comparison)
-    )
-    foot = "<br>".join(map(html.escape, _foot(comparison)))
-    paragraphs = "".join(
-        f"<pre style='white-space: pre-wrap'>{html.escape(chr(10).join(paragraph))}</pre>"
-        for paragraph in _paragraphs(comparison)
-    )
-    return f"<div><p>{html.escape(_title(comparison))}</p>{paragraphs}<table><tr>{head}</tr>{body}</table><p>{foot}</p></div>"
-
-
-def as_json(comparison: Comparison) -> str:
-    """The data of a comparison; :meth:`Comparison.json` says its fields."""
-    first = comparison.first
-    data = {
-        "root": comparison.root,
-        "ok": comparison.ok,
-        "first": first.name if first else None,
-        "rows": [asdict(row) for row in comparison.rows],
-        "diagnoses": [asdict(diagnosis) for diagnosis in comparison.diagnoses],
-    }
-    return json.dumps(_plain(data), ensure_ascii=False, allow_nan=False, indent=1)
-
-
 def _plain(value: Any) -> Any:
     """Data as JSON has it: an infinite error, which JSON has not, is the word."""
     if isinstance(value, dict):
@@ -108,111 +134,16 @@ def _plain(value: Any) -> Any:
     return "inf" if value == float("inf") else value
 
 
-def _title(comparison: Comparison) -> str:
-    return (
-        f"by hand and by backward from {_line(comparison.root)}, in the order in which "
-        "backward runs"
-    )
-
-
-def _told(comparison: Comparison) -> list[Row]:
-    """The rows of the table; what is not given is one line below it."""
-    return [row for row in comparison.rows if row.verdict != "missing"]
-
-
-def _table(comparison: Comparison) -> list[tuple[bool, Sequence[str]]]:
-    """The lines of the table, and whether each is of a row that is wrong by itself."""
-    told = _told(comparison)
-    if len(told) <= MANY:
-        return [(row.own, _cells(row)) for row in told]
-    lines: list[tuple[bool, Sequence[str]]] = []
-    for (own, *_), group in itertools.groupby(
-        told, lambda row: (row.own, row.verdict, row.because)
-    ):
-        rows = list(group)
-        lines += (
-            [(own, _cells(row)) for row in rows] if own or len(rows) < RUN else [(own, _run(rows))]
-        )
-    return lines
-
-
-def _run(rows: list[Row]) -> tuple[str, str, str, str]:
-    """The cells of several rows of one verdict."""
-    errors = [row.error for row in rows if row.error is not None]
-    verdict = _cells(replace(rows[0], note=""))[-1]
-    return (
-        _line(f"{rows[0].name} .. {rows[-1].name}"),
-        "",
-        f"{max(errors):.2g}" if errors else "",
-        f"{verdict} ({len(rows)} rows)",
-    )
-
-
-def _cells(row: Row) -> tuple[str, str, str, str]:
-    shape = "" if row.shape is None else str(row.shape)
-    error = "" if row.error is None else f"{row.error:.2g}"
-    verdict = f"{row.verdict} {row.because}" if row.verdict == "wrong because of" else row.verdict
-    return _line(row.name), shape, error, _line(f"{verdict} ({row.note})" if row.note else verdict)
-
-
-def _line(text: str) -> str:
-    """Text in one line, whatever the names in it."""
-    return " ".join(text.splitlines())
-
-
 def _strong(own: bool, cell: str) -> str:
     return f"<b>{html.escape(cell)}</b>" if own else html.escape(cell)
-
-
-def _foot(comparison: Comparison) -> list[str]:
-    rows = _told(comparison)
-    counts = Counter(
-        f"{row.verdict} another" if row.verdict == "wrong because of" else row.verdict
-        for row in rows
-    )
-    tolerances = ", ".join(
-        f"{rtol:.0e}" for rtol in sorted({row.rtol for row in rows if row.rtol is not None})
-    )
-    lines = [
-        f"{len(rows)} row{'s' * (len(rows) != 1)}: "
-        f"{', '.join(f'{n} {verdict}' for verdict, n in counts.items())}",
-        f"largest error = max|hand - tape| / max|tape|; right up to {tolerances or 'rounding'}, "
-        "or within what rounding does to the value",
-    ]
-    missing = [row.name for row in comparison.rows if row.verdict == "missing"]
-    return lines + [_line(f"not given: {', '.join(missing)}")] * bool(missing)
-
-
-def _paragraphs(comparison: Comparison) -> list[list[str]]:
-    """What to look at: the first difference, and the others that are wrong by themselves; one
-    paragraph for one explanation.
-
-    The same explanation in several rows (a rule that is wrong in every block) is written out for
-    the first of them.
-    """
-    found = comparison.diagnoses
-    alike: dict[tuple[str, str], list[Diagnosis]] = {}
-    for diagnosis in found:
-        alike.setdefault((diagnosis.kind, _in_any_block(diagnosis.looks_like)), []).append(
-            diagnosis
-        )
-    groups = list(alike.values())
-    paragraphs = [
-        _paragraph(group, "another difference" if i else "first difference", len(found) == 1)
-        for i, group in enumerate(groups[:SHOWN])
-    ]
-    rest = [diagnosis.name for group in groups[SHOWN:] for diagnosis in group]
-    return paragraphs + [[_line(f"more differences: {', '.join(rest)}")]] * bool(rest)
 
 
 def _in_any_block(words: str) -> str:
     """Words in which a block is told by its distance from the first one that they name."""
     first = re.search(r"<(\d+)>", words)
-    return (
-        re.sub(r"<(\d+)>", lambda found: f"<t{int(found[1]) - int(first[1]):+d}>", words)
-        if first
-        else words
-    )
+    if first is None:
+        return words
+    return re.sub(r"<(\d+)>", lambda found: f"<t{int(found[1]) - int(first[1]):+d}>", words)
 
 
 def _paragraph(group: list[Diagnosis], title: str, alone: bool) -> list[str]:
@@ -232,6 +163,6 @@ def _paragraph(group: list[Diagnosis], title: str, alone: bool) -> list[str]:
         ("downstream", downstream if count else ""),
     ]
     return [
-        _line(f"{title}: {first.name}"),
-        *(_line(f"  {word:<14} {text}") for word, text in lines if text),
+        one_line(f"{title}: {first.name}"),
+        *(one_line(f"  {word:<14} {text}") for word, text in lines if text),
     ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from tinygrad_lstm.engine.backward import gradients
 from tinygrad_lstm.errors import ShapeError
 from tinygrad_lstm.numeric.directions import Search
 from tinygrad_lstm.numeric.entries import Entry, Judge, index
+from tinygrad_lstm.numeric.outcome import GradCheck
 from tinygrad_lstm.numeric.point import Point, dense
 from tinygrad_lstm.numeric.rounding import check_tolerance
 from tinygrad_lstm.ops.complex import conj
@@ -41,35 +41,6 @@ DIFFERENCES = (
     1e-6,
     "a difference is not exact: ten times its estimated error is added",
 )
-
-
-@dataclass(frozen=True)
-class GradCheck:
-    """What :func:`gradcheck` found. It is true if every derivative agrees, and prints as a
-    report."""
-
-    title: str  # which of the two checks it was
-    method: str  # how the numeric derivatives were computed
-    reason: str  # why so
-    tolerance: str  # how far apart two values may be, and why
-    checked: int  # how many derivatives were compared
-    failures: tuple[Entry, ...]  # those that are off, worst first
-    search: str = ""  # what was looked at, where it was not every entry by itself
-
-    def __bool__(self) -> bool:
-        return not self.failures
-
-    def __str__(self) -> str:
-        off = len(self.failures)
-        lines = [
-            f"{self.title}: {self.checked} derivatives, {f'{off} off' if off else 'all agree'}",
-            *(f"  {e}" for e in self.failures[:5]),
-        ]
-        lines += [f"  and {off - 5} more"] if off > 5 else []
-        lines += [f"looked at: {self.search}"] if self.search else []
-        return "\n".join(
-            [*lines, f"numeric: {self.method}, since {self.reason}", f"tolerance: {self.tolerance}"]
-        )
 
 
 def gradcheck(

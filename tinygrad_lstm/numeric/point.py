@@ -153,7 +153,8 @@ class Point:
         return (
             None
             if agree
-            else "a part of f is not analytic: along a random direction, the complex step and a difference disagree"
+            else "a part of f is not analytic: along a random direction, the complex step and a "
+            "difference disagree"
         )
 
 
