@@ -20,8 +20,13 @@ SCRIPT = """(async () => {
   const frame = () => new Promise(requestAnimationFrame), work = [], frames = [];
   for (let n = 1; n <= last; n += Math.ceil(last / 400)) {
     go(n - 1); await frame(); await frame();
-    const start = performance.now(); go(n); svg.getBoundingClientRect(); work.push(performance.now() - start);
-    await frame(); const before = performance.now(); await frame(); frames.push(performance.now() - before);
+    const start = performance.now();
+    go(n); svg.getBoundingClientRect();
+    work.push(performance.now() - start);
+    await frame();
+    const before = performance.now();
+    await frame();
+    frames.push(performance.now() - before);
   }
   return [work, frames];
 })()"""

@@ -20,12 +20,13 @@ assert error < 1e-12, error  # what stands below is not only written, it was com
 
 page = f"""# Backpropagation through an LSTM, written by its tape
 
-No formula on this page was typed. `explain(loss)` ran the derivative rules of the recorded stages on symbols; then
-`evaluate()` computed what it had written, and found the gradients of backward.
+No formula on this page was typed. `explain(loss)` ran the derivative rules of the recorded stages
+on symbols; then `evaluate()` computed what it had written, and found the gradients of backward.
 
-δv is the derivative of Error by v, over all of its branches; v<t> is v in block t; ∘ is the elementwise product, two
-names side by side are a matrix product, ᵀ is the transpose; `Σ_n v[n, :]` sums over the rows of the batch; `[:, :{H}]` are
-the first H = {H} columns. A value is a fork where its line has more than one term: the sum is what backward does there.
+δv is the derivative of Error by v, over all of its branches; v<t> is v in block t; ∘ is the
+elementwise product, two names side by side are a matrix product, ᵀ is the transpose;
+`Σ_n v[n, :]` sums over the rows of the batch; `[:, :{H}]` are the first H = {H} columns. A value is
+a fork where its line has more than one term: the sum is what backward does there.
 
 ## Forward
 
@@ -57,7 +58,8 @@ With the gradients replaced by their own lines five times:
 
 ## The other paths
 
-W_f has {paths(loss, "W_f").count} ways to Error. These lead through c<2>, and along them the derivative is the line at the end:
+W_f has {paths(loss, "W_f").count} ways to Error. These lead through c<2>, and along them the
+derivative is the line at the end:
 
 ```text
 {paths(loss, "W_f", through="c<2>")}

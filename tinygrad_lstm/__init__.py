@@ -259,4 +259,4 @@ __all__ = [
     "where",
     "zeros_like",
 ]
-"""What ``from tinygrad_lstm import *`` brings: all but the namesakes of built-ins (sum, max, round, ...)."""
+"""What ``from tinygrad_lstm import *`` brings: all but namesakes of built-ins (sum, max, ...)."""

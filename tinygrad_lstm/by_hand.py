@@ -74,7 +74,8 @@ def lstm(
     --------
     >>> import numpy as np
     >>> from tinygrad_lstm import LSTM, by_hand
-    >>> hand = by_hand.lstm(LSTM(input_size=1, hidden_size=2, rng=0), np.ones((3, 1, 1)), np.zeros((3, 1, 2)))
+    >>> lstm = LSTM(input_size=1, hidden_size=2, rng=0)
+    >>> hand = by_hand.lstm(lstm, np.ones((3, 1, 1)), np.zeros((3, 1, 2)))
     >>> hand["W_f"].shape
     (2, 3)
     >>> bool(np.allclose(hand["c<2>"], hand["c<2> via tanh_c<2>"] + hand["c<2> via keep<3>"]))
@@ -102,9 +103,8 @@ def lstm(
         for name, s in zip(("a_0", "c_0"), state, strict=False)
         if _is_shared(s)
     }  # B17
-    return {
-        name: np.array(value) for name, value in found.items()
-    }  # copies: what is planted in one does not show in another
+    # copies: what is planted in one does not show in another
+    return {name: np.array(value) for name, value in found.items()}
 
 
 def update(parameters: Mapping[str, Any], gradients: Mapping[str, Any], rate: float) -> Arrays:
@@ -186,9 +186,8 @@ def _derive(p: Any, blocks: list[Any], by_x: np.ndarray, printed: Any) -> Arrays
     total = Values(printed=printed, blocks=blocks)
     for gate in "fuco":
         for name in (f"W_{gate}", f"b_{gate}"):
-            setattr(
-                total, name, np.sum([getattr(v, f"Δ{name}") for v in blocks], axis=0)
-            )  # B11, B12
+            shares = [getattr(v, f"Δ{name}") for v in blocks]
+            setattr(total, name, np.sum(shares, axis=0))  # B11, B12
             found[name] = getattr(total, name)
     return found | {"x": by_x}
 
@@ -233,19 +232,23 @@ def _named(v: Any, of_error: np.ndarray) -> Arrays:
     t = v.t
     loss = {f"Error<{t}>": of_error, f"a<{t}> via Error<{t}>": v.by_error} if v.m else {}  # F16
     found = {
-        f"a<{t}>": v.Δa, f"Γ_o<{t}>": v.ΔΓ_o, f"tanh_c<{t}>": v.Δtanh_c, f"c<{t}> via tanh_c<{t}>": v.down_c, f"c<{t}>": v.Δc,
-        f"keep<{t}>": v.Δc, f"write<{t}>": v.Δc, f"Γ_f<{t}>": v.ΔΓ_f, f"Γ_u<{t}>": v.ΔΓ_u, f"c~<{t}>": v.Δcandidate,
-    }  # fmt: skip
+        f"a<{t}>": v.Δa,
+        f"Γ_o<{t}>": v.ΔΓ_o,
+        f"tanh_c<{t}>": v.Δtanh_c,
+        f"c<{t}> via tanh_c<{t}>": v.down_c,
+        f"c<{t}>": v.Δc,
+        f"keep<{t}>": v.Δc,
+        f"write<{t}>": v.Δc,
+        f"Γ_f<{t}>": v.ΔΓ_f,
+        f"Γ_u<{t}>": v.ΔΓ_u,
+        f"c~<{t}>": v.Δcandidate,
+    }
     for gate in "fuco":
         sum_g = f"sum_{gate}<{t}>"
-        found[sum_g], found[f"z<{t}> via {sum_g}"] = (
-            getattr(v, f"Δsum_{gate}"),
-            getattr(v, f"Δz_{gate}"),
-        )
-        found[f"W_{gate} via {sum_g}"], found[f"b_{gate} via {sum_g}"] = (
-            getattr(v, f"ΔW_{gate}"),
-            getattr(v, f"Δb_{gate}"),
-        )
+        found[sum_g] = getattr(v, f"Δsum_{gate}")
+        found[f"z<{t}> via {sum_g}"] = getattr(v, f"Δz_{gate}")
+        found[f"W_{gate} via {sum_g}"] = getattr(v, f"ΔW_{gate}")
+        found[f"b_{gate} via {sum_g}"] = getattr(v, f"Δb_{gate}")
     back = {
         f"z<{t}>": v.Δz,
         f"x<{t}>": v.Δx,

@@ -83,7 +83,7 @@ def test_demo_judges_every_gradient_and_draws(run, folder):
 @pytest.mark.parametrize("steps", [1, 2, 5])
 @pytest.mark.parametrize("loss", ["every", "last"])
 def test_demo_counts_the_forks_of_the_derivation(run, monkeypatch, steps, loss):
-    monkeypatch.setattr("tinygrad_lstm.cli.main.draw", lambda *args, **kwargs: None)
+    monkeypatch.setattr("tinygrad_lstm.cli.commands.demo.draw", lambda *args, **kwargs: None)
     status, out, _ = run("demo", "--steps", steps, "--loss", loss, "--batch", 2, "--units", 2)
     forks = 3 * steps + 6 if loss == "every" else 2 * steps + 7
     branches = 16 * steps - 4 if loss == "every" else 14 * steps - 2
@@ -96,7 +96,7 @@ def test_demo_counts_the_forks_of_the_derivation(run, monkeypatch, steps, loss):
 
 @pytest.mark.parametrize("judge", ["by hand", "numeric"])
 def test_demo_fails_if_one_judge_disagrees_in_one_entry(run, monkeypatch, judge):
-    monkeypatch.setattr("tinygrad_lstm.cli.main.draw", lambda *args, **kwargs: None)
+    monkeypatch.setattr("tinygrad_lstm.cli.commands.demo.draw", lambda *args, **kwargs: None)
     method = Problem.by_hand if judge == "by hand" else Problem.numeric
 
     def planted(self):
@@ -115,7 +115,7 @@ def test_demo_fails_if_one_judge_disagrees_in_one_entry(run, monkeypatch, judge)
 @pytest.fixture
 def long(monkeypatch):
     """Words for a demo whose x is too long to be differentiated by entry by entry."""
-    monkeypatch.setattr("tinygrad_lstm.cli.main.draw", lambda *args, **kwargs: None)
+    monkeypatch.setattr("tinygrad_lstm.cli.commands.demo.draw", lambda *args, **kwargs: None)
     monkeypatch.setattr("tinygrad_lstm.cli.problem.ENTRIES", 20)
     monkeypatch.setattr("tinygrad_lstm.cli.problem.SUMS", 4)
     return ["demo", "--steps", 7, "--inputs", 3, "--units", 2]
@@ -142,7 +142,7 @@ def test_one_wrong_entry_of_a_long_x_is_seen(run, long, monkeypatch, place):
         found._totals[found.find("x")] = changed
         return found
 
-    monkeypatch.setattr("tinygrad_lstm.cli.main.gradients", planted)
+    monkeypatch.setattr("tinygrad_lstm.cli.commands.demo.gradients", planted)
     status, out, _ = run(*long)
     assert status == 1
     assert [(name, row[-1]) for name, row in rows(out).items() if row[-1] != "right"] == [
@@ -178,7 +178,7 @@ def test_demo_fails_if_the_picture_does(run, monkeypatch):
     def broken(*args, **kwargs):
         raise DrawingError("Graphviz failed")
 
-    monkeypatch.setattr("tinygrad_lstm.cli.main.draw", broken)
+    monkeypatch.setattr("tinygrad_lstm.cli.commands.demo.draw", broken)
     assert run("demo")[::2] == (2, "tinygrad-lstm: error: Graphviz failed\n")
 
 
@@ -348,7 +348,7 @@ def test_a_folder_that_holds_something_stays(run, folder, monkeypatch):
         path.with_suffix(".dot").write_text("kept")
         raise DrawingError("Graphviz failed")
 
-    monkeypatch.setattr("tinygrad_lstm.cli.main.draw", broken)
+    monkeypatch.setattr("tinygrad_lstm.cli.commands.demo.draw", broken)
     assert run("demo", "--out", "new/deep")[0] == 2
     assert (folder / "new" / "deep" / "lstm.dot").read_text() == "kept"
 

@@ -652,9 +652,12 @@ def test_the_report_in_words():
         "  downstream     3 more rows differ only because of this one",
     ]
     table = lines.index(the_report().table.splitlines()[0])  # the wrong rows come after it
-    assert start == 0 and [line.split()[:2] for line in lines[table + 1 : table + 7]] == [
-        ["quantity", "shape"], ["c<2>", "(1,"], ["sum_f<2>", "(1,"], ["b_f", "(4,)"], ["b_o", "(4,)"], ["z", "unknown"],
-    ]  # fmt: skip
+    names = ("quantity", "c<2>", "sum_f<2>", "b_f", "b_o", "z")
+    shapes = ("shape", "(1,", "(1,", "(4,)", "(4,)", "unknown")
+    assert start == 0
+    assert [tuple(line.split()[:2]) for line in lines[table + 1 : table + 7]] == list(
+        zip(names, shapes, strict=True)
+    )
     assert lines[-1] == "report.table has all 6 rows"
     whole = [line.split()[0] for line in the_report().table.splitlines()[1:8]]
     assert whole == ["quantity", "c<3>", "c<2>", "sum_f<2>", "b_f", "b_o", "z"]

@@ -681,9 +681,9 @@ def test_the_report_of_a_wrong_rule():
         "d f[0] / d x[0]": (3.0, 2.0),
         "d f[1] / d x[1]": (-6.0, -4.0),
     }
-    assert (
-        lines[3]
-        == "numeric: central differences with Richardson extrapolation, since the stage own#1 is not known to be analytic"
+    assert lines[3] == (
+        "numeric: central differences with Richardson extrapolation, since the stage own#1 is not "
+        "known to be analytic"
     )
     assert lines[4].startswith(
         "tolerance: 1e-06 of the value (a difference is not exact: ten times its estimated error "

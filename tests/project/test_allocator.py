@@ -1,4 +1,5 @@
-"""Where it is asked for, memory that one step frees is there for the next; an import asks for nothing."""
+"""Where it is asked for, memory that one step frees is there for the next; an import asks for
+nothing."""
 
 import os
 import platform

@@ -31,7 +31,8 @@ def words(text):
 
 CONSTANT = words(  # floating-point results without a gradient, by convention
     """
-    around ceil empty_like fix floor floor_divide full_like heaviside nextafter ones_like rint round sign spacing trunc zeros_like
+    around ceil empty_like fix floor floor_divide full_like heaviside nextafter ones_like rint round
+    sign spacing trunc zeros_like
     """
 )
 PARTLY = {
@@ -40,8 +41,9 @@ PARTLY = {
 }  # the norm of order 0 is a count, and the sign of a determinant is a step
 NO_ARRAYS = words(  # functions that are not asked about the values of arrays
     """
-    binary_repr broadcast_shapes datetime_data empty eye fftfreq from_dlpack frombuffer fromfunction fromiter frompyfunc fromstring identity
-    indices isdtype isfortran isscalar issubdtype iterable mask_indices nested_iters ones promote_types rfftfreq tri typename zeros
+    binary_repr broadcast_shapes datetime_data empty eye fftfreq from_dlpack frombuffer fromfunction
+    fromiter frompyfunc fromstring identity indices isdtype isfortran isscalar issubdtype iterable
+    mask_indices nested_iters ones promote_types rfftfreq tri typename zeros
     """
 )
 FILES = {
@@ -57,8 +59,8 @@ FILES = {
 }
 SETTINGS = words(  # functions about NumPy itself
     """
-    get_include get_printoptions getbufsize geterr geterrcall info set_printoptions setbufsize seterr seterrcall show_config show_runtime
-    test
+    get_include get_printoptions getbufsize geterr geterrcall info set_printoptions setbufsize
+    seterr seterrcall show_config show_runtime test
     """
 )
 
