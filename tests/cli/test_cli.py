@@ -437,6 +437,13 @@ def test_explain(capsys):
     assert capsys.readouterr().out.startswith("\\begin{eqnarray*}\n\\delta W_{f} & = & ")
 
 
+def test_explain_python(capsys):
+    assert main(["explain", "--python", "--steps", "2"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith('"""Backpropagation in NumPy') and "    return {" in text
+    compile(text, "backward.py", "exec")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -3,10 +3,12 @@ its branches send back."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from tinygrad_lstm.derivation.notation import TEXT, Notation
 from tinygrad_lstm.derivation.symbol import Symbol, sent
 from tinygrad_lstm.engine.backward import edit_error, seed
 from tinygrad_lstm.engine.hooks import hooked
-from tinygrad_lstm.engine.node import edited
+from tinygrad_lstm.engine.node import edited, read_only
 from tinygrad_lstm.engine.operation import Operation
 from tinygrad_lstm.engine.recorder import recorder
 from tinygrad_lstm.engine.tape import Stage, Tape
@@ -83,6 +85,12 @@ class Line:
         """The name of the value."""
         return self.symbol.name or ""
 
+    def formulas(self) -> Iterator[tuple[Expression, int | None]]:
+        """What is summed on the right side, each with the block of its stage."""
+        if not self.terms:
+            yield self.expression, None
+        yield from ((term.expression, term.stage.block) for term in self.terms)
+
     def sides(self, notation: Notation = TEXT) -> tuple[str, str]:
         """What stands on the left and on the right of the equals sign."""
         return notation.name(self.symbol), notation.write(self.expression)
@@ -137,7 +145,8 @@ class Derivation:
         self.places = _places(tape, self._names)
         self._symbols: dict[int, Symbol] = {}
         root, start = tape.root, seed(tape.root, gradient)
-        first = number(1) if gradient is None else Leaf(start, "gradient")
+        self._start = Leaf(start, self._free("gradient"))
+        first = number(1) if gradient is None else self._start
         if through is None:
             self._walk(root, self._line(root, (), first, start), tape.reached(*wanted), "")
             return
@@ -159,6 +168,22 @@ class Derivation:
         """The number of the last block, or 0."""
         return max(
             (stage.block for stage in self.tape.stages if stage.block is not None), default=0
+        )
+
+    @cached_property
+    def values(self) -> dict[str, np.ndarray]:
+        """What forward computed, and what it was computed from, by name: read-only."""
+        named = ((self._names[id(x)], x) for x in self.tape.values)
+        values = {name: read_only(x._kept()) for name, x in named if name is not None}
+        return values | {str(self._start.name): read_only(np.asarray(self._start.array))}
+
+    def _free(self, name: str) -> str:
+        """A name that no value has."""
+        taken = set(self._names.values())
+        return next(
+            free
+            for free in itertools.chain([name], (f"{name}#{n}" for n in itertools.count(1)))
+            if free not in taken
         )
 
     def _walk(self, first: Any, g: Symbol, values: dict[int, Any], through: str) -> None:

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.derivation.arrays import Arrays
 from tinygrad_lstm.derivation.derivation import Derivation, Line
 from tinygrad_lstm.derivation.expression import Expression, Leaf, evaluate, occurrences, substitute
 from tinygrad_lstm.derivation.notation import Notation
+from tinygrad_lstm.derivation.python import Module
 from tinygrad_lstm.derivation.rolled import Row, rolled
 from tinygrad_lstm.derivation.view import View
 from tinygrad_lstm.engine.hooks import conjugate
-from tinygrad_lstm.engine.node import Node
+from tinygrad_lstm.engine.node import Node, read_only
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DataError, DtypeError
 
@@ -179,6 +181,55 @@ class Explanation:
         """
         found = {line.name: np.array(conjugate(self._values[line.symbol])) for line in self._wanted}
         return found if self._several else found[self._wanted[0].name]
+
+    @cached_property
+    def values(self) -> dict[str, np.ndarray]:
+        """What forward computed, by name: what :meth:`python` reads. Arrays to look at, not to
+        write to."""
+        return self._derivation.values | {
+            name: read_only(array) for name, array in self._arrays.values.items()
+        }
+
+    @cached_property
+    def _arrays(self) -> Arrays:
+        return Arrays(
+            (formula for line in self.lines for formula in line.formulas()),
+            self._derivation.values,
+        )
+
+    def python(self) -> str:
+        """The derivation as a Python module that needs NumPy, and not this package.
+
+        Its function ``backward(values)`` takes what forward computed, by name, as :attr:`values`
+        has it, and returns the derivative of each line, by name: those of :func:`gradients`. A
+        comment says what each statement computes, as it is printed.
+
+        Returns
+        -------
+        str
+            The source. Forward functions that are more than a formula come along as functions of
+            the module.
+
+        Raises
+        ------
+        DataError
+            If something cannot be written in NumPy alone: a hook, or a rule without a source.
+
+        Examples
+        --------
+        >>> from tinygrad_lstm import Tensor, explain
+        >>> x = Tensor(3.0, requires_grad=True, name="x")
+        >>> e = explain((x * x).named("y"))
+        >>> space = {}
+        >>> exec(e.python(), space)
+        >>> space["backward"](e.values)
+        {'y': array(1.), 'x': array(6.)}
+        """
+        module = Module(self._arrays)
+        for line in self.lines:
+            dtype = np.asarray(evaluate(line.expression, self._values)).dtype
+            module.line(line.symbol, line.expression, str(line), dtype)
+        return module.text({line.name: line.symbol for line in self.lines})
 
     @cached_property
     def _values(self) -> dict[Leaf, Any]:

@@ -3,6 +3,7 @@ recorded, and is the formula."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -112,12 +113,15 @@ def _opaque(
     op, x = node._op, node._values[argument]
     rule = op.rules[0 if op.variadic else argument]
 
-    def forward(g: Any, y: Any, *inputs: Any) -> Any:
-        result = op.send(argument, g, y, inputs, node._params)
+    def forward(g: Any, y: Any, *inputs: Any, **params: Any) -> Any:
+        result = op.send(argument, g, y, inputs, params)
         return np.asarray(
             result.real if result.dtype.kind == "c" and x.dtype.kind != "c" else result
         )
 
-    array = forward(g._array, output._array, *node._values)
+    if not op.variadic:  # so that its source can be read
+        functools.update_wrapper(forward, rule)
+    array = forward(g._array, output._array, *node._values, **node._params)
     args = (g.leaf, output.leaf, *(i.leaf if isinstance(i, Symbol) else number(i) for i in inputs))
-    return Apply(Operation(forward, f"vjp_{rule.__name__}"), args, {}, array.shape), array
+    stage = Operation(forward, f"vjp_{rule.__name__}")
+    return Apply(stage, args, dict(node._params), array.shape), array

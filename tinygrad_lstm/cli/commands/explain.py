@@ -37,12 +37,20 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--numbers", action="store_true", help="put the numbers into --view steps")
     parser.add_argument("--shapes", action="store_true", help="note the shapes")
     parser.add_argument("--latex", action="store_true", help="print LaTeX, and nothing else")
+    parser.add_argument(
+        "--python",
+        action="store_true",
+        help="print a module in NumPy that computes it from the values by name, and nothing else",
+    )
 
 
 def run(options: Namespace) -> int:
     case = problem(options)
     loss = case.error()
     explanation = explain(loss, options.wrt, options.through)
+    if options.python:
+        print(explanation.python(), end="")
+        return 0
     wanted = {"depth": options.depth, "numbers": options.numbers, "shapes": options.shapes}
     view = getattr(explanation, options.view)(
         **{name: value for name, value in wanted.items() if value not in (None, False)}

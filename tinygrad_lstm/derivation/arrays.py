@@ -1,0 +1,90 @@
+"""Arrays inside formulas, such as indices and masks: the names by which a formula refers to them,
+so that it can be computed from what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.derivation.expression import Apply, Expression, parts
+
+__all__ = ["Arrays", "contents", "uniform"]
+
+SHORT = 9  # entries: so many are written where they stand
+
+
+class Arrays:
+    """The arrays of a derivation that are too long to be written in the middle of a formula.
+
+    An array that only the stages of one block read belongs to this block, as ``ids<2>``; what is
+    equal has one name there.
+
+    Parameters
+    ----------
+    formulas : iterable of (Expression, int or None)
+        Each formula, and the block of the stage whose rule it is.
+    taken : mapping of str
+        The names that mean something else.
+    """
+
+    def __init__(
+        self, formulas: Iterable[tuple[Expression, int | None]], taken: Mapping[str, Any]
+    ) -> None:
+        stems: dict[Any, tuple[str, set[int | None]]] = {}
+        found: list[tuple[Any, np.ndarray, int | None]] = []
+        for formula, block in formulas:
+            for stem, array in _arrays(formula):
+                key = contents(array)
+                stems.setdefault(key, (stem, set()))[1].add(block)
+                found.append((key, array, block))
+        self._names: dict[int, str] = {}
+        self._kept = [array for _, array, _ in found]  # an id is that of a living array
+        self.values: dict[str, np.ndarray] = {}
+        names: dict[Any, str] = {}
+        for key, array, block in found:
+            own = key if block is None else (key, block)
+            if own not in names:
+                names[own] = self._free(stems[key][0], block, taken)
+                self.values[names[own]] = array
+            self._names[id(array)] = names[own]
+
+    def name(self, array: Any) -> str | None:
+        """What an array is called; None for one that is written where it stands."""
+        return self._names.get(id(array))
+
+    def _free(self, stem: str, block: int | None, taken: Mapping[str, Any]) -> str:
+        place, n, free = "" if block is None else f"<{block}>", 1, ""
+        while not free or free in taken or free in self.values:
+            free = f"{stem}{f'#{n}' * (n > 1)}{place}"
+            n += 1
+        return free
+
+
+def _arrays(formula: Expression) -> Iterator[tuple[str, np.ndarray]]:
+    """The long arrays of a formula, each with the word for it."""
+    for part in parts(formula):
+        if not isinstance(part, Apply):
+            if part.name is None and isinstance(part.array, np.ndarray) and _long(part.array):
+                yield "array", part.array
+            continue
+        for name, value in part.params.items():
+            for array in value if isinstance(value, tuple) else (value,):
+                if isinstance(array, np.ndarray) and _long(array):
+                    word = "mask" if array.dtype == bool else "ids" if name == "key" else name
+                    yield word, array
+
+
+def _long(array: np.ndarray) -> bool:
+    return array.size > SHORT and not uniform(array)
+
+
+def uniform(array: np.ndarray) -> bool:
+    """Whether an array repeats one number."""
+    return array.size > 0 and bool(np.all(array == array.flat[0]))
+
+
+def contents(array: np.ndarray) -> tuple[Any, ...]:
+    """What two arrays have in common that are equal in everything."""
+    return array.shape, array.dtype.str, array.tobytes()
