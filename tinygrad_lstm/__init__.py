@@ -5,6 +5,7 @@ from tinygrad_lstm import by_hand
 from tinygrad_lstm.allocator import keep_freed_memory
 from tinygrad_lstm.comparison.comparison import Comparison, assert_gradients_match, compare
 from tinygrad_lstm.derivation.explanation import Explanation, explain
+from tinygrad_lstm.derivation.hand import Hand, derive
 from tinygrad_lstm.derivation.paths import Paths, paths
 from tinygrad_lstm.engine.anomaly import detect_anomaly
 from tinygrad_lstm.engine.backward import Gradients, gradients
@@ -57,6 +58,7 @@ __all__ = [
     "Fork",
     "GradientError",
     "Gradients",
+    "Hand",
     "IndexingError",
     "Paths",
     "QRResult",
@@ -112,6 +114,7 @@ __all__ = [
     "cross_entropy",
     "cumprod",
     "cumsum",
+    "derive",
     "det",
     "detect_anomaly",
     "diag",
