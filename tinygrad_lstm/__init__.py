@@ -4,6 +4,7 @@ LSTM on top."""
 from tinygrad_lstm import by_hand
 from tinygrad_lstm.allocator import keep_freed_memory
 from tinygrad_lstm.comparison.comparison import Comparison, assert_gradients_match, compare
+from tinygrad_lstm.compiler.compiled import compile as compile
 from tinygrad_lstm.derivation.explanation import Explanation, explain
 from tinygrad_lstm.derivation.hand import Hand, derive
 from tinygrad_lstm.derivation.paths import Paths, paths

@@ -18,6 +18,7 @@ FLOORS = {  # a room may import itself and these
     "derivation": {"errors", "text", "engine", "ops", "tensor"},
     "numeric": {"errors", "text", "engine", "ops", "tensor"},
     "lstm": {"errors", "engine", "ops", "tensor"},
+    "compiler": {"errors", "text", "engine", "ops", "tensor"},
     "by_hand": {"errors", "engine", "lstm"},
     "comparison": {"errors", "text", "engine", "ops", "tensor", "derivation", "numeric"},
     "viz": {"errors", "text", "engine", "tensor", "derivation"},

@@ -72,6 +72,12 @@ class detect_anomaly:
         else:
             watching[threading.get_ident()] = outer
 
+    def compute(
+        self, op: Any, inputs: tuple[Any, ...], values: list[Any], params: dict[str, Any]
+    ) -> tuple[list[Any], np.ndarray]:
+        """What a stage reads, and what it computes from it."""
+        return values, np.asarray(op.forward(*values, **params))
+
     def forward(self, output: Any, op: Any, inputs: tuple[Any, ...], values: list[Any]) -> None:
         """Look at what a stage computed."""
         if output._op is not None:

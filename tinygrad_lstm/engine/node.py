@@ -35,6 +35,8 @@ NO_PARAMETERS: dict[str, Any] = {}
 
 def own(value: Any, dtype: Any = None) -> np.ndarray:
     """A copy of `value` as an array of numbers in native byte order."""
+    if getattr(value, "abstract", False):  # known by shape and dtype only: nothing writes to it
+        return value if dtype is None else value.astype(np.dtype(dtype))  # type: ignore[no-any-return]
     try:
         array = np.array(value)
         wanted = array.dtype if dtype is None else np.dtype(dtype)

@@ -252,14 +252,16 @@ def recorded(op: Operation) -> Recorded:
             inputs = _keep_arrays(inputs, values, node)
         if record and params:
             params = {key: frozen(value) for key, value in params.items()}
+        watch = detector() if watching else None
         try:
-            array = forward(*values, **params)
+            if watch is not None:
+                values, array = watch.compute(op, inputs, values, params)
+            elif not isinstance(array := forward(*values, **params), np.ndarray):
+                array = np.asarray(array)  # NumPy returns scalars for 0-d results
         except (ValueError, IndexError, TypeError, RecursionError) as error:
             raise op.explain(error, inputs, values) from error
-        if not isinstance(array, np.ndarray):
-            array = np.asarray(array)  # NumPy returns scalars for 0-d results
         output = node._computed(array, op, inputs, values, params) if record else node._leaf(array)
-        if watching and (watch := detector()):
+        if watch is not None:
             watch.forward(output, op, inputs, values)
         return output
 

@@ -1,0 +1,111 @@
+"""compile(): every operation and every network, compiled, is what the tape says."""
+
+import numpy as np
+import pytest
+from cases import gru_loss, lstm_loss, rnn_loss
+from rows import activation, elementwise, layer, linalg, loss, product, reduction, select, shape
+
+import tinygrad_lstm as tg
+from tinygrad_lstm import LSTM, Tensor, compile, gradients
+
+ROWS = [
+    row
+    for family in (activation, elementwise, layer, linalg, loss, product, reduction, select, shape)
+    for row in family.ROWS
+]
+CASES = [
+    pytest.param(row, make, dtype, id=f"{row.name}-{i}-{dtype}")
+    for row in ROWS
+    for i, make in enumerate(row.makes)
+    for dtype in ("float64", "float32")
+    if dtype == "float64" or i == 0
+]
+ON_THE_TAPE = {"index (nonzero)"}  # the shape of its result depends on numbers
+TOLERANCE = {"float32": 1e-6, "float64": 1e-12}
+
+
+def same(found, expected):
+    """Equal relative to the largest entry."""
+    assert found.shape == expected.shape and found.dtype == expected.dtype
+    largest = np.max(np.abs(expected), initial=0.0)
+    difference = np.max(np.abs(found - expected), initial=0.0)
+    assert difference <= TOLERANCE[str(found.dtype)] * largest
+
+
+def check(fast, function, *args):
+    """Two replays against the tape."""
+    expected_loss = function(*args)
+    expected = gradients(expected_loss)
+    for _ in range(2):
+        value, found = fast(*args)
+        same(np.asarray(value), expected_loss.numpy())
+        for name, total in found.items():
+            same(total, expected[name])
+    assert len(found) == sum(x.requires_grad for x in expected_loss.tape.leaves)
+
+
+@pytest.mark.parametrize(("row", "make", "dtype"), CASES)
+def test_every_operation_runs_compiled(row, make, dtype):
+    rng = np.random.default_rng(1)
+    xs = [Tensor(a.astype(dtype), True, f"x{i}") for i, a in enumerate(make(rng))]
+    y = row.f(*xs)
+    weights = rng.normal(size=y.shape).astype(y.dtype)
+
+    def weighted(*xs):
+        return tg.sum(row.f(*xs) * weights)
+
+    fast = compile(weighted)
+    check(fast, weighted, *xs)
+    assert row.name in ON_THE_TAPE or fast.plan(*xs).compiled
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        lambda: lstm_loss(3),
+        lambda: lstm_loss(4, D=2, H=3, N=2, every=False),
+        lambda: lstm_loss(3, D=2, H=3, N=2, state=(3,), x_gradient=True),
+        lambda: gru_loss(4),
+        lambda: rnn_loss(5),
+    ],
+)
+def test_the_networks_of_the_tests_run_compiled(network):
+    fast = compile(network)
+    expected = network()
+    loss, grads = fast()
+    assert fast.plan().compiled
+    same(np.asarray(loss), expected.numpy())
+    g = gradients(expected)
+    for name, total in grads.items():
+        same(total, g[name])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("size", [(1, 1, 1, 1), (3, 2, 3, 4), (7, 5, 2, 3)])
+def test_an_lstm_of_any_shape(size, dtype):
+    T, N, D, H = size
+    rng = np.random.default_rng(0)
+    lstm = LSTM(D, H, rng=0, dtype=dtype)
+    x, targets = (rng.normal(size=(T, N, n)).astype(dtype) for n in (D, H))
+    fast = compile(lstm.error)
+    check(fast, lstm.error, x, targets)
+    assert fast.plan(x, targets).compiled
+
+
+def test_a_layer_on_top_of_the_outputs():
+    rng = np.random.default_rng(0)
+    lstm, other = LSTM(2, 3, rng=0), LSTM(3, 2, rng=1)
+    x, y = rng.normal(size=(4, 2, 2)), rng.normal(size=(4, 2, 2))
+
+    def loss(x, y):
+        a, _ = lstm(x)
+        return ((other(a)[0] - y) ** 2).mean()
+
+    expected = loss(x, y)
+    g = gradients(expected)
+    fast = compile(loss)
+    _, grads = fast(x, y)
+    assert fast.plan(x, y).compiled
+    for model in (lstm, other):
+        for leaf in model.parameters().values():
+            same(grads[leaf], g[leaf])

@@ -1,0 +1,239 @@
+"""A program is used where it holds, and nowhere else."""
+
+import numpy as np
+import pytest
+
+from tinygrad_lstm import (
+    LSTM,
+    Tensor,
+    compile,
+    detect_anomaly,
+    gradients,
+    no_grad,
+    sigmoid,
+    squared_error,
+)
+from tinygrad_lstm.errors import DataError, DtypeError, GradientError, ShapeError
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(3, 2, 3)), RNG.normal(size=(3, 2, 4))
+
+
+def agrees(fast, function, *args):
+    loss, grads = fast(*args)
+    expected = function(*args)
+    assert loss == pytest.approx(expected.item(), rel=1e-12)
+    g = gradients(expected)
+    for name, total in grads.items():
+        np.testing.assert_allclose(total, g[name], rtol=1e-10, atol=1e-12)
+
+
+def test_parameters_are_read_afresh():
+    lstm = LSTM(3, 4, rng=0)
+    fast = compile(lstm.error)
+    agrees(fast, lstm.error, X, Y)
+    before = fast.plan(X, Y)
+    with no_grad():
+        lstm.W_f *= 0.5
+    lstm.b_o.data[...] = 1.0
+    agrees(fast, lstm.error, X, Y)
+    lstm.W_f.data = lstm.W_f.data * 2
+    agrees(fast, lstm.error, X, Y)
+    assert fast.plan(X, Y) is before
+
+
+def test_another_shape_or_dtype_is_another_program():
+    lstm = LSTM(3, 4, rng=0)
+    fast = compile(lstm.error)
+    calls = [(X, Y), (X[:2], Y[:2]), (X.astype("f4"), Y)]
+    for args in calls:
+        agrees(fast, lstm.error, *args)
+    assert len({id(fast.plan(*args)) for args in calls}) == 3
+
+
+def test_a_parameter_that_is_exchanged_is_noticed():
+    lstm = LSTM(3, 4, rng=0)
+    fast = compile(lambda x, y: lstm.error(x, y))
+    agrees(fast, lstm.error, X, Y)
+    lstm.W_f = Tensor(lstm.W_f.data * 2, True, "W_f")
+    agrees(fast, lstm.error, X, Y)
+
+
+def test_captured_numbers_and_arrays_that_change_are_noticed():
+    w, settings, weights = Tensor(X, True, "w"), {"scale": 2.0}, np.ones_like(X)
+
+    def loss():
+        return (w * w * weights).sum() * settings["scale"]
+
+    fast = compile(loss)
+    agrees(fast, loss)
+    settings["scale"] = 3.0
+    agrees(fast, loss)
+    weights[0] = 7.0
+    agrees(fast, loss)
+    before = fast.plan()
+    settings["scale"] = float("3")  # another object, the same number
+    assert fast.plan() is before
+
+
+def test_what_changes_at_every_call_ends_on_the_tape():
+    w, settings = Tensor(2.0, True, "w"), {"scale": 0.0}
+
+    def loss():
+        return w * w * settings["scale"]
+
+    fast = compile(loss)
+    for k in range(20):
+        settings["scale"] = float(k)
+        assert fast()[0] == 4.0 * k
+    assert "changes" in fast.plan().reason
+
+
+@pytest.mark.parametrize(
+    ("asks", "says"),
+    [
+        (lambda y: y if y > 0 else -y, "asks for its value"),
+        (lambda y: y * float(y), "asks for its value"),
+        (lambda y: y * y.item(), "item"),
+        (lambda y: y * np.asarray(y.detach()), "array"),
+        (lambda y: y * len(f"{y.detach()!r}"), "printed"),
+    ],
+)
+def test_what_depends_on_numbers_runs_on_the_tape(asks, says):
+    w = Tensor(3.0, True, "w")
+
+    def loss(x):
+        return asks((w * x).sum())
+
+    fast = compile(loss)
+    for sign in (1, -1):
+        agrees(fast, loss, sign * np.ones(2))
+    assert says in fast.plan(np.ones(2)).reason
+
+
+def test_prints_and_edits_run_on_the_tape(capsys):
+    w = Tensor(np.ones(2), True, "w")
+
+    def talks(x):
+        print("step")
+        return (w * x).sum()
+
+    def edits(x):
+        with no_grad():
+            w[0] = w[0] + 1
+        return (w * x).sum()
+
+    fast = compile(talks)
+    fast(X[0, 0, :2]), fast(X[0, 0, :2])
+    assert capsys.readouterr().out == "step\n" * 2
+    fast = compile(edits)
+    assert [fast(np.ones(2))[0] for _ in range(3)] == [3.0, 4.0, 5.0]
+
+
+def test_a_parameter_that_the_function_sets_is_set_each_time():
+    w = Tensor(np.ones(2), True, "w")
+
+    def sets(x):
+        with no_grad():
+            w[0] = 5.0
+        return (w * x).sum()
+
+    fast = compile(sets)
+    assert fast(np.ones(2))[0] == 6.0
+    with no_grad():
+        w[0] = 1.0
+    assert fast(np.ones(2))[0] == 6.0
+    assert "edited" in fast.plan(np.ones(2)).reason
+
+
+def test_an_array_argument_is_not_edited_unnoticed():
+    w = Tensor(np.ones(2), True, "w")
+
+    def loss(x):
+        x[0] = 5.0
+        return (w * x).sum()
+
+    x = np.ones(2)
+    assert compile(loss)(x)[0] == 6.0 and x[0] == 5.0
+
+
+def test_what_is_not_finite_comes_out_as_from_the_tape():
+    w = Tensor(np.array([1.0, 0.0]), True, "w")
+
+    def loss(x):
+        return (w * x).sum()
+
+    fast = compile(loss)
+    assert fast(np.ones(2))[0] == 1
+    value, grads = fast(np.array([np.inf, 1.0]))
+    assert value == np.inf and grads["w"][0] == np.inf
+    lstm = LSTM(3, 4, rng=0)
+    fast = compile(lstm.error)
+    fast(X, Y)
+    with pytest.raises(DataError, match="nan in the data"):
+        fast(np.where(X[0, 0, 0] == X, np.nan, X), Y)
+
+
+def test_hooks_and_anomaly_detection_use_the_tape():
+    w, seen = Tensor(np.ones(2), True, "w"), []
+
+    def loss(x):
+        return (w * x).sum()
+
+    fast = compile(loss)
+    fast(np.ones(2))
+    handle = w.register_hook(lambda g: seen.append(g) or 2 * g)
+    assert fast(np.ones(2))[1]["w"].tolist() == [2.0, 2.0] and len(seen) == 1
+    handle.remove()
+    with detect_anomaly():
+        assert fast(np.ones(2))[1]["w"].tolist() == [1.0, 1.0]
+
+
+def test_gradients_are_the_callers_own():
+    w = Tensor(np.ones(2), True, "w")
+    fast = compile(lambda x: (w * x).sum())
+    first = fast(np.ones(2))[1]["w"]
+    first += 7
+    second = fast(np.full(2, 3.0))[1]["w"]
+    assert first.tolist() == [8.0, 8.0] and second.tolist() == [3.0, 3.0] and w.grad is None
+
+
+def test_tensors_among_the_arguments():
+    w = Tensor(np.ones(2), True, "w")
+    fast = compile(lambda x, *, more: sigmoid(w * x).sum() + more[0].sum())
+    x, y = Tensor(np.ones(2), True, "x"), Tensor(np.ones(3), True)
+    _, grads = fast(x, more=[y])
+    np.testing.assert_allclose(grads[y], np.ones(3))
+    assert {"w", "x"} < set(grads) and grads[x] is grads["x"]
+    _, grads = fast(x.detach(), more=[y])
+    assert "x" not in grads
+
+
+def test_errors_are_those_of_the_tape():
+    lstm = LSTM(3, 4, rng=0)
+    fast = compile(lstm.error)
+    with pytest.raises(ShapeError, match="does not fit this LSTM"):
+        fast(X[..., :2], Y)
+    with pytest.raises(GradientError, match="nothing to differentiate"):
+        compile(lambda x: Tensor(x).sum())(X)
+    with pytest.raises(DtypeError, match="returns no Tensor"):
+        compile(lambda x: 3)(X)
+    with pytest.raises(GradientError, match="real scalar"):
+        compile(lambda x: lstm.W_f * 2)(X)
+    with pytest.raises(DtypeError, match="no such backend"):
+        compile(lstm.error, backend="fortran")
+    with pytest.raises(GradientError, match="nothing to differentiate"), no_grad():
+        fast(X, Y)
+
+
+def test_a_function_that_calls_backward_fills_grad_each_time():
+    w = Tensor(np.ones(2), True, "w")
+
+    def loss(x):
+        squared_error(w, x).backward()
+        return squared_error(w, x)
+
+    fast = compile(loss)
+    for _ in range(3):
+        fast(np.zeros(2))
+    assert w.grad.tolist() == [3.0, 3.0]

@@ -1,0 +1,242 @@
+"""Arrays without numbers: what forward functions and derivative rules run on while a program is
+recorded.
+
+An `Abstract` has shape and dtype and stands where an ndarray would. NumPy's functions on it add
+values to the graph; what needs the numbers themselves (a comparison in an ``if``, ``float``,
+printing) raises `Untraceable`, so that nothing is computed from numbers that are not there.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.typing import NDArray
+
+from tinygrad_lstm.compiler.construct import Builder
+from tinygrad_lstm.compiler.graph import Dtype, Shape, Value
+from tinygrad_lstm.engine.node import Node
+
+__all__ = ["FUNCTIONS", "Abstract", "Recorder", "Untraceable"]
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+"""NumPy's functions (and the reductions of its ufuncs) that are recorded as operations of the
+graph. All others are recorded as calls."""
+
+
+class Untraceable(Exception):
+    """Something asks for numbers while only shapes are known. Its text says what."""
+
+
+class Recorder(Protocol):
+    """Who records: the tracer."""
+
+    build: Builder
+
+    def abstract(self, value: Value) -> Abstract: ...
+
+    def constant(self, array: NDArray[Any]) -> Value: ...
+
+    def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Abstract: ...
+
+
+class Abstract(NDArrayOperatorsMixin):
+    """An array of which shape and dtype are known, and how it is computed.
+
+    Attributes
+    ----------
+    value : Value
+        Its place in the graph.
+    recorder : Recorder
+        Who records what is computed from it.
+    """
+
+    __slots__ = ("recorder", "value")
+    abstract = True
+    base = None
+
+    def __init__(self, value: Value, recorder: Recorder) -> None:
+        self.value, self.recorder = value, recorder
+
+    # What it is.
+
+    @property
+    def shape(self) -> Shape:
+        return self.value.shape
+
+    @property
+    def dtype(self) -> Dtype:
+        return self.value.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.value.ndim
+
+    @property
+    def size(self) -> int:
+        return self.value.size
+
+    @property
+    def flags(self) -> SimpleNamespace:
+        """As of an array that nobody may write to."""
+        return SimpleNamespace(writeable=False)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    # What it cannot say.
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        raise Untraceable("an array of its numbers is made")
+
+    def __bool__(self) -> bool:
+        raise Untraceable("a condition depends on its value")
+
+    def __float__(self) -> float:
+        raise Untraceable("float() asks for its value")
+
+    def __int__(self) -> int:
+        raise Untraceable("int() asks for its value")
+
+    def __complex__(self) -> complex:
+        raise Untraceable("complex() asks for its value")
+
+    def __index__(self) -> int:
+        raise Untraceable("an index depends on its value")
+
+    def __repr__(self) -> str:
+        raise Untraceable("its value is printed")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise Untraceable("its entries are edited")
+
+    def item(self, *index: Any) -> Any:
+        """Refused: there is no number."""
+        raise Untraceable("item() asks for its value")
+
+    def tolist(self) -> Any:
+        """Refused: there are no numbers."""
+        raise Untraceable("tolist() asks for its value")
+
+    tobytes = tolist
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    # NumPy's protocols.
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if any(isinstance(x, Node) for x in inputs):
+            return NotImplemented
+        if options.pop("out", None) is not None:
+            raise Untraceable(f"np.{ufunc.__name__} writes into an array")
+        function = getattr(ufunc, method)
+        ours = FUNCTIONS.get(ufunc if method == "__call__" else function)
+        if ours is None or (method == "__call__" and options):
+            return self.recorder.call(function, inputs, options)
+        return ours(*inputs, **options)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if any(issubclass(t, Node) for t in types):
+            return NotImplemented
+        ours = FUNCTIONS.get(function)
+        if ours is None:
+            return self.recorder.call(function, args, kwargs)
+        return ours(*args, **kwargs)
+
+    # What an ndarray can do.
+
+    def __getitem__(self, key: Any) -> Any:
+        return FUNCTIONS[operator.getitem](self, key)
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
+    def __pow__(self, other: Any) -> Any:
+        if isinstance(other, (int, float)) and other == 2 and self.dtype.kind in "fc":
+            return np.square(self)
+        return np.power(self, other)
+
+    @property
+    def T(self) -> Any:
+        return np.transpose(self)
+
+    @property
+    def mT(self) -> Any:
+        return np.swapaxes(self, -1, -2)
+
+    @property
+    def real(self) -> Any:
+        return self if self.dtype.kind != "c" else np.real(self)
+
+    @property
+    def imag(self) -> Any:
+        return np.imag(self)
+
+    def astype(self, dtype: Any, copy: bool = True) -> Abstract:
+        """As :meth:`numpy.ndarray.astype`."""
+        return self.recorder.abstract(
+            self.recorder.build.elementwise("cast", self.value, dtype=np.dtype(dtype))
+        )
+
+    def copy(self) -> Abstract:
+        """Itself: nothing writes to it."""
+        return self
+
+    view = copy
+
+    def reshape(self, *shape: Any) -> Any:
+        """As :meth:`numpy.ndarray.reshape`."""
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes: Any) -> Any:
+        """As :meth:`numpy.ndarray.transpose`."""
+        return np.transpose(self, axes[0] if len(axes) == 1 else axes or None)
+
+    def swapaxes(self, a: int, b: int) -> Any:
+        """As :meth:`numpy.ndarray.swapaxes`."""
+        return np.swapaxes(self, a, b)
+
+    def ravel(self) -> Any:
+        """As :meth:`numpy.ndarray.ravel`."""
+        return np.reshape(self, -1)
+
+    flatten = ravel
+
+    def squeeze(self, axis: Any = None) -> Any:
+        """As :meth:`numpy.ndarray.squeeze`."""
+        return np.squeeze(self, axis)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """As :meth:`numpy.ndarray.sum`."""
+        return np.sum(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """As :meth:`numpy.ndarray.mean`."""
+        return np.mean(self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """As :meth:`numpy.ndarray.max`."""
+        return np.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """As :meth:`numpy.ndarray.min`."""
+        return np.min(self, axis=axis, keepdims=keepdims)
+
+    def dot(self, other: Any) -> Any:
+        """As :meth:`numpy.ndarray.dot`."""
+        return np.dot(self, other)
+
+    def conj(self) -> Any:
+        """As :meth:`numpy.ndarray.conj`."""
+        return np.conjugate(self)
+
+    conjugate = conj

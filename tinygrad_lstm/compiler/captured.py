@@ -1,0 +1,153 @@
+"""What a function finds outside its arguments, and whether it still finds the same.
+
+A recorded program holds for the objects that the function reached when it was recorded: the cells
+of its closure, the globals that its code names, the attributes of objects it reaches through them,
+and what lists, tuples and dictionaries hold. A name that is bound to something else, or an array
+that was edited, is noticed at the next call.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lstm.engine.node import SCALARS, Node
+
+__all__ = ["Captured"]
+
+PLAIN = (*SCALARS, str, bytes, type(None))
+LIBRARY = (types.BuiltinFunctionType, np.ufunc, np.random.Generator)
+DEPTH = 8  # objects within objects
+MANY = 20_000  # objects that are looked at
+
+
+class Captured:
+    """The objects that a function reaches.
+
+    Parameters
+    ----------
+    function : callable
+
+    Attributes
+    ----------
+    generators : list of numpy.random.Generator
+        The sources of random numbers among them.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._bindings: list[tuple[Callable[[Any], Any], Any, Any]] = []
+        self._arrays: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        self._tensors: list[tuple[Any, Any]] = []
+        self._lengths: list[tuple[Any, int]] = []
+        self.generators: list[np.random.Generator] = []
+        self.codes: list[types.CodeType] = []
+        self._seen: set[int] = set()
+        self._keep: list[Any] = []
+        self._look(function)
+
+    def _look(self, root: Any) -> None:
+        waiting = [(root, 0)]
+        while waiting and len(self._seen) < MANY:
+            x, depth = waiting.pop()
+            if isinstance(x, PLAIN) or id(x) in self._seen or depth > DEPTH:
+                continue
+            self._seen.add(id(x))
+            self._keep.append(x)  # an id is good for as long as its object lives
+            if isinstance(x, Node):
+                self._tensors.append((x, x._array))
+            elif isinstance(x, np.ndarray):
+                self._arrays.append((x, x.copy()))
+            elif isinstance(x, np.random.Generator):
+                self.generators.append(x)
+            elif not isinstance(x, (types.ModuleType, type)):
+                for get, key, value in self._inside(x):
+                    self._bindings.append((get, key, value))
+                    waiting.append((value, depth + 1))
+
+    def _inside(self, x: Any) -> Iterator[tuple[Callable[[Any], Any], Any, Any]]:
+        """What an object refers to: how to get it, and what it is now."""
+        if isinstance(x, types.MethodType):
+            yield from self._all(x, functools.partial(getattr, x), ("__self__", "__func__"))
+        elif isinstance(x, types.FunctionType):
+            yield from self._of_function(x)
+        elif isinstance(x, types.CellType):
+            yield from self._all(x, functools.partial(getattr, x), ("cell_contents",))
+        elif isinstance(x, (list, tuple)):
+            self._lengths.append((x, len(x)))
+            yield from self._all(x, x.__getitem__, range(len(x)))
+        elif isinstance(x, dict):
+            self._lengths.append((x, len(x)))
+            yield from self._all(x, x.__getitem__, list(x))
+        elif isinstance(own := getattr(x, "__dict__", None), dict) and not isinstance(x, LIBRARY):
+            self._lengths.append((own, len(own)))
+            yield from self._all(x, own.__getitem__, list(own))
+        if hasattr(x, "__wrapped__"):
+            yield from self._all(x, functools.partial(getattr, x), ("__wrapped__",))
+
+    def _of_function(self, f: types.FunctionType) -> Iterator[tuple[Any, Any, Any]]:
+        if _library(f.__module__ or ""):
+            return
+        self.codes.append(f.__code__)
+        yield from self._all(f, functools.partial(getattr, f), ("__defaults__", "__kwdefaults__"))
+        yield from self._all(f, (f.__closure__ or ()).__getitem__, range(len(f.__closure__ or ())))
+        named = [name for name in _names(f.__code__) if name in f.__globals__]
+        yield from self._all(f, f.__globals__.get, named)
+
+    def _all(self, x: Any, get: Callable[[Any], Any], keys: Any) -> Iterator[tuple[Any, Any, Any]]:
+        for key in keys:
+            with suppress(ValueError):  # a cell that is empty yet
+                yield get, key, get(key)
+
+    def edited(self) -> str | None:
+        """The name of a Tensor whose numbers were replaced since, or None."""
+        for tensor, array in self._tensors:
+            if tensor._array is not array:
+                return str(tensor.name or "a Tensor")
+        return None
+
+    def changed(self) -> str | None:
+        """What is no longer as it was, or None."""
+        for get, key, before in self._bindings:
+            try:
+                now = get(key)
+            except (KeyError, IndexError, ValueError, AttributeError):
+                return f"{key} is gone"
+            if now is not before and not (isinstance(now, PLAIN) and _equal(now, before)):
+                return f"{key} is another object"
+        for container, length in self._lengths:
+            if len(container) != length:
+                return f"a {type(container).__name__} has another length"
+        for array, before in self._arrays:
+            if array is not before and not _equal_arrays(array, before):
+                return "an array was edited"
+        return None
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and bool(a == b)
+
+
+def _equal_arrays(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    return bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
+
+
+def _library(module: str) -> bool:
+    """Whether a module is none of the user's: this package, NumPy, Python itself."""
+    return module.split(".")[0] in ("tinygrad_lstm", "numpy", "builtins", "functools", "threading")
+
+
+def _names(code: types.CodeType) -> list[str]:
+    """The global names that a function's code reads, and the functions inside it."""
+    names = list(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names += _names(constant)
+    return list(dict.fromkeys(names))

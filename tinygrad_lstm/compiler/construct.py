@@ -1,0 +1,297 @@
+"""Values built with what is known of their arguments: views of views are one view, a part of a
+concatenation is the part, numbers are computed at once.
+
+Every simplification is exact: it changes no bit of a result, but perhaps the sign of a zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lstm.compiler.graph import Dtype, Graph, Shape, Value
+
+__all__ = [
+    "COMMUTATIVE",
+    "ELEMENTWISE",
+    "LEAVES",
+    "REDUCTIONS",
+    "VIEWS",
+    "Builder",
+    "number",
+]
+
+Bounds = tuple[tuple[int, int], ...]
+
+ELEMENTWISE: dict[str, Any] = {
+    **{
+        name: ufunc
+        for name in dir(np)
+        if isinstance(ufunc := getattr(np, name), np.ufunc)
+        and ufunc.signature is None
+        and ufunc.nout == 1
+        and ufunc.__name__ == name
+    },
+    "where": np.where,
+    "cast": None,
+}
+"""The operations that compute each entry from one entry of each argument, with broadcasting."""
+
+REDUCTIONS = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
+COMMUTATIVE = {"add", "multiply", "maximum", "minimum"}
+VIEWS = {"cut", "transpose", "reshape", "broadcast"}
+LEAVES = {"input", "constant", "number", "draw"}
+
+
+def number(value: Value) -> Any:
+    """What a value of the operation ``"number"`` is."""
+    return np.frombuffer(value.attrs[0], value.dtype)[0]
+
+
+class Builder:
+    """Builds the values of one graph."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+
+    # Entry by entry.
+
+    def elementwise(self, op: str, *args: Value, dtype: Dtype) -> Value:
+        """The elementwise operation `op`, with broadcasting; `dtype` is that of the result."""
+        shape = np.broadcast_shapes(*(a.shape for a in args))
+        if all(a.op == "number" for a in args):
+            with np.errstate(all="ignore"):
+                return self.graph.constant(compute(op, [number(a) for a in args], dtype))
+        args = tuple(self._narrow(a, args, shape) for a in args)
+        simple = self._simpler(op, args, shape, dtype)
+        if simple is not None:
+            return simple
+        if op in COMMUTATIVE:
+            args = tuple(sorted(args, key=lambda a: a.number))
+        return self.graph.new(op, args, (), shape, dtype)
+
+    def _narrow(self, value: Value, args: tuple[Value, ...], shape: Shape) -> Value:
+        """`value` before it was broadcast, where the other arguments have the whole shape."""
+        if value.op != "broadcast" or not any(
+            a.shape == shape and a is not value and a.op != "broadcast" for a in args
+        ):
+            return value
+        return value.args[0]
+
+    def _simpler(
+        self, op: str, args: tuple[Value, ...], shape: Shape, dtype: Dtype
+    ) -> Value | None:
+        first = args[0]
+        if op == "cast" and first.dtype == dtype:
+            return first
+        if op == "negative" and first.op == "negative":
+            return first.args[0]
+        if op == "negative" and first.op == "subtract":
+            return self.elementwise("subtract", *first.args[::-1], dtype=dtype)
+        if op == "multiply":
+            for factor, other in (args, args[::-1]):
+                if factor.op == "number" and (other.shape, other.dtype) == (shape, dtype):
+                    if number(factor) == 1:
+                        return other
+                    if number(factor) == -1:
+                        return self.elementwise("negative", other, dtype=dtype)
+        if all(
+            (a.op == "broadcast" and a.args[0].op == "number") or a.op == "number" for a in args
+        ):
+            narrow = [a.args[0] if a.op == "broadcast" else a for a in args]
+            return self.broadcast(self.elementwise(op, *narrow, dtype=dtype), shape)
+        return None
+
+    # Views.
+
+    def cut(self, x: Value, bounds: Sequence[tuple[int, int]]) -> Value:
+        """``x[start:stop, ...]``, with bounds for every axis."""
+        bounds = tuple(bounds)
+        if all(b == (0, n) for b, n in zip(bounds, x.shape, strict=True)):
+            return x
+        shape = tuple(stop - start for start, stop in bounds)
+        if x.op == "cut":
+            moved = ((s + o[0], e + o[0]) for (s, e), o in zip(bounds, x.attrs, strict=True))
+            return self.cut(x.args[0], tuple(moved))
+        if x.op == "transpose":
+            (axes,) = x.attrs
+            inner = tuple(bounds[axes.index(i)] for i in range(x.ndim))
+            return self.transpose(self.cut(x.args[0], inner), axes)
+        if x.op == "broadcast" and x.args[0].size == 1:
+            return self.broadcast(x.args[0], shape)
+        if x.op == "concatenate":
+            return self._cut_parts(x, bounds)
+        return self.graph.new("cut", (x,), bounds, shape, x.dtype)
+
+    def _cut_parts(self, x: Value, bounds: Bounds) -> Value:
+        (axis,) = x.attrs
+        (low, high), at, parts = bounds[axis], 0, []
+        for part in x.args:
+            n = part.shape[axis]
+            inside = (max(low - at, 0), min(high - at, n))
+            if inside[0] < inside[1]:
+                parts.append(self.cut(part, (*bounds[:axis], inside, *bounds[axis + 1 :])))
+            at += n
+        return self.concatenate(parts, axis)
+
+    def transpose(self, x: Value, axes: Sequence[int]) -> Value:
+        """The axes in another order."""
+        axes = tuple(axes)
+        if axes == tuple(range(x.ndim)):
+            return x
+        shape = tuple(x.shape[i] for i in axes)
+        if x.op == "transpose":
+            return self.transpose(x.args[0], tuple(x.attrs[0][i] for i in axes))
+        if x.op == "broadcast" and x.args[0].size == 1:
+            return self.broadcast(x.args[0], shape)
+        return self.graph.new("transpose", (x,), (axes,), shape, x.dtype)
+
+    def reshape(self, x: Value, shape: Sequence[int]) -> Value:
+        """The same entries, in C order."""
+        shape = tuple(shape)
+        if shape == x.shape:
+            return x
+        if x.op == "reshape":
+            return self.reshape(x.args[0], shape)
+        if x.op == "broadcast" and x.args[0].size == 1:
+            return self.broadcast(x.args[0], shape)
+        return self.graph.new("reshape", (x,), (), shape, x.dtype)
+
+    def broadcast(self, x: Value, shape: Sequence[int]) -> Value:
+        """`x` repeated along new axes and axes of length one."""
+        shape = tuple(shape)
+        if shape == x.shape:
+            return x
+        if x.op == "broadcast":
+            return self.broadcast(x.args[0], shape)
+        return self.graph.new("broadcast", (x,), (), shape, x.dtype)
+
+    def row(self, x: Value, i: int) -> Value:
+        """``x[i]``: a cut of the rows of `x` as a matrix, so that neighbours join again."""
+        rest = x.shape[1:]
+        if len(rest) < 2:
+            return self.reshape(self.cut(x, ((i, i + 1), *((0, n) for n in rest))), rest)
+        flat = self.reshape(x, (x.shape[0] * rest[0], *rest[1:]))
+        return self.cut(flat, ((i * rest[0], (i + 1) * rest[0]), *((0, n) for n in rest[1:])))
+
+    # Joined.
+
+    def concatenate(self, parts: Sequence[Value], axis: int) -> Value:
+        """Values joined along an axis: rows outside, columns inside."""
+        parts = self._joined(self._flat(parts, axis), axis)
+        if len(parts) == 1:
+            return parts[0]
+        first = parts[0]
+        shape = (
+            *first.shape[:axis],
+            sum(p.shape[axis] for p in parts),
+            *first.shape[axis + 1 :],
+        )
+        if first.ndim == 2 and all(p.op == "transpose" for p in parts):
+            return self.transpose(self.concatenate([p.args[0] for p in parts], 1 - axis), (1, 0))
+        if axis == 1 and first.ndim == 2 and all(_same_rows(p, first) for p in parts):
+            lines = zip(*(p.args for p in parts), strict=True)
+            return self.concatenate([self.concatenate(line, 1) for line in lines], 0)
+        value = self.graph.new("concatenate", tuple(parts), (axis,), shape, first.dtype)
+        if axis == 1:
+            numbers = tuple(p.number for p in parts)
+            self.graph.columns.setdefault(frozenset(numbers), numbers)
+        return value
+
+    def _flat(self, parts: Sequence[Value], axis: int) -> list[Value]:
+        """Without empty parts, and with the parts of parts."""
+        full = [p for p in parts if p.shape[axis]] or list(parts[:1])
+        out: list[Value] = []
+        for p in full:
+            out += p.args if p.op == "concatenate" and p.attrs == (axis,) else (p,)
+        return out
+
+    def _joined(self, parts: list[Value], axis: int) -> list[Value]:
+        """Neighbouring cuts of one value are one cut again."""
+        out: list[Value] = []
+        for p in parts:
+            q = out[-1] if out else None
+            if q is not None and p.op == q.op == "cut" and p.args[0] is q.args[0]:
+                (a, b), others = (q.attrs[axis], p.attrs[axis]), _but(q.attrs, axis)
+                if a[1] == b[0] and others == _but(p.attrs, axis):
+                    out[-1] = self.cut(
+                        p.args[0], (*q.attrs[:axis], (a[0], b[1]), *q.attrs[axis + 1 :])
+                    )
+                    continue
+            out.append(p)
+        return out
+
+    # Sums of products, and what is summed.
+
+    def matmul(self, a: Value, b: Value, dtype: Dtype) -> Value:
+        """The product of two matrices."""
+        return self.graph.new("matmul", (a, b), (), (a.shape[0], b.shape[1]), dtype)
+
+    def dot(self, a: Value, b: Value, dtype: Dtype) -> Value:
+        """The product of two vectors."""
+        return self.graph.new("dot", (a, b), (), (), dtype)
+
+    def reduce(self, op: str, x: Value, axes: Sequence[int], dtype: Dtype) -> Value:
+        """A reduction over axes, which go away."""
+        axes = tuple(sorted(axes))
+        if not axes and x.dtype == dtype:
+            return x
+        shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
+        return self.graph.new(op, (x,), (axes,), shape, dtype)
+
+    def again(self, value: Value, args: tuple[Value, ...]) -> Value:
+        """`value` on other arguments."""
+        if all(a is b for a, b in zip(args, value.args, strict=True)):
+            return value
+        outer, self.graph.origin = self.graph.origin, value.origin
+        try:
+            return self._again(value, args)
+        finally:
+            self.graph.origin = outer
+
+    def _again(self, value: Value, args: tuple[Value, ...]) -> Value:
+        op, dtype = value.op, value.dtype
+        if op in ELEMENTWISE:
+            return self.elementwise(op, *args, dtype=dtype)
+        if op == "cut":
+            return self.cut(args[0], value.attrs)
+        if op == "transpose":
+            return self.transpose(args[0], value.attrs[0])
+        if op == "reshape":
+            return self.reshape(args[0], value.shape)
+        if op == "broadcast":
+            return self.broadcast(args[0], value.shape)
+        if op == "concatenate":
+            return self.concatenate(args, value.attrs[0])
+        if op in ("matmul", "dot"):
+            return self.graph.new(op, args, (), value.shape, dtype)
+        return self.graph.new(op, args, value.attrs, value.shape, dtype)
+
+
+def _same_rows(p: Value, first: Value) -> bool:
+    return (
+        p.op == "concatenate"
+        and p.attrs == (0,)
+        and len(p.args) == len(first.args)
+        and all(a.shape[0] == b.shape[0] for a, b in zip(p.args, first.args, strict=True))
+    )
+
+
+def _but(bounds: Bounds, axis: int) -> Bounds:
+    return bounds[:axis] + bounds[axis + 1 :]
+
+
+def compute(op: str, args: list[Any], dtype: Dtype) -> NDArray[Any]:
+    """What an elementwise operation makes of arrays."""
+    if op == "cast":
+        return np.asarray(args[0]).astype(dtype)
+    return np.asarray(ELEMENTWISE[op](*args)).astype(dtype, copy=False)
+
+
+def count(shape: Shape, axes: Sequence[int]) -> int:
+    """How many entries a reduction over `axes` sums for each of its results."""
+    return math.prod(shape[i] for i in axes)

@@ -1,0 +1,171 @@
+"""The graph of a program: values with shape and dtype, each computed by an operation on others.
+
+A graph is in single-assignment form and hash-consed: equal values are one value, so common
+subexpressions cannot arise. Values know the stage that they come from, for whoever prints them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Graph", "Shape", "Value", "in_order", "readers", "rewrite", "tidy"]
+
+Shape = tuple[int, ...]
+Dtype = np.dtype[Any]
+
+
+class Value:
+    """One value of a graph.
+
+    Attributes
+    ----------
+    op : str
+        The operation that computes it: an elementwise one under its ufunc's name, ``"matmul"``,
+        ``"dot"``, ``"sum"`` and other reductions, ``"concatenate"``, the views ``"cut"``,
+        ``"transpose"``, ``"reshape"``, ``"broadcast"``; ``"call"`` for a function that runs as it
+        is; ``"input"``, ``"constant"`` and ``"number"`` for what is given.
+    args : tuple of Value
+        What it is computed from.
+    attrs : tuple
+        What else determines it: axes, bounds, the function.
+    shape, dtype
+        As an array has them.
+    number : int
+        Its place in the graph: those of its arguments are lower.
+    origin : str
+        The stage it belongs to, or the edge of backward.
+    """
+
+    __slots__ = ("args", "attrs", "dtype", "number", "op", "origin", "shape")
+
+    def __init__(
+        self,
+        op: str,
+        args: tuple[Value, ...],
+        attrs: tuple[Any, ...],
+        shape: Shape,
+        dtype: Dtype,
+        number: int,
+        origin: str,
+    ) -> None:
+        self.op, self.args, self.attrs = op, args, attrs
+        self.shape, self.dtype, self.number, self.origin = shape, dtype, number, origin
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        n = 1
+        for length in self.shape:
+            n *= length
+        return n
+
+    def __repr__(self) -> str:
+        read = ", ".join(f"%{a.number}" for a in self.args)
+        return f"%{self.number} = {self.op}({read}) {self.shape} {self.dtype}"
+
+
+class Graph:
+    """All values of one program, each once.
+
+    Attributes
+    ----------
+    data : dict
+        The array of every ``"constant"``, by its number.
+    origin : str
+        What new values say of where they come from.
+    columns : dict
+        The order in which a set of values was joined as columns: whoever joins them again, and is
+        free to choose, takes the same order, and has the same value.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Any, Value] = {}
+        self.data: dict[int, NDArray[Any]] = {}
+        self.columns: dict[frozenset[int], tuple[int, ...]] = {}
+        self.origin = ""
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def new(
+        self,
+        op: str,
+        args: tuple[Value, ...],
+        attrs: tuple[Any, ...],
+        shape: Shape,
+        dtype: Dtype,
+    ) -> Value:
+        """The value that `op` computes, which may be there already."""
+        key = (op, tuple(a.number for a in args), attrs, shape, dtype)
+        value = self._known.get(key)
+        if value is None:
+            value = Value(op, args, attrs, shape, dtype, len(self._known), self.origin)
+            self._known[key] = value
+        return value
+
+    def constant(self, array: NDArray[Any]) -> Value:
+        """An array that the program keeps."""
+        if array.ndim == 0 and array.dtype.kind in "biufc":
+            return self.new("number", (), (array.tobytes(),), (), array.dtype)
+        value = self.new("constant", (), (array.shape, array.tobytes()), array.shape, array.dtype)
+        self.data.setdefault(value.number, array)
+        return value
+
+
+def in_order(roots: Iterable[Value]) -> list[Value]:
+    """The values that lead to `roots`, arguments before what is computed from them. No recursion,
+    whatever the depth."""
+    seen: set[int] = set()
+    out: list[Value] = []
+    stack = [(root, False) for root in reversed(list(roots))]
+    while stack:
+        value, done = stack.pop()
+        if done:
+            out.append(value)
+        elif value.number not in seen:
+            seen.add(value.number)
+            stack.append((value, True))
+            stack += [(a, False) for a in reversed(value.args) if a.number not in seen]
+    return out
+
+
+def readers(order: list[Value], roots: Iterable[Value]) -> dict[int, list[Value | None]]:
+    """Who reads each value, an entry for each edge; None stands for the caller, who reads the
+    roots."""
+    found: dict[int, list[Value | None]] = {value.number: [] for value in order}
+    for value in order:
+        for a in value.args:
+            found[a.number].append(value)
+    for root in roots:
+        found[root.number].append(None)
+    return found
+
+
+Rule = Callable[[Value, tuple[Value, ...]], "Value | None"]
+
+
+def rewrite(
+    roots: list[Value], rule: Rule, build: Callable[[Value, tuple[Value, ...]], Value]
+) -> list[Value]:
+    """The roots of a graph in which every value has been offered to `rule`.
+
+    ``rule(value, arguments)`` gets a value with its new arguments and returns what takes its place,
+    or None, and ``build`` makes the value again on its new arguments.
+    """
+    new: dict[int, Value] = {}
+    for value in in_order(roots):
+        args = tuple(new[a.number] for a in value.args)
+        new[value.number] = rule(value, args) or build(value, args)
+    return [new[root.number] for root in roots]
+
+
+def tidy(roots: list[Value], build: Callable[[Value, tuple[Value, ...]], Value]) -> list[Value]:
+    """The graph built again: what simplifies by now does so."""
+    return rewrite(roots, lambda value, args: None, build)

@@ -1,0 +1,215 @@
+"""The memory plan: one arena, and where in it each value lives.
+
+A concatenation owns its parts: they are computed where it needs them, so that joining costs
+nothing. What is read no more gives its place to the next value of its size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lstm.compiler.construct import LEAVES, VIEWS
+from tinygrad_lstm.compiler.graph import Shape, Value
+from tinygrad_lstm.compiler.schedule import NEVER, Schedule, is_elementwise, is_heavy
+
+__all__ = ["ALIGNMENT", "Copy", "Memory", "Place", "contiguous", "reshaped"]
+
+ALIGNMENT = 64  # bytes: a cache line
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value lies: its first byte in the arena, and its strides, in entries."""
+
+    offset: int
+    strides: Shape
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A value that is written to a second place."""
+
+    source: Value
+    place: Place
+
+
+class Memory:
+    """Where the values of a schedule live.
+
+    Attributes
+    ----------
+    size : int
+        Bytes of the arena.
+    homes : dict of Place
+        By number: where a value lives that is no view of another.
+    copies : list of (stage, place in the order, Copy)
+        What is copied, and when.
+    """
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.size = 0
+        self.homes: dict[int, Place] = {}
+        self.copies: list[tuple[float, int, Copy]] = []
+        self._rank = {v.number: i for i, v in enumerate(schedule.order)}
+        self._last = self._last_uses()
+        self._join()
+        self._give_homes()
+        self._flatten()
+
+    def where(self, v: Value) -> Place:
+        """Where a value lies."""
+        found = self._find(v)
+        assert found is not None, v
+        return found
+
+    def _find(self, v: Value) -> Place | None:
+        home = self.homes.get(v.number)
+        if home is not None or v.op not in VIEWS:
+            return home
+        (x,) = v.args
+        inner = self._find(x)
+        if inner is None:
+            return None
+        if v.op == "cut":
+            starts = (start for start, _ in v.attrs)
+            moved = sum(s * n for s, n in zip(starts, inner.strides, strict=True))
+            return Place(inner.offset + moved * v.dtype.itemsize, inner.strides)
+        if v.op == "transpose":
+            return Place(inner.offset, tuple(inner.strides[i] for i in v.attrs[0]))
+        if v.op == "broadcast":
+            lead = (0,) * (v.ndim - x.ndim)
+            kept = (
+                s if n == m else 0
+                for s, n, m in zip(inner.strides, x.shape, v.shape[v.ndim - x.ndim :], strict=True)
+            )
+            return Place(inner.offset, (*lead, *kept))
+        strides = reshaped(x.shape, inner.strides, v.shape)
+        return None if strides is None else Place(inner.offset, strides)
+
+    def view(self, arena: NDArray[np.uint8], v: Value, place: Place | None = None) -> NDArray[Any]:
+        """A value's memory as an array."""
+        place = place or self.where(v)
+        strides = tuple(s * v.dtype.itemsize for s in place.strides)
+        if not v.size:
+            return np.empty(v.shape, v.dtype)
+        return np.ndarray(v.shape, v.dtype, arena, place.offset, strides)
+
+    def _last_uses(self) -> dict[int, int]:
+        """The last stage in which each value is read, through views and concatenations."""
+        last: dict[int, int] = {}
+        stage = self.schedule.stage
+        for v in reversed(self.schedule.order):
+            ends = [stage[v.number]]
+            for u in self.schedule.readers[v.number]:
+                if u is None:
+                    ends.append(NEVER)
+                elif is_elementwise(u) or is_heavy(u):
+                    ends.append(stage[u.number])
+                else:
+                    ends.append(last[u.number])
+            last[v.number] = max(ends)
+        return last
+
+    def _new(self, v: Value) -> Place:
+        place = Place(self.size, contiguous(v.shape))
+        self.size += -(-v.size * v.dtype.itemsize // ALIGNMENT) * ALIGNMENT
+        return place
+
+    def _join(self) -> None:
+        """Concatenations first, the outermost first: their parts are computed in place."""
+        for v in reversed(self.schedule.order):
+            if v.op == "concatenate" and v.number not in self.homes:
+                self._put(v, self._new(v), v)
+
+    def _put(self, v: Value, place: Place, whole: Value) -> None:
+        """Let `v` live in a part of `whole`, or be copied there."""
+        if v.number in self.homes or v.op in VIEWS or v.op in LEAVES:
+            self._copy(v, place, whole)
+            return
+        self.homes[v.number] = place
+        if v.op == "concatenate":
+            (axis,) = v.attrs
+            at = 0
+            for part in v.args:
+                inside = at * place.strides[axis] * v.dtype.itemsize
+                self._put(part, Place(place.offset + inside, place.strides), v)
+                at += part.shape[axis]
+
+    def _copy(self, source: Value, place: Place, into: Value) -> None:
+        when = self.schedule.stage[source.number] + 0.5
+        self.copies.append((when, self._rank[into.number], Copy(source, place)))
+
+    def _give_homes(self) -> None:
+        """Places for what remains, which are given again once their value is read no more."""
+        free: dict[int, list[int]] = defaultdict(list)
+        ends: dict[int, list[Value]] = defaultdict(list)
+        stage = self.schedule.stage
+        born: dict[int, list[Value]] = defaultdict(list)
+        for _, kernel in self.schedule.kernels:
+            for v in kernel.outputs:
+                born[stage[v.number]].append(v)
+        for v in self.schedule.order:
+            if is_heavy(v):
+                born[stage[v.number]].append(v)
+            elif v.op in LEAVES and v.number not in self.homes:
+                self.homes[v.number] = self._new(v)
+        for now in sorted(born):
+            for past in [s for s in ends if s < now]:
+                for v in ends.pop(past):
+                    free[v.size * v.dtype.itemsize].append(self.homes[v.number].offset)
+            for v in born[now]:
+                if v.number in self.homes:
+                    continue
+                waiting = free[v.size * v.dtype.itemsize]
+                place = Place(waiting.pop(), contiguous(v.shape)) if waiting else self._new(v)
+                self.homes[v.number] = place
+                if self._last[v.number] < NEVER:
+                    ends[self._last[v.number]].append(v)
+
+    def _flatten(self) -> None:
+        """Values whose entries are wanted in a shape that their place cannot have are copied."""
+        for v in self.schedule.order:
+            if v.op == "reshape" and self._find(v) is None:
+                self.homes[v.number] = self._new(v)
+                source = v.args[0]
+                strides = contiguous(source.shape)
+                self._copy(source, Place(self.homes[v.number].offset, strides), v)
+
+
+def contiguous(shape: Shape) -> Shape:
+    """The strides of an array in C order, in entries."""
+    return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+
+
+def reshaped(shape: Shape, strides: Shape, new: Shape) -> Shape | None:
+    """The strides of a view in another shape, or None where there is none."""
+    if 0 in new:
+        return contiguous(new)
+    old = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
+    out: list[int] = []
+    i = 0
+    rest, step = 1, 0  # what is left of the run of axes that lie densely
+    for length in new:
+        if length == 1:
+            out.append(0)
+            continue
+        if rest == 1:
+            if i == len(old):
+                return None
+            rest, step = old[i]
+            i += 1
+            while i < len(old) and step == old[i][0] * old[i][1]:
+                rest, step = rest * old[i][0], old[i][1]
+                i += 1
+        if rest % length:
+            return None
+        rest //= length
+        out.append(rest * step)
+    return tuple(out)

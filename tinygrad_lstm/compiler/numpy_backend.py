@@ -1,0 +1,180 @@
+"""The NumPy backend: a flat list of calls that write where the memory plan says."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lstm.compiler.construct import ELEMENTWISE, REDUCTIONS, number
+from tinygrad_lstm.compiler.graph import Graph, Value
+from tinygrad_lstm.compiler.memory import Copy, Memory
+from tinygrad_lstm.compiler.reference import run, slices
+from tinygrad_lstm.compiler.schedule import Kernel
+
+__all__ = ["Changed", "NumpyBackend"]
+
+Array = NDArray[Any]
+Step = tuple[Callable[..., Any], tuple[Any, ...]]
+
+PIECE = 1 << 13  # entries of an operand that are worked on at a time: they stay in the cache
+ROWS = 128  # rows that are summed at a time: the rounding error grows with that, not with all rows
+
+
+class Changed(Exception):
+    """A call returns another shape or dtype than when the program was recorded."""
+
+
+class NumpyBackend:
+    """Turns the instructions of a program into calls.
+
+    Parameters
+    ----------
+    graph : Graph
+    memory : Memory
+    arena : ndarray of uint8
+    """
+
+    def __init__(self, graph: Graph, memory: Memory, arena: NDArray[np.uint8]) -> None:
+        self.graph, self.memory, self.arena = graph, memory, arena
+        self._scratch: dict[Any, list[Array]] = {}
+
+    def view(self, v: Value) -> Array:
+        """The memory of a value."""
+        return self.memory.view(self.arena, v)
+
+    def copy(self, copy: Copy) -> list[Step]:
+        """A value written to a second place."""
+        place = self.memory.view(self.arena, copy.source, copy.place)
+        return [(np.copyto, (place, self.view(copy.source)))]
+
+    def heavy(self, v: Value) -> list[Step]:
+        """Work that is not elementwise."""
+        out = self.view(v)
+        args = [self.view(a) for a in v.args]
+        if v.op == "matmul":
+            return [(np.matmul, (*args, out))]
+        if v.op == "dot":
+            return self._dot(args, out)
+        if v.op in REDUCTIONS:
+            return self._reduce(v, args[0], out)
+        if v.op == "place":
+            return [(out.fill, (0,)), (np.copyto, (out[slices(v.attrs)], args[0]))]
+        return [(_called, (self.graph, v, args, out))]
+
+    def _dot(self, args: list[Array], out: Array) -> list[Step]:
+        n = args[0].size
+        if n <= PIECE:
+            return [(_dot, (*args, out))]
+        cuts = range(0, n, PIECE)
+        parts = np.empty(len(cuts), out.dtype)
+        steps: list[Step] = [
+            (_dot, (*(a[at : at + PIECE] for a in args), parts[i : i + 1].reshape(())))
+            for i, at in enumerate(cuts)
+        ]
+        return [*steps, (np.add.reduce, (parts, 0, None, out))]
+
+    def _reduce(self, v: Value, x: Array, out: Array) -> list[Step]:
+        reduce, axes = REDUCTIONS[v.op].reduce, v.attrs[0]
+        n = x.shape[0] if x.ndim else 0
+        if v.op == "sum" and axes == (0,) and x.ndim == 2 and n > ROWS:
+            k = next((k for k in range(ROWS, 15, -1) if n % k == 0), n)
+            if k < n:  # in two levels, for the sake of rounding
+                rows = np.lib.stride_tricks.as_strided(
+                    x, (n // k, k, x.shape[1]), (k * x.strides[0], *x.strides)
+                )
+                part = np.empty((n // k, x.shape[1]), v.dtype)
+                return [
+                    (reduce, (rows, 1, v.dtype, part)),
+                    (reduce, (part, 0, v.dtype, out)),
+                ]
+        return [(reduce, (x, axes, v.dtype, out))]
+
+    def kernel(self, kernel: Kernel) -> list[Step]:
+        """A loop over elementwise values, in pieces that stay in the cache."""
+        shape = kernel.shape
+        whole = {v.number: np.broadcast_to(self.view(v), shape) for v in kernel.inputs}
+        final = {v.number: self.view(v) for v in kernel.outputs}
+        if 0 in shape:
+            return []
+        n = shape[0] if shape else 1
+        size = int(np.prod(shape, dtype=int))
+        step = n if size <= PIECE else max(1, PIECE * n // size)
+        steps: list[Step] = []
+        for low in range(0, n, step):
+            part = slice(low, low + step) if shape and step < n else ...
+            inside = {i: a[part] for i, a in whole.items()}
+            steps += self._piece(kernel, inside, {i: a[part] for i, a in final.items()})
+        return steps
+
+    def _piece(
+        self, kernel: Kernel, known: dict[int, Array], final: dict[int, Array]
+    ) -> list[Step]:
+        """The calls for one piece; memory of values that are read no more is used again."""
+        last = {a.number: i for i, v in enumerate(kernel.values) for a in v.args}
+        free: dict[Any, list[Array]] = {}
+        shape = next(iter(final.values())).shape
+        for dtype in {v.dtype for v in kernel.values}:
+            free[dtype] = list(self._scratch.setdefault((shape, dtype), []))
+        steps: list[Step] = []
+        own: set[int] = set()
+        for i, v in enumerate(kernel.values):
+            operands = [number(a) if a.op == "number" else known[a.number] for a in v.args]
+            for a in {a.number: a for a in v.args}.values():
+                if a.number in own and last[a.number] == i:
+                    free[a.dtype].append(known[a.number])
+            out = final.get(v.number)
+            if out is None:
+                out = self._temporary(free[v.dtype], shape, v)
+                own.add(v.number)
+            known[v.number] = out
+            steps.append(_elementwise(v.op, operands, out))
+        return steps
+
+    def _temporary(self, free: list[Array], shape: Any, v: Value) -> Array:
+        if free:
+            return free.pop()
+        out = np.empty(shape, v.dtype)
+        self._scratch[shape, v.dtype].append(out)
+        return out
+
+
+def _elementwise(op: str, operands: list[Any], out: Array) -> Step:
+    if op == "cast":
+        return _cast, (out, operands[0])
+    if op == "where":
+        return _where, (*operands, out)
+    if op in ("maximum", "minimum"):  # NumPy wants their out by keyword
+        return functools.partial(ELEMENTWISE[op], out=out), tuple(operands)
+    return ELEMENTWISE[op], (*operands, out)
+
+
+def _cast(out: Array, x: Array) -> None:
+    np.copyto(out, x, casting="unsafe")
+
+
+def _where(condition: Array, a: Any, b: Any, out: Array) -> None:
+    np.copyto(out, np.where(condition, a, b))
+
+
+def _dot(a: Array, b: Array, out: Array) -> None:
+    out[()] = np.dot(a, b)
+
+
+def _called(graph: Graph, v: Value, args: list[Array], out: Array) -> None:
+    if v.op != "call":
+        out[...] = run(graph, v, args)
+        return
+    found = v.attrs[0](*(_read_only(a) for a in args))
+    if found.shape != v.shape or found.dtype != v.dtype:
+        raise Changed(f"{v.attrs[0].name} returns {found.shape} {found.dtype}, not {v.shape}")
+    out[...] = found
+
+
+def _read_only(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view

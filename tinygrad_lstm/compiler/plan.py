@@ -1,0 +1,84 @@
+"""A plan: the program of one signature, with its memory, ready to run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lstm.compiler.memory import Memory
+from tinygrad_lstm.compiler.numpy_backend import NumpyBackend, Step
+from tinygrad_lstm.compiler.schedule import Schedule, is_heavy
+from tinygrad_lstm.compiler.trace import Program
+
+__all__ = ["Instruction", "Replay", "instructions"]
+
+Array = NDArray[Any]
+Instruction = tuple[str, Any]
+
+
+def instructions(schedule: Schedule, memory: Memory) -> list[Instruction]:
+    """What is done, in order: ``("kernel", Kernel)``, ``("heavy", Value)``, ``("copy", Copy)``."""
+    found: list[tuple[float, int, Instruction]] = []
+    for i, (stage, kernel) in enumerate(schedule.kernels):
+        found.append((stage, i, ("kernel", kernel)))
+    for i, v in enumerate(schedule.order):
+        if is_heavy(v):
+            found.append((schedule.stage[v.number], i, ("heavy", v)))
+    found += [(when, rank, ("copy", copy)) for when, rank, copy in memory.copies]
+    return [instruction for _, _, instruction in sorted(found, key=lambda f: f[:2])]
+
+
+class Replay:
+    """A program with memory of its own.
+
+    Parameters
+    ----------
+    program : Program
+    backend : str
+        ``"numpy"``.
+    """
+
+    def __init__(self, program: Program, backend: str) -> None:
+        self.program = program
+        self.schedule = Schedule(program.roots)
+        self.memory = Memory(self.schedule)
+        self.instructions = instructions(self.schedule, self.memory)
+        self.arena = aligned(self.memory.size)
+        numpy = NumpyBackend(program.graph, self.memory, self.arena)
+        self._steps: list[Step] = []
+        for kind, what in self.instructions:
+            self._steps += getattr(numpy, kind)(what)
+        self._inputs: list[tuple[Array, Any]] = []
+        for v in self.schedule.order:
+            if v.op == "input":
+                self._inputs.append((numpy.view(v), program.inputs[v.number]))
+            elif v.op == "constant":
+                numpy.view(v)[...] = program.graph.data[v.number]
+            elif v.op == "number":
+                numpy.view(v)[...] = np.frombuffer(v.attrs[0], v.dtype)[0]
+        self._results = [numpy.view(root) for root in program.roots]
+
+    def __call__(self, arguments: Sequence[Array]) -> tuple[Any, list[Array]]:
+        """The loss and the total derivatives, in memory of the caller's."""
+        for place, source in self._inputs:
+            place[...] = arguments[source] if isinstance(source, int) else source._array
+        with np.errstate(all="ignore"):
+            for step, args in self._steps:
+                step(*args)
+        loss, *totals = self._results
+        return loss[()], [total.copy() for total in totals]
+
+    def counts(self) -> Counter[str]:
+        """How many instructions of each kind there are."""
+        return Counter(what.op if kind == "heavy" else kind for kind, what in self.instructions)
+
+
+def aligned(size: int) -> NDArray[np.uint8]:
+    """Memory that begins at a cache line."""
+    raw = np.zeros(size + 64, np.uint8)
+    shift = -raw.ctypes.data % 64
+    return raw[shift : shift + size]

@@ -1,0 +1,172 @@
+"""The order of work: stages, and in each the elementwise values that run as one loop.
+
+Even stages hold kernels, odd ones the heavy work (products, reductions, calls) that reads what
+kernels computed. Elementwise work is done as late as possible: what backward alone needs is then
+computed in backward, and need not be kept.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from tinygrad_lstm.compiler.construct import ELEMENTWISE, LEAVES, VIEWS
+from tinygrad_lstm.compiler.graph import Shape, Value, in_order, readers
+
+__all__ = ["Kernel", "Schedule"]
+
+NEVER = 10**9
+JOINED = {
+    *VIEWS,
+    "concatenate",
+}  # no work of their own: where their arguments are is where they are
+
+
+@dataclass
+class Kernel:
+    """Elementwise values of one shape and stage: one loop.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    values : list of Value
+        What is computed, in order.
+    inputs : list of Value
+        What is read from memory; numbers are part of the code.
+    outputs : list of Value
+        Which of the values somebody else reads.
+    """
+
+    shape: Shape
+    values: list[Value]
+    inputs: list[Value]
+    outputs: list[Value]
+
+
+class Schedule:
+    """When each value of a graph is computed.
+
+    Attributes
+    ----------
+    order : list of Value
+    readers : dict
+        As :func:`graph.readers`.
+    stage : dict of int
+        By number: the stage in which a value is there.
+    kernels : list of (int, Kernel)
+        In the order of their stages.
+    """
+
+    def __init__(self, roots: list[Value]) -> None:
+        self.roots = roots
+        self.order = in_order(roots)
+        self.readers = readers(self.order, roots)
+        early = self._early()
+        self.end = max(early.values(), default=0) // 2 * 2 + 2
+        self._delay_ends(early)
+        late = self._late(early)
+        self.stage: dict[int, int] = {}
+        for v in self.order:
+            if is_elementwise(v):
+                self.stage[v.number] = late[v.number] // 2 * 2
+            elif v.op in JOINED:
+                self.stage[v.number] = max(self.stage[a.number] for a in v.args)
+            else:
+                self.stage[v.number] = early[v.number]
+        self.kernels = self._kernels()
+
+    def _early(self) -> dict[int, int]:
+        """The first stage at which each value can be there."""
+        early: dict[int, int] = {}
+        after: dict[int, tuple[int, int]] = {}  # for whoever reads it: a kernel, heavy work
+        for v in self.order:
+            n = v.number
+            if v.op in LEAVES:
+                early[n], after[n] = -1, (0, 1)
+            elif is_elementwise(v):
+                early[n] = max(
+                    early[a.number] if fuses(a, v) else after[a.number][0] for a in v.args
+                )
+                after[n] = early[n] + 2, early[n] + 1
+            elif v.op in JOINED:
+                early[n] = max(early[a.number] for a in v.args)
+                after[n] = (
+                    max(after[a.number][0] for a in v.args),
+                    max(after[a.number][1] for a in v.args),
+                )
+            else:
+                early[n] = max((after[a.number][1] for a in v.args), default=1)
+                after[n] = early[n] + 1, early[n] + 2
+        return early
+
+    def _delay_ends(self, early: dict[int, int]) -> None:
+        """Heavy work that only the results need is done last, so that what it reads may be
+        computed late too."""
+        only_results: dict[int, bool] = {}
+        for v in reversed(self.order):
+            only_results[v.number] = all(
+                u is None or (not is_elementwise(u) and only_results[u.number])
+                for u in self.readers[v.number]
+            )
+        last: dict[int, int] = {}
+        for v in self.order:
+            last[v.number] = max((last[a.number] for a in v.args), default=0)
+            if is_heavy(v) and only_results[v.number]:
+                early[v.number] = max(self.end + 1, last[v.number] + 2)
+                last[v.number] = early[v.number]
+
+    def _late(self, early: dict[int, int]) -> dict[int, int]:
+        """The last stage at which each value may be there, for those who read it."""
+        late: dict[int, int] = {}
+        top = max([self.end, *early.values()]) // 2 * 2 + 2
+        for v in reversed(self.order):
+            limits = [top]
+            for u in self.readers[v.number]:
+                if u is None:
+                    continue
+                if is_elementwise(u):
+                    limits.append(late[u.number] - (0 if fuses(v, u) else 2))
+                elif u.op in JOINED:
+                    limits.append(late[u.number])
+                else:
+                    limits.append(early[u.number] - 1)
+            late[v.number] = min(limits)
+        return late
+
+    def _kernels(self) -> list[tuple[int, Kernel]]:
+        groups: dict[tuple[int, Shape], list[Value]] = defaultdict(list)
+        for v in self.order:
+            if is_elementwise(v):
+                groups[self.stage[v.number], v.shape].append(v)
+        found = [(stage, self._kernel(shape, group)) for (stage, shape), group in groups.items()]
+        return sorted(found, key=lambda pair: pair[0])
+
+    def _kernel(self, shape: Shape, values: list[Value]) -> Kernel:
+        inside = {v.number for v in values}
+        inputs = {
+            a.number: a
+            for v in values
+            for a in v.args
+            if a.number not in inside and a.op != "number"
+        }
+        outputs = [
+            v
+            for v in values
+            if any(u is None or u.number not in inside for u in self.readers[v.number])
+        ]
+        return Kernel(shape, values, list(inputs.values()), outputs)
+
+
+def is_elementwise(v: Value) -> bool:
+    """Whether a value is computed in a kernel."""
+    return v.op in ELEMENTWISE
+
+
+def is_heavy(v: Value) -> bool:
+    """Whether a value takes work of its own."""
+    return not (v.op in ELEMENTWISE or v.op in JOINED or v.op in LEAVES)
+
+
+def fuses(a: Value, v: Value) -> bool:
+    """Whether `v` can read `a` inside one kernel."""
+    return is_elementwise(a) and a.shape == v.shape
