@@ -118,6 +118,48 @@ def gru_loss(T, D=2, H=2):
     return add_n(*errors).named("Error")
 
 
+def squared_loss(T):
+    """A state that each block reads twice as the same product's arguments, and so does the end."""
+    W, h = Tensor(0.7, True, "W"), Tensor(0.9, True, "h<0>")
+    for t in range(1, T + 1):
+        with block(t):
+            h = tanh(h * h * W).named("h")
+    return (h * h).named("loss")
+
+
+def bidirectional_loss(T, joined=False):
+    """Two nets over the same inputs, one in each direction; `joined` reads their ends once more."""
+    rng = np.random.default_rng(0)
+    x = [Tensor(rng.normal(size=(1, 2)), name=f"x<{t}>") for t in range(1, T + 1)]
+    found = {}
+    for name, start, order in (
+        ("there", 0, range(1, T + 1)),
+        ("back", T + 1, range(T, 0, -1)),
+    ):
+        W, b = (
+            Tensor(rng.normal(size=s), True, f"{k}_{name}") for k, s in (("W", (2, 4)), ("b", 2))
+        )
+        h = Tensor(np.zeros((1, 2)), True, f"{name}<{start}>")
+        for t in order:
+            with block(t):
+                h = tanh(linear(concatenate([h, x[t - 1]], axis=-1), W, b)).named(name)
+                found[name, t] = h
+    if joined:
+        return squared_error(found["there", T] + found["back", 1], np.ones((1, 2))).named("Error")
+    errors = []
+    for t in range(1, T + 1):
+        with block(t):
+            both = found["there", t] + found["back", t]
+            errors.append(squared_error(both, np.ones((1, 2))).named("Error"))
+    return add_n(*errors).named("Error")
+
+
+def wide_fork(count):
+    """A value that many stages read."""
+    x = Tensor(0.5, True, "x")
+    return add_n(*[x * float(i) for i in range(1, count + 1)]).named("y")
+
+
 def levelled(loss, blocks=2, level="stages", expand=(), wired=False, derivatives=True):
     """The graph of a loss with some of its blocks folded or left out."""
     hidden = runs(blocks_of(loss.tape), level, expand, blocks)

@@ -15,11 +15,9 @@ from typing import Any
 import graphviz
 
 from tinygrad_lstm.viz.graph.data import Graph, Node, Run, Zero
-from tinygrad_lstm.viz.layout import cells
+from tinygrad_lstm.viz.layout.arrange import arranged
 from tinygrad_lstm.viz.layout.curves import ARROW, Point, arrow, written
-from tinygrad_lstm.viz.layout.lstm import place
 from tinygrad_lstm.viz.layout.places import Box, Frame, Layout, Measures
-from tinygrad_lstm.viz.layout.wrap import wrapped
 from tinygrad_lstm.viz.look.ink import edge_ink, escaped, node_ink, zero_ink
 from tinygrad_lstm.viz.look.ledger import ledger
 from tinygrad_lstm.viz.look.legend import legend, titled
@@ -45,15 +43,10 @@ def source(
     (Graphviz, from DOT text to its plain format) can place one of them, with at most `wrap` frames
     in a row; elsewhere for ``dot`` to lay out.
     """
-    room = measures(graph)
-    lstm = place(graph, room)
-    layout = lstm or (cells.place(graph, room, arrange) if arrange else None)
+    layout, is_lstm = arranged(graph, measures(graph), arrange, wrap)
     picture = _canvas(theme, "nop2" if layout else "dot")
     if layout:
-        layout = wrapped(layout, wrap) if wrap else layout
-        _placed(
-            picture, graph, layout, theme, headed=titled(graph, title, lstm is not None, "LEFT")
-        )
+        _placed(picture, graph, layout, theme, headed=titled(graph, title, is_lstm, "LEFT"))
     else:
         _flowing(picture, graph, theme, title)
     return str(picture.source)

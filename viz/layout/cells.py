@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.viz.graph.data import Edge, Graph, Run
 from tinygrad_lstm.viz.layout.lstm import GAP, HEADING, PAD, STEP, ZERO
+from tinygrad_lstm.viz.layout.outside import Outside
 from tinygrad_lstm.viz.layout.places import RING, Box, Frame, Layout, Measures
-from tinygrad_lstm.viz.layout.template import Template, Wiring, arranged
+from tinygrad_lstm.viz.layout.template import Template, arranged
 from tinygrad_lstm.viz.layout.ways import LANE, Ways
+from tinygrad_lstm.viz.layout.wiring import Wiring
 
 __all__ = ["place"]
 
@@ -50,7 +52,9 @@ class Placer:
         self.labels = {
             edge.key: width for edge, width in zip(self.graph.edges, measures.labels, strict=True)
         }
-        self.before, self.after = self._outside()
+        outside = Outside(wiring)
+        self.before, self.after, self.beyond = outside.before, outside.after, outside.beyond
+        self.ports, self.sizes = outside.ports(measures, self.labels)
         self.order = {frame: i for i, frame in enumerate(self.graph.frames)}
         self.lanes = self._lanes()
         self.gap = GAP + 14 + 2 * LANE * len(self.lanes)
@@ -70,42 +74,19 @@ class Placer:
         self.frame_of = {frame.block: frame for frame in self.frames}
         self.boxes |= self._columns(self.before, -1)
         self.boxes |= self._columns(self.after, 1)
+        self.boxes |= self._beyond()
 
     def layout(self) -> Layout:
         ways = Ways(self)
         zeros = tuple(map(ways.zero, self.graph.zeros))
         routes = tuple(map(ways.route, self.graph.edges))
         top, bottom = self.frames[0].top, self.frames[0].bottom
-        outside = [self.boxes[key] for key in (*self.before, *self.after)]
+        outside = [self.boxes[key] for key in (*self.before, *self.after, *self.beyond)]
         above = max([top + LANE * (len(self.lanes) + 1), *(box.top[1] for box in outside)])
         below = min([bottom, *(box.bottom[1] for box in outside)])
         return Layout(self.boxes, routes, zeros, self.frames, above + 14, below)
 
     # What is where.
-
-    def _outside(self) -> tuple[list[str], list[str]]:
-        """The nodes in no frame: those from which blocks read, directly or not, and the rest."""
-        targets = defaultdict(list)
-        for edge in self.graph.edges:
-            targets[edge.source].append(edge.target)
-        outside = [n.key for n in self.graph.nodes if self.wiring.frame(n.key) is None]
-        before = {
-            key: None
-            for key in outside
-            if any(self.wiring.frame(t) is not None for t in targets[key])
-        }
-        for key in reversed(outside):  # a later node is never read by an earlier one
-            if any(t in before for t in targets[key]) and not self._is_fed(key):
-                before[key] = None
-        return [key for key in outside if key in before], [
-            key for key in outside if key not in before
-        ]
-
-    def _is_fed(self, key: str) -> bool:
-        return any(
-            edge.target == key and self.wiring.frame(edge.source) is not None
-            for edge in self.graph.edges
-        )
 
     def _index(self, key: str) -> int:
         """The place of a node in the order of the frames, with one before and one after them."""
@@ -128,7 +109,8 @@ class Placer:
         return found
 
     def lane_of(self, edge: Edge) -> str | None:
-        if self._index(edge.target) - self._index(edge.source) in (0, 1):
+        steps = self._index(edge.target) - self._index(edge.source)
+        if steps in (0, 1) or (steps == -1 and self.wiring.goes_left(edge)):
             return None
         return edge.target if edge.target in self.after else edge.source
 
@@ -199,7 +181,7 @@ class Placer:
         boxes: dict[str, Box] = {}
         floor = float("inf")
         for key in sorted(keys, key=lambda key: -wanted[key]):
-            width, height = self.measures.nodes[key]
+            width, height = self.sizes[key]
             reach = height / 2 + self._ring(key)
             y = min(wanted[key], floor - reach)
             boxes[key] = Box(x, y, width, height, self._ring(key))
@@ -227,7 +209,7 @@ class Placer:
         edge_of = 0.0 if side < 0 else self.frames[-1].right
         for rank in range(1, max(ranks.values(), default=0) + 1):
             column = [key for key in keys if ranks[key] == rank]
-            width = max(self.measures.nodes[key][0] for key in column)
+            width = max(self.sizes[key][0] for key in column)
             label = max(
                 (self.labels[edge.key] for key in column for _, edge in neighbours[key]),
                 default=0.0,
@@ -244,12 +226,25 @@ class Placer:
             room += width
         return boxes
 
+    def _beyond(self) -> dict[str, Box]:
+        """What comes in from the right, below all else that is there."""
+        heights = {
+            edge.source: self.template.curves[self.wiring.slot(edge)][0][1]
+            for edge in self.graph.edges
+            if edge.source in self.beyond
+        }
+        if not heights:
+            return {}
+        lowest = min([*heights.values(), *(self.boxes[k].bottom[1] - 30 for k in self.after)])
+        wanted = {key: min(height, lowest) for key, height in heights.items()}
+        width = max(self.sizes[key][0] for key in self.beyond)
+        return self._stacked(self.beyond, self.frames[-1].right + self.gap + width / 2, wanted)
+
     def _far_height(self, far: str, edge: Edge, boxes: dict[str, Box], side: int) -> float:
         if isinstance(self.wiring.frame(far), int):
             if side > 0:
                 return self.template.way_out(self.wiring.roles[far])[-1][1]
-            entry, role, argument = self.wiring.slot(edge)
-            return self.template.curves[("entry", entry), role, argument][0][1]
+            return self.template.curves[self.wiring.slot(edge)][0][1]
         known = boxes.get(far) or self.boxes.get(far)
         return known.y if known else self.template.height / 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "bow",
     "end_to_end",
     "rounded",
+    "sampled",
     "since",
     "towards",
     "until",
@@ -49,6 +51,17 @@ def end_to_end(*curves: Curve) -> Curve:
         if curve[0] != points[-1]:
             points += [points[-1], curve[0], curve[0]]
         points += curve[1:]
+    return points
+
+
+def sampled(curve: Curve, apart: float = 4.0) -> list[Point]:
+    """Points of a curve at most about `apart` from each other, its two ends among them."""
+    points = [curve[0]]
+    for i in range(0, len(curve) - 1, 3):
+        piece = curve[i : i + 4]
+        length = sum(math.dist(a, b) for a, b in itertools.pairwise(piece))
+        count = max(1, math.ceil(length / apart))
+        points += [_at(piece, n / count)[0][-1] for n in range(1, count + 1)] if length else []
     return points
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tinygrad_lstm.viz.graph.data import Run
 from tinygrad_lstm.viz.layout.curves import Curve, Point, rounded
 
-__all__ = ["RING", "Box", "Frame", "Layout", "Measures", "Route"]
+__all__ = ["RING", "Box", "Frame", "Layout", "Measures", "Route", "side_of"]
 
 RING = 4.0  # by which a fork's second ring is outside the first
 
@@ -38,6 +38,17 @@ class Box(NamedTuple):
     @property
     def bottom(self) -> Point:
         return self.x, self.y - self.height / 2 - self.ring
+
+
+def side_of(box: Box, above: float, shape: str, side: int) -> Point:
+    """The point on the left (`side` -1) or right edge of a box's shape, `above` its middle."""
+    reach = box.width / 2 + box.ring
+    share = min(abs(above) / (box.height / 2 + box.ring), 1.0)
+    if shape == "ellipse":
+        reach *= (1 - share**2) ** 0.5
+    elif shape == "hexagon":
+        reach -= share * box.width / 4
+    return box.x + side * reach, box.y + above
 
 
 class Route(NamedTuple):

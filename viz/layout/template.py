@@ -5,105 +5,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from tinygrad_lstm.errors import DrawingError
-from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Run
 from tinygrad_lstm.viz.layout.curves import Curve, Point
 from tinygrad_lstm.viz.layout.places import RING, Measures
+from tinygrad_lstm.viz.layout.wiring import LEFT, Port, Role, Slot, Wiring
 from tinygrad_lstm.viz.look.style import SHAPES, kind
 
-__all__ = ["Role", "Slot", "Template", "Wiring", "arranged"]
+__all__ = ["Template", "arranged"]
 
-LIKENESS = 1.5  # blocks repeat if their union is at most this much larger than the largest of them
 LOWEST = 90.0  # the height of folded blocks, where there are no others
 CHARACTER = (
     5.4  # the width of a character of the labels' stand-ins, which are in a font of one width
 )
-
-Role = tuple[str, int]  # the name or the operation, and its number among those of the block
-Slot = tuple[
-    Any, Any, int
-]  # an edge of the template: from a role or an entry, to a role or an exit, as which argument
-
-
-class Wiring:
-    """The roles of the nodes in their blocks, and how edges enter and leave the blocks."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.roles: dict[str, Role] = dict(_roles(graph.nodes))
-        self.ports = self._ports()
-
-    def frame(self, key: str) -> int | Run | None:
-        return self.graph.frame(self.graph.node(key).block)
-
-    def inside(self, edge: Edge) -> bool:
-        return isinstance(self.frame(edge.source), int) and self.frame(edge.source) == self.frame(
-            edge.target
-        )
-
-    def slot(self, edge: Edge) -> Slot:
-        """The edge of the template in whose place an edge ends."""
-        return (
-            self.roles[edge.source] if self.inside(edge) else self.entry(edge),
-            self.roles[edge.target],
-            edge.argument,
-        )
-
-    def entry(self, edge: Edge) -> Any:
-        """The entry through which an edge comes into a block: the same in all blocks, named by the
-        role that is handed over."""
-        return self.ports.get((self.roles[edge.target], edge.argument), edge.source)
-
-    def _ports(self) -> dict[tuple[Role, int], Role]:
-        crossing = [
-            edge
-            for edge in self.graph.edges
-            if not self.inside(edge) and self.frame(edge.source) is not None
-        ]
-        return {
-            (self.roles[e.target], e.argument): self.roles[e.source]
-            for e in crossing
-            if isinstance(self.frame(e.target), int)
-        }
-
-    @cached_property
-    def leaving(self) -> dict[Role, None]:
-        """The roles that other blocks read, or would read."""
-        edges = (
-            edge
-            for edge in self.graph.edges
-            if not self.inside(edge) and isinstance(self.frame(edge.source), int)
-        )
-        ends = (zero.source for zero in self.graph.zeros if self.graph.frame(zero.block) is None)
-        return dict.fromkeys(self.roles[key] for key in (*(edge.source for edge in edges), *ends))
-
-    @cached_property
-    def repeats(self) -> bool:
-        """Whether the blocks are about the same."""
-        sizes = Counter(
-            n.block for n in self.graph.nodes if isinstance(self.graph.frame(n.block), int)
-        )
-        union = {self.roles[n.key] for n in self.graph.nodes if n.block in sizes}
-        return len(union) <= LIKENESS * max(sizes.values(), default=0)
-
-
-def _roles(nodes: Sequence[Node]) -> Iterator[tuple[str, Role]]:
-    counted: Counter[tuple[int | None, str]] = Counter()
-    for node in nodes:
-        named = (
-            node.name == f"{node.stem}<{node.block}>"
-            or " … " in node.name
-            or node.op == "parameter"
-        )
-        name = node.stem if named else node.op
-        yield node.key, (name, counted[node.block, name])
-        counted[node.block, name] += 1
 
 
 @dataclass(frozen=True)
@@ -118,9 +36,9 @@ class Template:
     curves: dict[Slot, Curve] = field(default_factory=dict)
     labels: dict[Slot, Point] = field(default_factory=dict)
 
-    def way_out(self, role: Role) -> Curve:
-        """From a role to the right side of the block."""
-        return self.curves[role, ("exit", role), 0]
+    def way_out(self, role: Role, port: str = "exit") -> Curve:
+        """From a role to the right side of the block, or ("send") to the left one."""
+        return self.curves[role, (port, role), 0]
 
 
 def arranged(wiring: Wiring, measures: Measures, arrange: Callable[[str], str]) -> Template:
@@ -173,9 +91,33 @@ def _slots(wiring: Wiring, measures: Measures) -> dict[Slot, float]:
     for edge, label in zip(wiring.graph.edges, measures.labels, strict=True):
         if isinstance(wiring.frame(edge.target), int):
             slot = wiring.slot(edge)
-            slot = slot if wiring.inside(edge) else (("entry", slot[0]), *slot[1:])
             found[slot] = max(found.get(slot, 0.0), label)
-    return found | {(role, ("exit", role), 0): 0.0 for role in wiring.leaving}
+    ways_out = [(role, ("exit", role), 0) for role in wiring.leaving]
+    ways_out += [
+        (role, ("send", role), 0)
+        for role in dict.fromkeys(wiring.roles[n.key] for n in wiring.graph.nodes)
+        if role in wiring.leftward
+    ]
+    return found | dict.fromkeys(ways_out, 0.0)
+
+
+def _reversed(slots: Mapping[Slot, float]) -> set[Slot]:
+    """The edges that are drawn from right to left: on the ways from a "return" to a "send"."""
+    there, back = defaultdict(list), defaultdict(list)
+    for start, end, _ in slots:
+        there[start].append(end)
+        back[end].append(start)
+    after = _reached((end for end in there if end[0] == "return"), there)
+    before = _reached((end for end in back if end[0] == "send"), back)
+    return {slot for slot in slots if {*slot[:2]} <= after & before}
+
+
+def _reached(starts: Iterable[Any], onward: Mapping[Any, Sequence[Any]]) -> set[Any]:
+    found = dict.fromkeys(starts)
+    for end in (grown := list(found)):
+        grown += [e for e in onward.get(end, ()) if e not in found]
+        found |= dict.fromkeys(onward.get(end, ()))
+    return set(found)
 
 
 def _text(
@@ -204,17 +146,17 @@ def _text(
             )
         else:
             lines.append(
-                f"{{rank={'source' if end[0] == 'entry' else 'sink'} {id} [shape=point "
+                f"{{rank={'source' if end[0] in LEFT else 'sink'} {id} [shape=point "
                 "width=0.02 height=0.02]}"
             )
+    back = _reversed(slots)
     for slot, label in slots.items():
+        tail, head = (slot[1], slot[0]) if slot in back else slot[:2]
         text = "0" * math.ceil(label / CHARACTER)
-        level = " tailport=e" * (slot[0] not in sizes) + " headport=w" * (
-            slot[1] not in sizes
+        level = " tailport=e" * (tail not in sizes) + " headport=w" * (
+            head not in sizes
         )  # ways in and out begin and end level
-        lines.append(
-            f"{ids[slot[0]]} -> {ids[slot[1]]} [" + f'label="{text}"' * bool(text) + level + "]"
-        )
+        lines.append(f"{ids[tail]} -> {ids[head]} [" + f'label="{text}"' * bool(text) + level + "]")
     return "\n".join([*lines, *_unseen(sizes, slots, ids), "}"])
 
 
@@ -230,10 +172,12 @@ def _unseen(
         for role, id in ids.items()
         if role in sizes and role not in fed
     ]
-    handed_on = [end for end in entries if ("exit", end[1]) in ids]
-    return lines + [
-        f"{ids[end]} -> {ids['exit', end[1]]} [style=invis weight=20]" for end in handed_on
-    ]
+    both = [(end, other) for end in ids if end[0] in LEFT and (other := _opposite(end)) in ids]
+    return lines + [f"{ids[a]} -> {ids[b]} [style=invis weight=20]" for a, b in both]
+
+
+def _opposite(end: Port) -> Port:
+    return ("exit" if end[0] == "entry" else "return"), end[1]
 
 
 def _read(
@@ -251,13 +195,16 @@ def _read(
     at = {row[1]: (float(row[2]) * 72, float(row[3]) * 72) for row in rows if row[0] == "node"}
     template = Template(width, height, {end: at[id] for end, id in ids.items()}, sizes)
     waiting: dict[tuple[str, str], list[Slot]] = defaultdict(list)
+    back = _reversed(slots)
     for slot in slots:
-        waiting[ids[slot[0]], ids[slot[1]]].append(slot)
+        ends = (ids[slot[0]], ids[slot[1]])
+        waiting[ends[::-1] if slot in back else ends].append(slot)
     for row in rows:
         if row[0] == "edge" and waiting[row[1], row[2]]:
             slot, count = waiting[row[1], row[2]].pop(0), int(row[3])
             numbers = [float(x) * 72 for x in row[4 : 4 + 2 * count]]
-            template.curves[slot] = tuple(zip(numbers[::2], numbers[1::2], strict=True))
+            curve = tuple(zip(numbers[::2], numbers[1::2], strict=True))
+            template.curves[slot] = curve[::-1] if slot in back else curve
             rest = row[4 + 2 * count :]
             if len(rest) == 5:  # a label and its place, before the style and the colour
                 template.labels[slot] = float(rest[1]) * 72, float(rest[2]) * 72

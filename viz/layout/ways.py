@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_lstm.viz.graph.data import Edge, Zero
 from tinygrad_lstm.viz.layout.curves import Curve, Point, bow, end_to_end, rounded
 from tinygrad_lstm.viz.layout.lstm import GAP, PAD, ZERO
-from tinygrad_lstm.viz.layout.places import Box, Route
+from tinygrad_lstm.viz.layout.places import Box, Route, side_of
+from tinygrad_lstm.viz.look.style import SHAPES, kind
 
 if TYPE_CHECKING:
     from tinygrad_lstm.viz.layout.cells import Placer
@@ -24,53 +25,58 @@ class Ways:
         self.wiring, self.template, self.graph = at.wiring, at.template, at.graph
         self.boxes, self.frames, self.frame_of = at.boxes, at.frames, at.frame_of
         self.labels, self.lanes, self.lane_of = at.labels, at.lanes, at.lane_of
+        self.ports = at.ports
 
-    def _exit(self, key: str) -> Curve:
-        """From a node to the right border of its frame; to its own right side outside of frames."""
-        frame = self.wiring.frame(key)
-        if not isinstance(frame, int):
-            box = self.boxes[key]
-            return (
-                [box.right]
-                if frame is None
-                else end_to_end([box.right], [(self.frame_of[frame].right, box.y)])
-            )
-        role, at = self.wiring.roles[key], self.frame_of[frame]
-        curve = _shifted(self.template.way_out(role), at.left + PAD)
-        return end_to_end(curve, [(at.right, curve[-1][1])])
-
-    def _entry(self, edge: Edge) -> Curve:
-        """From the left border of a frame to the node in it that reads."""
-        frame = self.wiring.frame(edge.target)
-        if not isinstance(frame, int):
-            box = self.boxes[edge.target]
-            return (
-                [box.left]
-                if frame is None
-                else end_to_end([(self.frame_of[frame].left, box.y)], [box.left])
-            )
-        entry, role, argument = self.wiring.slot(edge)
+    def _exit(self, key: str, left: bool = False) -> Curve:
+        """From a node to the border of its frame; to its own side outside of frames."""
+        frame, box = self.wiring.frame(key), self.boxes[key]
+        side = box.left if left else box.right
+        if frame is None:
+            return [side]
         at = self.frame_of[frame]
-        curve = _shifted(self.template.curves[("entry", entry), role, argument], at.left + PAD)
-        return end_to_end([(at.left, curve[0][1])], curve)
+        border = at.left if left else at.right
+        if not isinstance(frame, int):
+            return end_to_end([side], [(border, box.y)])
+        way = self.template.way_out(self.wiring.roles[key], "send" if left else "exit")
+        curve = _shifted(way, at.left + PAD)
+        return end_to_end(curve, [(border, curve[-1][1])])
+
+    def _entry(self, edge: Edge, left: bool) -> Curve:
+        """From the border of a frame to the node in it that reads; outside of blocks each edge has
+        its own end."""
+        frame, box = self.wiring.frame(edge.target), self.boxes[edge.target]
+        if isinstance(frame, int):
+            at = self.frame_of[frame]
+            curve = _shifted(self.template.curves[self.wiring.slot(edge)], at.left + PAD)
+            return end_to_end([(at.right if left else at.left, curve[0][1])], curve)
+        end = side_of(box, self.ports[edge.key], self._shape(edge.target), 1 if left else -1)
+        if frame is None:  # level below or above its label
+            room = self.labels[edge.key] + 16 if self.labels[edge.key] else 0.0
+            return end_to_end([(end[0] + (room if left else -room), end[1])], [end])
+        at = self.frame_of[frame]
+        return end_to_end([(at.right if left else at.left, end[1])], [end])
+
+    def _shape(self, key: str) -> str:
+        return SHAPES[kind(self.graph.node(key))][0]
 
     def route(self, edge: Edge) -> Route:
         source, target = self.boxes[edge.source], self.boxes[edge.target]
-        slot = self.wiring.slot(edge) if isinstance(self.wiring.frame(edge.target), int) else None
-        if slot and self.wiring.inside(edge):
-            left = self.frame_of[self.wiring.frame(edge.target)].left + PAD
-            return Route(
-                (),
-                self._label(slot, left, source, target),
-                _shifted(self.template.curves[slot], left),
-            )
-        leave = self._exit(edge.source)
-        arrive = self._entry(edge)
+        frame = self.wiring.frame(edge.target)
+        if self.wiring.inside(edge):
+            slot = self.wiring.slot(edge)
+            left = self.frame_of[frame].left + PAD
+            curve = _shifted(self.template.curves[slot], left)
+            return Route((), self._label(slot, left, source, target), curve)
+        goes_left = self.wiring.goes_left(edge)
+        leave, arrive = self._exit(edge.source, goes_left), self._entry(edge, goes_left)
         whole = end_to_end(leave, self._between(edge, leave[-1], arrive[0]), arrive)
-        if slot is None:
-            return Route((), (target.left[0] - self.labels[edge.key] / 2 - 14, target.y + 8), whole)
-        left = self.frame_of[self.wiring.frame(edge.target)].left + PAD
-        return Route((), self._label((("entry", slot[0]), *slot[1:]), left, source, target), whole)
+        if not isinstance(frame, int):
+            x, y = whole[-1]
+            aside = self.labels[edge.key] / 2 + 12
+            above = 8 if self.ports[edge.key] >= 0 else -8
+            return Route((), (x + aside if goes_left else x - aside, y + above), whole)
+        left = self.frame_of[frame].left + PAD
+        return Route((), self._label(self.wiring.slot(edge), left, source, target), whole)
 
     def _label(self, slot: Any, left: float, source: Box, target: Box) -> Point:
         x, y = self.template.labels.get(
@@ -84,14 +90,15 @@ class Ways:
         if lane is None:
             return bow(start, end)
         aside = 8 + LANE * self.lanes[lane]
+        back = aside + 8
         y = self.frames[0].top + LANE * (self.lanes[lane] + 1)
         return rounded(
             [
                 start,
                 (start[0] + aside, start[1]),
                 (start[0] + aside, y),
-                (end[0] - aside - 8, y),
-                (end[0] - aside - 8, end[1]),
+                (end[0] - back, y),
+                (end[0] - back, end[1]),
                 end,
             ]
         )

@@ -85,6 +85,8 @@ class _Wrapper:
     def _ends(self, curve: Curve) -> tuple[Point, Point] | None:
         """Where a curve leaves its row, and where it comes into another."""
         start, end = self._row(curve[0][0]), self._row(curve[-1][0])
+        if start.left > end.left:
+            return self._ends(curve[::-1])
         return None if start is end else (until(curve, start.right)[-1], since(curve, end.left)[0])
 
     def _frame(self, frame: Frame) -> Frame:
@@ -103,7 +105,12 @@ class _Wrapper:
         return box._replace(x=x, y=y)
 
     def _route(self, route: Route) -> Route:
+        """A route in its row, or from one row to another; what leads to an earlier row is the way
+        from there, backwards."""
         curve = route.curve
+        if self._row(curve[0][0]).dy < self._row(curve[-1][0]).dy:
+            there = self._route(Route((), route.label, curve[::-1]))
+            return there._replace(bent=there.curve[::-1])
         start, end = self._row(curve[0][0]), self._row(curve[-1][0])
         label = end.moved(route.label)  # of a line between rows: where it comes in
         if start is end:
