@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.tensor.tensor import Tensor
 from tinygrad_lstm.viz.graph.build import build
+from tinygrad_lstm.viz.graph.crowds import thinned
 from tinygrad_lstm.viz.graph.data import Graph
 from tinygrad_lstm.viz.graph.levels import runs
 from tinygrad_lstm.viz.graph.marks import verdicts
@@ -42,6 +43,8 @@ class Picture:
         What makes the page that plays the picture.
     title, description : str
         What a screen reader says of the SVG.
+    image : str
+        The DOT text of images, in which a fork of more than twelve branches is folded.
     """
 
     def __init__(
@@ -51,14 +54,11 @@ class Picture:
         page: Callable[[], str],
         title: str = "",
         description: str = "",
+        image: str | None = None,
     ) -> None:
-        self.dot, self.timeout, self.page, self.title, self.description = (
-            dot,
-            timeout,
-            page,
-            title,
-            description,
-        )
+        self.dot, self.timeout, self.page = dot, timeout, page
+        self.title, self.description = title, description
+        self.image = dot if image is None else image
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Write the picture to a file; its suffix is the format.
@@ -115,7 +115,7 @@ class Picture:
     def _drawn(self, format: str) -> bytes:
         if format == "html":
             return self.page().encode()
-        drawn = render(self.dot, format, self.timeout)
+        drawn = render(self.dot if format == "dot" else self.image, format, self.timeout)
         return (
             described(drawn.decode(), self.title, self.description).encode()
             if format == "svg"
@@ -254,10 +254,12 @@ def _composed(loss: Tensor, options: Options) -> Picture:
     play = partial(
         page, loss, options.gradients, graph_with, svg_of, graph.ways, title, options.theme
     )
+    dot, fewer = dot_of(graph, options.theme), thinned(graph)
     return Picture(
-        dot_of(graph, options.theme),
+        dot,
         options.timeout,
         play,
         headline(graph, title),
         description(graph),
+        dot if fewer is graph else dot_of(fewer, options.theme),
     )

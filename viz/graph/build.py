@@ -87,7 +87,7 @@ class _Builder:
         branches = self.gradients.branches(x) if self.gradients is not None else self.of.uses[id(x)]
         return tuple(
             Reader(
-                b.stage.name,
+                self.of.name(b.stage.output),
                 self.of.keys[id(b.stage.output)],
                 b.argument,
                 plain(b.stage.block),
