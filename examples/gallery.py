@@ -1,5 +1,7 @@
-"""Every picture of README, each made by the example that is named beside it. To make them again: cd
-examples; python gallery.py"""
+"""Every picture of the site and of README, each made by the example that is named beside it.
+
+To make them again: cd docs/pictures; python ../../examples/gallery.py
+"""
 
 import os
 import runpy

@@ -1,4 +1,5 @@
-"""The derivation of the whole LSTM, written by the tape: lstm_derivation.md."""
+"""The derivation of the whole LSTM, written by the tape: lstm_derivation.md, one of the site's
+explanations."""
 
 from pathlib import Path
 

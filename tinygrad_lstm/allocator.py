@@ -20,8 +20,8 @@ SMALL = 1 << 25  # bytes up to which an array lives in the heap; the library all
 
 
 def keep_freed_memory() -> None:
-    """Ask the C library to keep up to half a gigabyte of freed memory. The user's own MALLOC_
-    variables come first."""
+    """Ask the C library to keep up to half a gigabyte of freed memory. The user's own
+    ``MALLOC_`` variables come first."""
     if sys.platform == "linux" and not any(name.startswith("MALLOC_") for name in os.environ):
         with contextlib.suppress(OSError, AttributeError):  # a C library without mallopt
             mallopt = ctypes.CDLL(None).mallopt

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
 
 ESSENTIAL = {
     "fork.py": ["dz/dx = 6.0 (argument 0 of y) + 6.0 (argument 1 of y) = 12.0", "x.grad = 12.0"],
@@ -78,7 +79,8 @@ def test_the_derivation_is_the_one_that_the_tape_writes_today(tmp_path):
         timeout=120,
         check=True,
     )
-    written, kept = (folder / "lstm_derivation.md" for folder in (tmp_path, EXAMPLES))
+    folders = (tmp_path, ROOT / "docs" / "explanation")
+    written, kept = (folder / "lstm_derivation.md" for folder in folders)
     assert written.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8"), (
-        "run examples/lstm_derivation.py in examples/"
+        "run examples/lstm_derivation.py in docs/explanation"
     )

@@ -1,4 +1,4 @@
-"""The pictures of README are those that the code makes today: compared by how they look, not byte
+"""The pictures of the site are those that the code makes today: compared by how they look, not byte
 by byte.
 
 Versions of Graphviz and matplotlib write the same picture as different text.
@@ -19,21 +19,15 @@ from tinygrad_lstm import gradients
 from tinygrad_lstm.viz import draw
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples"
-PICTURES = runpy.run_path(str(EXAMPLES / "gallery.py"))["PICTURES"]
+GALLERY, KEPT = ROOT / "examples" / "gallery.py", ROOT / "docs" / "pictures"
+PICTURES = runpy.run_path(str(GALLERY))["PICTURES"]
 
 
-def test_the_gallery_makes_every_picture_of_readme():
-    shown = set(
-        re.findall(
-            r"!\[[^]]*\]\(examples/([^)]*)\)|<img[^>]*src=\"examples/([^\"]*)\"",
-            (ROOT / "README.md").read_text(encoding="utf-8"),
-        )
-    )
-    assert {a or b for a, b in shown} <= set(PICTURES)
-    assert {path.name for path in EXAMPLES.glob("*.*") if path.suffix in (".svg", ".png")} == set(
-        PICTURES
-    )
+def test_the_gallery_makes_every_picture_that_is_shown():
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    shown = set(re.findall(r"pictures/(\w+\.\w+)", text))
+    assert shown == set(PICTURES) == {path.name for path in KEPT.iterdir()}
 
 
 @pytest.mark.slow
@@ -42,7 +36,7 @@ def test_the_pictures_are_those_that_the_code_makes_today(tmp_path):
     if not (PROGRAM or EMBEDDED):
         pytest.skip("there is neither a dot program nor pygraphviz")
     run = subprocess.run(
-        [sys.executable, EXAMPLES / "gallery.py"],
+        [sys.executable, GALLERY],
         cwd=tmp_path,
         capture_output=True,
         encoding="utf-8",
@@ -53,9 +47,9 @@ def test_the_pictures_are_those_that_the_code_makes_today(tmp_path):
     changed = [
         f"{name}: {line}"
         for name in PICTURES
-        for line in differences(look(EXAMPLES / name), look(tmp_path / name))
+        for line in differences(look(KEPT / name), look(tmp_path / name))
     ]
-    assert changed == [], "to make them again: cd examples; python gallery.py"
+    assert changed == [], "to make them again: cd docs/pictures; python ../../examples/gallery.py"
 
 
 # The comparison itself: it finds what a reader would see, and nothing else.

@@ -95,8 +95,8 @@ class Comparison:
         -------
         str
             An object with ``root``; ``ok``; ``first``, a name or null; ``rows``, each with the
-            attributes of :class:`Row`, where an infinite error is the string ``"inf"``; and
-            ``diagnoses``, each with those of :class:`Diagnosis`.
+            attributes of ``Row``, where an infinite error is the string ``"inf"``; and
+            ``diagnoses``, each with those of ``Diagnosis``.
         """
         return self._report.json(self.ok, self.first)
 

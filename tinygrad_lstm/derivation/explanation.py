@@ -314,7 +314,7 @@ class Explanation:
         )
 
     def latex(self) -> str:
-        """The steps in LaTeX; see :meth:`View.latex`."""
+        """The steps in LaTeX; see ``View.latex``."""
         return self.steps.latex()
 
     def markdown(self) -> str:

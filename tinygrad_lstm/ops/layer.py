@@ -20,7 +20,7 @@ def layer_norm(x: Any, weight: Any, bias: Any, eps: float = 1e-5) -> Any:
 
     Parameters
     ----------
-    x : Tensor or array_like, shape (..., *S)
+    x : Tensor or array_like, shape ``(..., *S)``
         The examples.
     weight, bias : Tensor or array_like, shape S
         One shape, which says over which trailing axes an example extends.
@@ -179,7 +179,7 @@ def embedding(weight: Any, indices: Any) -> Any:
 
     Returns
     -------
-    Tensor or ndarray, shape (*indices.shape, ...)
+    Tensor or ndarray, shape ``(*indices.shape, ...)``
 
     Raises
     ------

@@ -1,0 +1,42 @@
+"""``.. family:: MODULE ...``: the public names that these modules define, from their docstrings."""
+
+import importlib
+import inspect
+
+from sphinx.util.docutils import SphinxDirective
+
+import tinygrad_lstm
+
+
+class Family(SphinxDirective):
+    """Every name of the package that is defined in one of the modules and listed in its
+    ``__all__``."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self):
+        lines = []
+        for module in map(importlib.import_module, self.arguments[0].split()):
+            for name in module.__all__:
+                value = getattr(module, name)
+                ours = getattr(value, "__module__", None) == module.__name__
+                if ours and getattr(tinygrad_lstm, name, None) is value:
+                    lines += entry(name, value)
+        if not lines:
+            raise self.error("no public name is defined there")
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def entry(name, value):
+    if inspect.isclass(value):
+        kind = "exception" if issubclass(value, Exception) else "class"
+        options = ["   :members:", "   :inherited-members: Exception, tuple, Mapping"]
+    else:
+        kind, options = "function", []
+    return [f".. auto{kind}:: tinygrad_lstm.{name}", *options, ""]
+
+
+def setup(app):
+    app.add_directive("family", Family)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
