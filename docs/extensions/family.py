@@ -31,7 +31,8 @@ class Family(SphinxDirective):
 def entry(name, value):
     if inspect.isclass(value):
         kind = "exception" if issubclass(value, Exception) else "class"
-        options = ["   :members:", "   :inherited-members: Exception, tuple, Mapping"]
+        others = [c.__name__ for c in value.__mro__ if not c.__module__.startswith("tinygrad_lstm")]
+        options = ["   :members:", f"   :inherited-members: {', '.join(others)}"]
     else:
         kind, options = "function", []
     return [f".. auto{kind}:: tinygrad_lstm.{name}", *options, ""]
