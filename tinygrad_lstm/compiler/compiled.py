@@ -4,7 +4,7 @@ a program."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tinygrad_lstm.compiler.abstract import Untraceable
 from tinygrad_lstm.compiler.captured import Captured
 from tinygrad_lstm.compiler.numpy_backend import Changed
+from tinygrad_lstm.compiler.passes.optimise import PASSES
 from tinygrad_lstm.compiler.plan import Replay
 from tinygrad_lstm.compiler.trace import Tracer, named, trace
 from tinygrad_lstm.engine.backward import outgoing, reverse, seed
@@ -42,7 +43,12 @@ class Leaves(dict[str, Array]):
         return self[name]
 
 
-def compile(function: Callable[..., Any], *, backend: str | None = None) -> Compiled:
+def compile(
+    function: Callable[..., Any],
+    *,
+    backend: str | None = None,
+    passes: Collection[str] = tuple(PASSES),
+) -> Compiled:
     """Let `function` run as an optimised program, forward and backward together.
 
     The first call with arguments of a kind records what `function` does; calls with arguments of
@@ -55,6 +61,9 @@ def compile(function: Callable[..., Any], *, backend: str | None = None) -> Comp
         From arrays (and Tensors, and whatever else) to a real scalar Tensor, in plain forward code.
     backend : {None, "numpy"}
         What runs the program.
+    passes : collection of str
+        What is done to the program's graph: all of ``contract``, ``align``, ``split``, ``push``,
+        ``merge``, ``columns``, ``lift`` and ``overlap`` unless some are left out.
 
     Returns
     -------
@@ -82,7 +91,7 @@ def compile(function: Callable[..., Any], *, backend: str | None = None) -> Comp
     >>> grads["W_f"].shape
     (4, 7)
     """
-    return Compiled(function, backend)
+    return Compiled(function, backend, passes)
 
 
 class Compiled:
@@ -92,9 +101,19 @@ class Compiled:
     ----------
     function : callable
     backend : str or None
+    passes : collection of str
     """
 
-    def __init__(self, function: Callable[..., Any], backend: str | None = None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], backend: str | None, passes: Collection[str]
+    ) -> None:
+        if not set(passes) <= set(PASSES):
+            raise DtypeError(
+                "there is no such pass",
+                where="compile",
+                expected=", ".join(PASSES),
+                got=", ".join(set(passes) - set(PASSES)),
+            )
         if backend not in (None, "numpy"):
             raise DtypeError(
                 "there is no such backend",
@@ -103,7 +122,7 @@ class Compiled:
                 got=repr(backend),
             )
         functools.update_wrapper(self, function)
-        self._function, self._backend = function, backend
+        self._function, self._backend, self._passes = function, backend, frozenset(passes)
         self._plans: dict[Any, Plan] = {}
         self._again: dict[Any, int] = {}
 
@@ -130,7 +149,9 @@ class Compiled:
         times = self._again[key] = self._again.get(key, 0) + 1
         if times > MANY:
             return Plan(None, None, "what it captures changes from call to call")
-        found = self._plans[key] = record(self._function, args, kwargs, self._backend or "numpy")
+        found = self._plans[key] = record(
+            self._function, args, kwargs, self._backend or "numpy", self._passes
+        )
         return found
 
 
@@ -175,7 +196,9 @@ def _hooks(source: Any) -> bool:
     return not isinstance(source, int) and source._hooks is not None
 
 
-def record(function: Callable[..., Any], args: Any, kwargs: Any, backend: str) -> Plan:
+def record(
+    function: Callable[..., Any], args: Any, kwargs: Any, backend: str, passes: Collection[str]
+) -> Plan:
     """Record a function for arguments of one kind."""
     captured = Captured(function)
     if any("print" in code.co_names for code in captured.codes):
@@ -208,7 +231,7 @@ def record(function: Callable[..., Any], args: Any, kwargs: Any, backend: str) -
     finally:
         for g, state in zip(captured.generators, states, strict=True):
             g.bit_generator.state = state
-    return Plan(Replay(program, backend), captured, "")
+    return Plan(Replay(program, backend, passes), captured, "")
 
 
 def on_tape(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Leaves]:

@@ -6,50 +6,16 @@ Every simplification is exact: it changes no bit of a result, but perhaps the si
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.graph import Dtype, Graph, Shape, Value
+from tinygrad_lstm.compiler.operations import COMMUTATIVE, ELEMENTWISE, compute, number
 
-__all__ = [
-    "COMMUTATIVE",
-    "ELEMENTWISE",
-    "LEAVES",
-    "REDUCTIONS",
-    "VIEWS",
-    "Builder",
-    "number",
-]
+__all__ = ["Builder"]
 
 Bounds = tuple[tuple[int, int], ...]
-
-ELEMENTWISE: dict[str, Any] = {
-    **{
-        name: ufunc
-        for name in dir(np)
-        if isinstance(ufunc := getattr(np, name), np.ufunc)
-        and ufunc.signature is None
-        and ufunc.nout == 1
-        and ufunc.__name__ == name
-    },
-    "where": np.where,
-    "cast": None,
-}
-"""The operations that compute each entry from one entry of each argument, with broadcasting."""
-
-REDUCTIONS = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
-COMMUTATIVE = {"add", "multiply", "maximum", "minimum"}
-VIEWS = {"cut", "transpose", "reshape", "broadcast"}
-LEAVES = {"input", "constant", "number", "draw"}
-
-
-def number(value: Value) -> Any:
-    """What a value of the operation ``"number"`` is."""
-    return np.frombuffer(value.attrs[0], value.dtype)[0]
 
 
 class Builder:
@@ -196,11 +162,28 @@ class Builder:
         if axis == 1 and first.ndim == 2 and all(_same_rows(p, first) for p in parts):
             lines = zip(*(p.args for p in parts), strict=True)
             return self.concatenate([self.concatenate(line, 1) for line in lines], 0)
+        inner = self._inner(parts, axis)
+        if inner is not None:
+            return inner
         value = self.graph.new("concatenate", tuple(parts), (axis,), shape, first.dtype)
         if axis == 1:
             numbers = tuple(p.number for p in parts)
             self.graph.columns.setdefault(frozenset(numbers), numbers)
         return value
+
+    def _inner(self, parts: list[Value], axis: int) -> Value | None:
+        """Rows laid end to end are their stack; equal rows of several products are those of the
+        products side by side."""
+        first = parts[0]
+        if first.ndim == 1 and all(_flat_rows(p, first) for p in parts):
+            whole = self.concatenate([p.args[0] for p in parts], 0)
+            return self.reshape(whole, (whole.size,))
+        if axis == 1 and first.ndim == 2 and all(_rows_of_product(p, first) for p in parts):
+            whole = self.concatenate([p.args[0] for p in parts], 1)
+            bounds = (first.attrs[0], (0, whole.shape[1]))
+            shape = (first.shape[0], whole.shape[1])
+            return self.graph.new("cut", (whole,), bounds, shape, whole.dtype)
+        return None
 
     def _flat(self, parts: Sequence[Value], axis: int) -> list[Value]:
         """Without empty parts, and with the parts of parts."""
@@ -272,6 +255,24 @@ class Builder:
         return self.graph.new(op, args, value.attrs, value.shape, dtype)
 
 
+def _flat_rows(p: Value, first: Value) -> bool:
+    return (
+        p.op == first.op == "reshape"
+        and p.args[0].ndim > 1
+        and p.args[0].shape[1:] == first.args[0].shape[1:]
+    )
+
+
+def _rows_of_product(p: Value, first: Value) -> bool:
+    return (
+        p.op == first.op == "cut"
+        and p.args[0].op == "matmul"
+        and p.args[0].shape[0] == first.args[0].shape[0]
+        and p.attrs[0] == first.attrs[0]
+        and p.attrs[1] == (0, p.args[0].shape[1])
+    )
+
+
 def _same_rows(p: Value, first: Value) -> bool:
     return (
         p.op == "concatenate"
@@ -283,15 +284,3 @@ def _same_rows(p: Value, first: Value) -> bool:
 
 def _but(bounds: Bounds, axis: int) -> Bounds:
     return bounds[:axis] + bounds[axis + 1 :]
-
-
-def compute(op: str, args: list[Any], dtype: Dtype) -> NDArray[Any]:
-    """What an elementwise operation makes of arrays."""
-    if op == "cast":
-        return np.asarray(args[0]).astype(dtype)
-    return np.asarray(ELEMENTWISE[op](*args)).astype(dtype, copy=False)
-
-
-def count(shape: Shape, axes: Sequence[int]) -> int:
-    """How many entries a reduction over `axes` sums for each of its results."""
-    return math.prod(shape[i] for i in axes)

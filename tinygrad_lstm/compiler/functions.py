@@ -17,7 +17,7 @@ from tinygrad_lstm.compiler.arguments import (
     records,
     valued,
 )
-from tinygrad_lstm.compiler.construct import ELEMENTWISE, REDUCTIONS, count
+from tinygrad_lstm.compiler.operations import ELEMENTWISE, REDUCTIONS, count
 
 __all__: list[str] = []
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lstm.compiler.construct import LEAVES, VIEWS
 from tinygrad_lstm.compiler.graph import Shape, Value
+from tinygrad_lstm.compiler.operations import LEAVES, VIEWS
 from tinygrad_lstm.compiler.schedule import NEVER, Schedule, is_elementwise, is_heavy
 
 __all__ = ["ALIGNMENT", "Copy", "Memory", "Place", "contiguous", "reshaped"]

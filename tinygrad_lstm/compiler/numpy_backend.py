@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lstm.compiler.construct import ELEMENTWISE, REDUCTIONS, number
 from tinygrad_lstm.compiler.graph import Graph, Value
 from tinygrad_lstm.compiler.memory import Copy, Memory
+from tinygrad_lstm.compiler.operations import ELEMENTWISE, REDUCTIONS, number
 from tinygrad_lstm.compiler.reference import run, slices
 from tinygrad_lstm.compiler.schedule import Kernel
 

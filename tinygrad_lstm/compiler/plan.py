@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.memory import Memory
 from tinygrad_lstm.compiler.numpy_backend import NumpyBackend, Step
+from tinygrad_lstm.compiler.passes.optimise import optimise
 from tinygrad_lstm.compiler.schedule import Schedule, is_heavy
 from tinygrad_lstm.compiler.trace import Program
 
@@ -40,11 +41,14 @@ class Replay:
     program : Program
     backend : str
         ``"numpy"``.
+    passes : collection of str
+        What is done to the graph first.
     """
 
-    def __init__(self, program: Program, backend: str) -> None:
+    def __init__(self, program: Program, backend: str, passes: Collection[str]) -> None:
         self.program = program
-        self.schedule = Schedule(program.roots)
+        self.roots, self.done = optimise(program.graph, program.roots, passes)
+        self.schedule = Schedule(self.roots)
         self.memory = Memory(self.schedule)
         self.instructions = instructions(self.schedule, self.memory)
         self.arena = aligned(self.memory.size)
@@ -60,7 +64,7 @@ class Replay:
                 numpy.view(v)[...] = program.graph.data[v.number]
             elif v.op == "number":
                 numpy.view(v)[...] = np.frombuffer(v.attrs[0], v.dtype)[0]
-        self._results = [numpy.view(root) for root in program.roots]
+        self._results = [numpy.view(root) for root in self.roots]
 
     def __call__(self, arguments: Sequence[Array]) -> tuple[Any, list[Array]]:
         """The loss and the total derivatives, in memory of the caller's."""

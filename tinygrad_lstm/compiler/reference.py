@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lstm.compiler.construct import ELEMENTWISE, REDUCTIONS, compute, number
 from tinygrad_lstm.compiler.graph import Graph, Value, in_order
+from tinygrad_lstm.compiler.operations import ELEMENTWISE, REDUCTIONS, compute, number
 
 __all__ = ["evaluate", "run", "slices"]
 

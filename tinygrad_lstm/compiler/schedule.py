@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from tinygrad_lstm.compiler.construct import ELEMENTWISE, LEAVES, VIEWS
 from tinygrad_lstm.compiler.graph import Shape, Value, in_order, readers
+from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES, VIEWS
 
 __all__ = ["Kernel", "Schedule"]
 

@@ -1,0 +1,103 @@
+"""Each pass changes what it says, and not what is computed."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from tinygrad_lstm import LSTM, Tensor, add_n, compile, concatenate, gradients, squared_error, tanh
+from tinygrad_lstm.compiler.graph import in_order
+from tinygrad_lstm.compiler.passes.optimise import ORDER, PASSES, optimise
+from tinygrad_lstm.compiler.reference import evaluate
+from tinygrad_lstm.compiler.trace import Tracer, trace
+
+T, N, D, H = 4, 2, 3, 5
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(T, N, D)), RNG.normal(size=(T, N, H))
+GRU = {f"W_{g}": Tensor(RNG.normal(size=(H, H + D)), True, f"W_{g}") for g in "run"}
+
+
+def gru(x, y):
+    h, errors = Tensor(np.zeros((N, H)), True, "h<0>"), []
+    for t in range(T):
+        z = concatenate([h, x[t]], axis=-1)
+        r, u = (tanh(z @ GRU[f"W_{g}"].T) for g in "ru")
+        n = tanh(concatenate([r * h, x[t]], axis=-1) @ GRU["W_n"].T)
+        h = u * h + (1.0 - u) * n
+        errors.append(squared_error(h, y[t]))
+    return add_n(*errors)
+
+
+def rnn(x, y):
+    h, W = Tensor(np.zeros((N, H)), True, "h<0>"), GRU["W_r"]
+    for t in range(T):
+        h = tanh(concatenate([h, x[t]], axis=-1) @ W.T)
+    return ((h - y[-1]) ** 2).sum()
+
+
+FUNCTIONS = {"lstm": LSTM(D, H, rng=0).error, "gru": gru, "rnn": rnn}
+
+
+def recorded(name):
+    tracer = Tracer()
+    xs = [tracer.abstract(tracer.input(i, a)) for i, a in enumerate((X, Y))]
+    return trace(lambda: FUNCTIONS[name](*xs), {}, tracer)
+
+
+def computed(program, roots):
+    given = {
+        n: (X, Y)[source] if isinstance(source, int) else source._array
+        for n, source in program.inputs.items()
+    }
+    return evaluate(program.graph, roots, given, {})
+
+
+def counts(roots):
+    return Counter(v.op for v in in_order(roots))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("passes", [(p,) for p in PASSES] + [tuple(PASSES)], ids=lambda p: p[-1])
+def test_a_pass_changes_no_result(name, passes):
+    program = recorded(name)
+    before = computed(program, program.roots)
+    roots, done = optimise(program.graph, program.roots, passes)
+    assert [d.name for d in done] == ["recorded", *(p for p in ORDER if p in passes)]
+    for a, b in zip(before, computed(program, roots), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("without", PASSES)
+def test_a_program_without_one_of_the_passes(without):
+    fast = compile(FUNCTIONS["lstm"], passes=[p for p in PASSES if p != without])
+    expected = gradients(FUNCTIONS["lstm"](X, Y))
+    for name, total in fast(X, Y)[1].items():
+        np.testing.assert_allclose(total, expected[name], rtol=1e-11, atol=1e-12)
+
+
+def test_what_each_pass_does_to_the_lstm():
+    program = recorded("lstm")
+    _, done = optimise(program.graph, program.roots)
+    left = {d.name: d.counts for d in done}
+    assert left["recorded"]["matmul"] == 12 * T  # four gates: forward, by z and by W
+    # by z one for the four gates; by W one for all blocks
+    assert left["contract"]["matmul"] == 4 * T + T + 4 and left["contract"]["dot"] == 1
+    # one for all x, T recurrent ones, T by the state, two by all weights
+    assert left["merge"]["matmul"] == 1 + T + T + 2
+    assert left["align"]["concatenate"] < left["contract"]["concatenate"]
+    assert left["columns"]["sum"] == 1
+    assert left["lift"]["subtract"] == left["columns"]["subtract"] - T + 1
+    assert left["overlap"]["concatenate"] == left["lift"]["concatenate"] - 1
+
+
+def test_what_the_passes_do_to_a_gru():
+    program = recorded("gru")
+    _, done = optimise(program.graph, program.roots)
+    # two forward and two backward in a block; what is left does not grow with T
+    assert done[0].counts["matmul"] == 9 * T
+    assert done[-1].counts["matmul"] <= 4 * T + 9
+
+
+def test_an_unknown_pass_is_refused():
+    with pytest.raises(TypeError, match="no such pass"):
+        compile(gru, passes=["contract", "unroll"])

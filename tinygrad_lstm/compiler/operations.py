@@ -1,0 +1,59 @@
+"""The operations of a graph: which there are, and what they compute entry by entry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lstm.compiler.graph import Dtype, Shape, Value
+
+__all__ = [
+    "COMMUTATIVE",
+    "ELEMENTWISE",
+    "LEAVES",
+    "REDUCTIONS",
+    "VIEWS",
+    "compute",
+    "count",
+    "number",
+]
+
+ELEMENTWISE: dict[str, Any] = {
+    **{
+        name: ufunc
+        for name in dir(np)
+        if isinstance(ufunc := getattr(np, name), np.ufunc)
+        and ufunc.signature is None
+        and ufunc.nout == 1
+        and ufunc.__name__ == name
+    },
+    "where": np.where,
+    "cast": None,
+}
+"""The operations that compute each entry from one entry of each argument, with broadcasting."""
+
+REDUCTIONS = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
+COMMUTATIVE = {"add", "multiply", "maximum", "minimum"}
+VIEWS = {"cut", "transpose", "reshape", "broadcast"}
+LEAVES = {"input", "constant", "number", "draw"}
+
+
+def number(value: Value) -> Any:
+    """What a value of the operation ``"number"`` is."""
+    return np.frombuffer(value.attrs[0], value.dtype)[0]
+
+
+def compute(op: str, args: list[Any], dtype: Dtype) -> NDArray[Any]:
+    """What an elementwise operation makes of arrays."""
+    if op == "cast":
+        return np.asarray(args[0]).astype(dtype)
+    return np.asarray(ELEMENTWISE[op](*args)).astype(dtype, copy=False)
+
+
+def count(shape: Shape, axes: Sequence[int]) -> int:
+    """How many entries a reduction over `axes` sums for each of its results."""
+    return math.prod(shape[i] for i in axes)

@@ -1,0 +1,120 @@
+"""A sum of products is a product of concatenations: ``A B + C D = [A C] [B; D]``.
+
+So a parameter's fork over time, to which every block adds a product, becomes one product over the
+stacked blocks; a sum of reductions becomes a reduction of what is stacked.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from tinygrad_lstm.compiler.construct import Builder
+from tinygrad_lstm.compiler.graph import Value, in_order, readers
+from tinygrad_lstm.compiler.operations import number
+from tinygrad_lstm.compiler.passes.shared import place_key
+
+__all__ = ["contract"]
+
+Readers = dict[int, list[Value | None]]
+
+
+def contract(build: Builder, roots: list[Value]) -> list[Value]:
+    """Contract every chain of additions."""
+    order = in_order(roots)
+    read = readers(order, roots)
+    new: dict[int, Value] = {}
+    for v in order:
+        args = tuple(new[a.number] for a in v.args)
+        done = None
+        if adds(v) and not _inside(v, read):
+            done = _contracted(build, [new[t.number] for t in terms(v, read)], v)
+        new[v.number] = done or build.again(v, args)
+    return [new[root.number] for root in roots]
+
+
+def adds(v: Value | None) -> bool:
+    """Whether a value is the sum of two of its own shape."""
+    return v is not None and v.op == "add" and all(a.shape == v.shape for a in v.args)
+
+
+def _inside(v: Value, read: Readers) -> bool:
+    """Whether a sum is itself a term of the one that reads it."""
+    return len(read[v.number]) == 1 and adds(read[v.number][0])
+
+
+def terms(v: Value, read: Readers) -> list[Value]:
+    """What a chain of additions adds up. No recursion along the chain."""
+    out: list[Value] = []
+    stack = list(v.args)
+    while stack:
+        a = stack.pop()
+        if adds(a) and len(read[a.number]) == 1:
+            stack += a.args
+        else:
+            out.append(a)
+    return out
+
+
+def _contracted(build: Builder, found: list[Value], v: Value) -> Value | None:
+    factor, found = _common_factor(found)
+    kinds: dict[Any, list[Value]] = defaultdict(list)
+    for t in found:
+        kinds[_kind(t)].append(t)
+    if not any(len(group) > 1 for kind, group in kinds.items() if kind):
+        return None
+    rest = kinds.pop(None, [])
+    rest += [JOIN[group[0].op](build, group) for group in kinds.values()]
+    total = rest[0]
+    for t in rest[1:]:
+        total = build.elementwise("add", total, t, dtype=v.dtype)
+    if factor is not None:
+        total = build.elementwise("multiply", factor, total, dtype=v.dtype)
+    return total
+
+
+def _common_factor(found: list[Value]) -> tuple[Value | None, list[Value]]:
+    """The number by which all terms are multiplied."""
+    for factor in found[0].args if found[0].op == "multiply" else ():
+        if factor.op != "number" or not number(factor):
+            continue
+        if all(t.op == "multiply" and factor in t.args for t in found):
+            return factor, [t.args[t.args[0] is factor] for t in found]
+    return None, found
+
+
+def _kind(t: Value) -> Any:
+    """What terms have to have in common to be joined."""
+    if t.op in ("matmul", "dot"):
+        return t.op, t.dtype
+    if t.op == "sum" and 0 in t.attrs[0]:
+        return t.op, t.dtype, t.attrs, t.args[0].shape[1:], t.args[0].dtype
+    return None
+
+
+def _products(build: Builder, group: list[Value]) -> Value:
+    group = sorted(group, key=lambda t: place_key(t.args[1]))
+    left = build.concatenate([t.args[0] for t in group], 1)
+    return build.matmul(left, build.concatenate([t.args[1] for t in group], 0), group[0].dtype)
+
+
+def _dots(build: Builder, group: list[Value]) -> Value:
+    group = sorted(group, key=lambda t: place_key(t.args[0]))
+    left, right = (build.concatenate([t.args[i] for t in group], 0) for i in (0, 1))
+    return build.dot(left, right, group[0].dtype)
+
+
+def _sums(build: Builder, group: list[Value]) -> Value:
+    group = sorted(group, key=lambda t: place_key(t.args[0]))
+    first = group[0]
+    return build.reduce(
+        "sum", build.concatenate([t.args[0] for t in group], 0), first.attrs[0], first.dtype
+    )
+
+
+JOIN: dict[str, Callable[[Builder, list[Value]], Value]] = {
+    "matmul": _products,
+    "dot": _dots,
+    "sum": _sums,
+}

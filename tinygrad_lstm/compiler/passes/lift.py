@@ -1,0 +1,43 @@
+"""Elementwise work on every block of a stack is done on the stack at once, where one of its
+operands is there as a whole: the loss against all targets."""
+
+from __future__ import annotations
+
+from tinygrad_lstm.compiler.construct import Builder
+from tinygrad_lstm.compiler.graph import Value, in_order, readers, rewrite
+from tinygrad_lstm.compiler.operations import ELEMENTWISE
+
+__all__ = ["lift"]
+
+
+def lift(build: Builder, roots: list[Value]) -> list[Value]:
+    """Lift out of every concatenation what only it reads."""
+    read = readers(in_order(roots), roots)
+
+    def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
+        if v.op != "concatenate" or v.attrs != (0,) or len(args) < 2:
+            return None
+        if any(len(read[p.number]) != 1 for p in v.args):
+            return None
+        return _lifted(build, args)
+
+    return rewrite(roots, rule, build.again)
+
+
+def _lifted(build: Builder, parts: tuple[Value, ...]) -> Value | None:
+    first = parts[0]
+    if first.op not in ELEMENTWISE or any(
+        (p.op, p.dtype, len(p.args)) != (first.op, first.dtype, len(first.args)) for p in parts
+    ):
+        return None
+    operands = []
+    for column in zip(*(p.args for p in parts), strict=True):
+        if all(a is column[0] and a.ndim == 0 for a in column):
+            operands.append(column[0])
+        elif all(a.shape == p.shape for a, p in zip(column, parts, strict=True)):
+            operands.append(_lifted(build, column) or build.concatenate(column, 0))
+        else:
+            return None
+    if all(x.op == "concatenate" for x in operands if x.ndim):
+        return None  # nothing is there already: all operands would have to be stacked
+    return build.elementwise(first.op, *operands, dtype=first.dtype)

@@ -1,0 +1,103 @@
+"""Products that share a factor are one: ``A B`` and ``C B`` are the rows of ``[A; C] B``.
+
+Only products merge that do not depend on one another. Two of them cannot, if as many products lie
+before each of them on the longest way, or behind each.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+
+from tinygrad_lstm.compiler.construct import Builder
+from tinygrad_lstm.compiler.graph import Value, in_order
+from tinygrad_lstm.compiler.passes.shared import known_order, leafy
+
+__all__ = ["merge"]
+
+Groups = dict[int, list[Value]]
+Join = Callable[[list[Value], dict[int, Value]], None]
+
+
+def merge(build: Builder, roots: list[Value]) -> list[Value]:
+    """Merge over blocks, which share the right factor, then over gates, which share the left."""
+    for shared in (1, 0):
+        for far in (_before, _behind):
+            roots = _merged(build, roots, shared, far(roots))
+    return roots
+
+
+def _before(roots: list[Value]) -> dict[int, int]:
+    """How many products lie on the longest way to each value."""
+    depth: dict[int, int] = {}
+    for v in in_order(roots):
+        longest = max((depth[a.number] for a in v.args), default=0)
+        depth[v.number] = longest + (v.op == "matmul")
+    return depth
+
+
+def _behind(roots: list[Value]) -> dict[int, int]:
+    """How many products lie on the longest way from each value to a result."""
+    height: dict[int, int] = defaultdict(int)
+    for v in reversed(in_order(roots)):
+        here = height[v.number] + (v.op == "matmul")
+        for a in v.args:
+            height[a.number] = max(height[a.number], here)
+    return height
+
+
+def _merged(build: Builder, roots: list[Value], shared: int, far: dict[int, int]) -> list[Value]:
+    groups: dict[tuple[int, int, str], list[Value]] = defaultdict(list)
+    for v in in_order(roots):
+        if v.op == "matmul":
+            groups[v.args[shared].number, far[v.number], v.dtype.str].append(v)
+    together: Groups = {}
+    for group in groups.values():
+        others = [leafy(v.args[1 - shared]) for v in group]
+        if len(group) > 1 and all(others) == any(others):
+            together |= {v.number: group for v in group}
+    if not together:
+        return roots
+    new: dict[int, Value] = {}
+    for root in roots:
+        _build(build, root, together, new, partial(_one_product, build, shared))
+    return [new[root.number] for root in roots]
+
+
+def _build(build: Builder, root: Value, together: Groups, new: dict[int, Value], one: Join) -> None:
+    """Build a value again. A merged product needs the factors of all its members first."""
+    stack = [root]
+    while stack:
+        v = stack[-1]
+        if v.number in new:
+            stack.pop()
+            continue
+        group = together.get(v.number)
+        need = [a for m in (group or [v]) for a in m.args if a.number not in new]
+        if need:
+            stack += need
+            continue
+        stack.pop()
+        if group is None:
+            new[v.number] = build.again(v, tuple(new[a.number] for a in v.args))
+        else:
+            one(group, new)
+
+
+def _one_product(build: Builder, shared: int, group: list[Value], new: dict[int, Value]) -> None:
+    """The product that a group becomes, and where each member is in it."""
+    own, axis = 1 - shared, shared ^ 1
+    factors = [new[m.args[own].number] for m in group]
+    common = new[group[0].args[shared].number]
+    order = known_order(build.graph, [m.args[own] for m in group])
+    joined = build.concatenate([factors[i] for i in order], axis)
+    pair = (joined, common) if own == 0 else (common, joined)
+    whole = build.matmul(*pair, group[0].dtype)
+    at = 0
+    for i in order:
+        n = factors[i].shape[axis]
+        bounds = [(0, length) for length in whole.shape]
+        bounds[axis] = (at, at + n)
+        new[group[i].number] = build.cut(whole, bounds)
+        at += n

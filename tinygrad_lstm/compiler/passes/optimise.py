@@ -1,0 +1,60 @@
+"""The passes, in their order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from tinygrad_lstm.compiler.construct import Builder
+from tinygrad_lstm.compiler.graph import Graph, Value, in_order, tidy
+from tinygrad_lstm.compiler.passes.align import align
+from tinygrad_lstm.compiler.passes.columns import columns
+from tinygrad_lstm.compiler.passes.contract import contract
+from tinygrad_lstm.compiler.passes.lift import lift
+from tinygrad_lstm.compiler.passes.merge import merge
+from tinygrad_lstm.compiler.passes.overlap import overlap
+from tinygrad_lstm.compiler.passes.push import push
+from tinygrad_lstm.compiler.passes.split import split
+
+__all__ = ["PASSES", "Done", "optimise"]
+
+Pass = Callable[[Builder, list[Value]], list[Value]]
+
+PASSES: dict[str, Pass] = {
+    "contract": contract,
+    "align": align,
+    "split": split,
+    "push": push,
+    "merge": merge,
+    "columns": columns,
+    "lift": lift,
+    "overlap": overlap,
+}
+
+ORDER = ("contract", "align", "split", "push", "split", "merge", "columns", "lift", "overlap")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a pass has left: how many values of each operation there are."""
+
+    name: str
+    counts: Counter[str]
+
+
+def optimise(
+    graph: Graph, roots: list[Value], passes: Collection[str] = tuple(PASSES)
+) -> tuple[list[Value], list[Done]]:
+    """The roots of an equal graph that takes less work, and what each pass did."""
+    build = Builder(graph)
+    done = [Done("recorded", _counts(roots))]
+    for name in ORDER:
+        if name in passes:
+            roots = tidy(PASSES[name](build, roots), build.again)
+            done.append(Done(name, _counts(roots)))
+    return roots, done
+
+
+def _counts(roots: list[Value]) -> Counter[str]:
+    return Counter(v.op for v in in_order(roots))
