@@ -41,8 +41,7 @@ def overlap(build: Builder, roots: list[Value]) -> list[Value]:
         ends = [sum(p.shape[axis] for p in parts[:k]) for k in (start, stop)]
         bounds = [(0, n) for n in v.shape]
         bounds[axis] = ends[0], ends[1]
-        return build.graph.new(
-            "cut", (_stack(build, parts, axis),), tuple(bounds), v.shape, v.dtype
-        )
+        union = build.concatenate(parts, axis)
+        return build.graph.new("cut", (union,), tuple(bounds), v.shape, v.dtype)
 
     return rewrite(roots, rule, build.again)
