@@ -8,9 +8,16 @@ import numpy as np
 import tinygrad_lstm as tg
 
 TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[+−]?\d+)?j?)|(?P<sum>Σ_[nmkj]+|Σ)|(?P<shape>ones|zeros)(?=\()|(?P<call>[a-zA-Zσ√_0-9]+)(?=\()"
-    r"|(?P<word>[a-zA-Z_]\w*)|(?P<sign>[−+∘·/()\[\],:=|²ᵀ^<>≤≥≠∧∨¬⊗]))"
+    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[+−]?\d+)?j?)|(?P<sum>Σ_[nmkj]+|Σ)|(?P<shape>ones|zeros|full)(?=\()|(?P<call>[a-zA-Zσ√_0-9]+)(?=\()"
+    r"|(?P<word>[a-zA-Z_]\w*|'[^']*')|(?P<sign>[−+∘·/()\[\],:=|²ᵀ^<>≤≥≠∧∨¬⊗]))"
 )
+
+
+def begins(text, name):
+    """Whether `text` begins with a name that ends there."""
+    end = text[len(name) : len(name) + 1]
+    inside = (end.isalnum() and end not in "²ᵀ") or (end and end in "_=(")
+    return text.startswith(name) and not (name[-1:].isalnum() and inside)
 
 
 class Reader:
@@ -21,7 +28,7 @@ class Reader:
         names = sorted(values, key=len, reverse=True)
         while at < len(text.rstrip()):
             start = at + len(text[at:]) - len(text[at:].lstrip())
-            name = next((n for n in names if text.startswith(n, start)), None)
+            name = next((n for n in names if begins(text[start:], n)), None)
             if name:
                 self.tokens.append(("name", name))
                 at = start + len(name)
@@ -115,6 +122,8 @@ class Reader:
         return parts
 
     def position(self, part):
+        if part in self.values:
+            return self.values[part]
         pieces = [int(p.replace("−", "-")) if p else None for p in part.split(":")]
         return slice(*pieces) if ":" in part else pieces[0]
 
@@ -133,10 +142,16 @@ class Reader:
         if text == "scatter":
             return self.scatter()
         arguments, options = self.arguments()
+        if text == "swapaxes":
+            return np.swapaxes(arguments[0], *map(int, arguments[1:]))
+        if text == "full":
+            return np.full(*arguments)
         if kind == "shape":
             return getattr(np, text)(tuple(int(n) for n in arguments))
         if text == "astype":
             return arguments[0].astype(options["dtype"])
+        if text == "einsum":
+            return np.einsum(options["subscripts"].strip("'"), *arguments)
         if text == "one_hot":
             return np.eye(options["count"])[arguments[0]]
         function = {
@@ -156,7 +171,7 @@ class Reader:
         key = tuple(self.position(part) for part in self.until("]"))
         assert self.take(",")
         total = np.zeros(self.tuple())
-        total[key] += value
+        np.add.at(total, key, value)
         assert self.take(")")
         return total
 
@@ -167,6 +182,10 @@ class Reader:
         while not self.take(")"):
             if self.tokens[0][0] == "word" and self.tokens[1][1] == "=":
                 (_, name), _, *self.tokens = self.tokens
+                if self.tokens[0][1] == "(":
+                    options[name] = self.tuple()
+                    self.take(",")
+                    continue
                 sign, text = self.take("−"), self.tokens.pop(0)[1]
                 options[name] = {"True": True, "False": False}.get(
                     text, int(f"-{text}" if sign else text) if text.isdecimal() else text
@@ -179,8 +198,8 @@ class Reader:
     def tuple(self):
         """A shape such as (2, 3) or (4,), or None where the bracket holds a formula."""
         text = " ".join(token for _, token in self.tokens)
-        match = re.match(r"\( ((?:\d+ , )*(?:\d+ )?)\)", text)
+        match = re.match(r"\( ((?:(?:− )?\d+ , )*(?:(?:− )?\d+ )?)\)", text)
         if not match or "," not in match[1]:
             return None
         del self.tokens[: len(match[0].split())]
-        return tuple(int(n) for n in re.findall(r"\d+", match[1]))
+        return tuple(int(n.replace("− ", "-")) for n in re.findall(r"(?:− )?\d+", match[1]))

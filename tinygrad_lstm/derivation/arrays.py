@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.derivation.expression import Apply, Expression, parts
+from tinygrad_lstm.derivation.notation import Notation
+from tinygrad_lstm.derivation.row import Row
+from tinygrad_lstm.engine.tape import Stage
 
 __all__ = ["Arrays", "contents", "uniform"]
 
 SHORT = 9  # entries: so many are written where they stand
+MANY = 500  # entries: more are not written at all
 
 
 class Arrays:
@@ -23,19 +27,20 @@ class Arrays:
 
     Parameters
     ----------
-    formulas : iterable of (Expression, int or None)
-        Each formula, and the block of the stage whose rule it is.
+    formulas : iterable of (Expression, Stage or None)
+        Each formula, and the stage whose rule it is.
     taken : mapping of str
         The names that mean something else.
     """
 
     def __init__(
-        self, formulas: Iterable[tuple[Expression, int | None]], taken: Mapping[str, Any]
+        self, formulas: Iterable[tuple[Expression, Stage | None]], taken: Mapping[str, Any]
     ) -> None:
         stems: dict[Any, tuple[str, set[int | None]]] = {}
         found: list[tuple[Any, np.ndarray, int | None]] = []
-        for formula, block in formulas:
-            for stem, array in _arrays(formula):
+        for formula, stage in formulas:
+            block = None if stage is None else stage.block
+            for stem, array in _arrays(formula, stage):
                 key = contents(array)
                 stems.setdefault(key, (stem, set()))[1].add(block)
                 found.append((key, array, block))
@@ -54,6 +59,17 @@ class Arrays:
         """What an array is called; None for one that is written where it stands."""
         return self._names.get(id(array))
 
+    def rows(self, notation: Notation) -> list[Row]:
+        """A row for each name, with the entries of the array; with its shape where these are many,
+        and in LaTeX."""
+        rows = []
+        for name, array in self.values.items():
+            text = repr(array.tolist()).replace("-", "−")
+            if array.size > MANY or notation.latex:
+                text = notation.words(f"{array.dtype} {array.shape}, one of the values")
+            rows.append(Row(notation.called(name), (text,)))
+        return rows
+
     def _free(self, stem: str, block: int | None, taken: Mapping[str, Any]) -> str:
         place, n, free = "" if block is None else f"<{block}>", 1, ""
         while not free or free in taken or free in self.values:
@@ -62,12 +78,13 @@ class Arrays:
         return free
 
 
-def _arrays(formula: Expression) -> Iterator[tuple[str, np.ndarray]]:
+def _arrays(formula: Expression, stage: Stage | None) -> Iterator[tuple[str, np.ndarray]]:
     """The long arrays of a formula, each with the word for it."""
+    given = {} if stage is None else {id(v): name for name, v in stage.output._params.items()}
     for part in parts(formula):
         if not isinstance(part, Apply):
             if part.name is None and isinstance(part.array, np.ndarray) and _long(part.array):
-                yield "array", part.array
+                yield given.get(id(part.array), "array"), part.array
             continue
         for name, value in part.params.items():
             for array in value if isinstance(value, tuple) else (value,):

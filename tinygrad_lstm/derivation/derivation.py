@@ -6,8 +6,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection
 from functools import cached_property
 from typing import Any
 
@@ -18,11 +17,10 @@ from tinygrad_lstm.derivation.expression import (
     Expression,
     Leaf,
     is_number,
-    leaves,
     number,
     total,
 )
-from tinygrad_lstm.derivation.notation import TEXT, Notation
+from tinygrad_lstm.derivation.lines import Line, Term
 from tinygrad_lstm.derivation.symbol import Symbol, sent
 from tinygrad_lstm.engine.backward import edit_error, seed
 from tinygrad_lstm.engine.hooks import hooked
@@ -32,84 +30,9 @@ from tinygrad_lstm.engine.recorder import recorder
 from tinygrad_lstm.engine.tape import Stage, Tape
 from tinygrad_lstm.errors import UnknownNameError
 
-__all__ = ["Derivation", "Line", "Term", "shapes"]
+__all__ = ["Derivation"]
 
 NUMBERED = re.compile(r"(.+)<(\d+)>", re.DOTALL)
-
-
-@dataclass(frozen=True, eq=False)
-class Term:
-    """What one branch of a value sends back.
-
-    Attributes
-    ----------
-    stage : Stage
-        The stage that reads the value, its consumer.
-    argument : int
-        The position of the value among the stage's inputs.
-    expression : Expression
-        The formula.
-    """
-
-    stage: Stage
-    argument: int
-    expression: Expression
-
-    def __str__(self) -> str:
-        return TEXT.write(self.expression)
-
-
-@dataclass(frozen=True, eq=False)
-class Line:
-    """The derivative by one value, as a formula.
-
-    Attributes
-    ----------
-    value : Tensor
-        The value.
-    symbol : Leaf
-        What stands on the left: ``δc<2>``.
-    terms : tuple of Term
-        The branches of the value, by (stage, argument); none for the value that is differentiated.
-    expression : Expression
-        What stands on the right: the sum of the terms.
-    """
-
-    value: Any
-    symbol: Leaf
-    terms: tuple[Term, ...]
-    expression: Expression
-
-    @property
-    def name(self) -> str:
-        """The name of the value."""
-        return self.symbol.name or ""
-
-    def formulas(self) -> Iterator[tuple[Expression, int | None]]:
-        """What is summed on the right side, each with the block of its stage."""
-        if not self.terms:
-            yield self.expression, None
-        yield from ((term.expression, term.stage.block) for term in self.terms)
-
-    def sides(self, notation: Notation = TEXT) -> tuple[str, str]:
-        """What stands on the left and on the right of the equals sign."""
-        return notation.name(self.symbol), notation.write(self.expression)
-
-    def shapes(self, notation: Notation = TEXT) -> str:
-        """The shapes of everything with a name in it."""
-        return ", ".join(dict.fromkeys(shapes(notation, self.symbol, self.expression)))
-
-    def __str__(self) -> str:
-        return " = ".join(self.sides())
-
-
-def shapes(notation: Notation, *expressions: Expression) -> list[str]:
-    """The names in formulas, each with its shape."""
-    return [
-        f"{notation.name(leaf)} {leaf.shape}"
-        for leaf in leaves(*expressions)
-        if leaf.name is not None
-    ]
 
 
 class Derivation:
@@ -177,14 +100,18 @@ class Derivation:
         values = {name: read_only(x._kept()) for name, x in named if name is not None}
         return values | {str(self._start.name): read_only(np.asarray(self._start.array))}
 
-    def _free(self, name: str) -> str:
+    def free(self, n: int, block: int | None) -> str:
+        """A name for the n-th formula of a block that is read several times."""
+        name = self._free(f"u{n}", "" if block is None else f"<{block}>")
+        if block is not None:
+            self.places[name] = (f"u{n}", block)
+        return name
+
+    def _free(self, name: str, place: str = "") -> str:
         """A name that no value has."""
         taken = set(self._names.values())
-        return next(
-            free
-            for free in itertools.chain([name], (f"{name}#{n}" for n in itertools.count(1)))
-            if free not in taken
-        )
+        marks = itertools.chain([""], (f"#{n}" for n in itertools.count(1)))
+        return next(free for mark in marks if (free := f"{name}{mark}{place}") not in taken)
 
     def _walk(self, first: Any, g: Symbol, values: dict[int, Any], through: str) -> None:
         """Write a line for each of `values` below `first`, at which `g` arrives, from the branches
@@ -248,13 +175,18 @@ class Derivation:
                 Apply(Operation(lambda g: hooked(x, g), "hook"), (expression,), {}, x.shape),
                 hooked(x, array),
             )
+        changed = array.dtype != x.dtype or bool(x._hooks)
         symbol = Leaf(
             np.asarray(array, x.dtype), self._names[id(x)], gradient=True, through=through
         )
-        self.lines.append(Line(x, symbol, terms, expression))
+        self.lines.append(Line(x, symbol, terms, expression, changed))
         return Symbol(
             expression if isinstance(expression, Leaf) and is_number(expression, 1) else symbol
         )
+
+    def leaf(self, x: Any) -> Leaf:
+        """What a value is in a formula."""
+        return self._symbol(x).leaf
 
     def _symbol(self, x: Any) -> Symbol:
         if id(x) not in self._symbols:

@@ -3,17 +3,22 @@ is written."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.derivation.arrays import Arrays
-from tinygrad_lstm.derivation.derivation import Derivation, Line
+from tinygrad_lstm.derivation.derivation import Derivation
 from tinygrad_lstm.derivation.expression import Expression, Leaf, evaluate, occurrences, substitute
-from tinygrad_lstm.derivation.notation import Notation
+from tinygrad_lstm.derivation.inline import shortened
+from tinygrad_lstm.derivation.lines import Line
+from tinygrad_lstm.derivation.notation import TEXT, Notation
 from tinygrad_lstm.derivation.python import Module
-from tinygrad_lstm.derivation.rolled import Row, rolled
+from tinygrad_lstm.derivation.rolled import rolled
+from tinygrad_lstm.derivation.row import Row
+from tinygrad_lstm.derivation.shared import shared
 from tinygrad_lstm.derivation.view import View
 from tinygrad_lstm.engine.hooks import conjugate
 from tinygrad_lstm.engine.node import Node, read_only
@@ -114,7 +119,7 @@ class Explanation:
 
     def __init__(self, derivation: Derivation, wanted: list[Any], several: bool) -> None:
         self._derivation, self.tape = derivation, derivation.tape
-        self.lines = tuple(derivation.lines)
+        self.lines = tuple(shortened(derivation.lines, set(map(id, wanted)), derivation.leaf))
         last = {id(line.value): line for line in self.lines}
         self._wanted = [last[id(x)] for x in wanted]
         self._several = several
@@ -128,15 +133,16 @@ class Explanation:
         """
 
         def rows(notation: Notation, shapes: bool = False, numbers: bool = False) -> list[Row]:
+            notation = replace(notation, arrays=self._arrays.name)
             return [
                 Row(
                     left,
                     (right, *(self._numbers(line, notation) if numbers else ())),
                     line.shapes(notation) if shapes else "",
                 )
-                for line in self.lines
+                for line in self._written
                 for left, right in [line.sides(notation)]
-            ]
+            ] + self._arrays.rows(notation)
 
         return View(self, rows, self.lines)
 
@@ -146,10 +152,11 @@ class Explanation:
         ``expanded(depth=...)`` says, else until none is left."""
 
         def rows(notation: Notation, depth: int | None = None) -> list[Row]:
+            notation = replace(notation, arrays=self._arrays.name)
             return [
                 Row(notation.name(line.symbol), (notation.write(self.formula(line, depth)),))
                 for line in self._wanted
-            ]
+            ] + self._arrays.rows(notation)
 
         return View(self, rows, self._wanted)
 
@@ -162,7 +169,10 @@ class Explanation:
         """
 
         def rows(notation: Notation, shapes: bool = False) -> list[Row]:
-            return rolled(self._derivation, notation, shapes)
+            notation = replace(notation, arrays=self._arrays.name)
+            return rolled(self._derivation, self._written, notation, shapes) + self._arrays.rows(
+                notation
+            )
 
         return View(
             self, rows, self.lines, f"T = {self._derivation.last}" if self._derivation.last else ""
@@ -181,6 +191,11 @@ class Explanation:
         """
         found = {line.name: np.array(conjugate(self._values[line.symbol])) for line in self._wanted}
         return found if self._several else found[self._wanted[0].name]
+
+    @cached_property
+    def _written(self) -> list[Line]:
+        """The lines as they are printed: what occurs more than once has a line of its own."""
+        return shared(self.lines, self._derivation.free)
 
     @cached_property
     def values(self) -> dict[str, np.ndarray]:
@@ -226,9 +241,14 @@ class Explanation:
         {'y': array(1.), 'x': array(6.)}
         """
         module = Module(self._arrays)
-        for line in self.lines:
-            dtype = np.asarray(evaluate(line.expression, self._values)).dtype
-            module.line(line.symbol, line.expression, str(line), dtype)
+        whole = {line.symbol: line.expression for line in self.lines}
+        for line in self._written:
+            said = " = ".join(line.sides(replace(TEXT, arrays=self._arrays.name)))
+            if line.symbol in whole:
+                dtype = np.asarray(evaluate(whole[line.symbol], self._values)).dtype
+                module.line(line.symbol, line.expression, said, dtype)
+            else:
+                module.definition(line.symbol, line.expression, said)
         return module.text({line.name: line.symbol for line in self.lines})
 
     @cached_property
@@ -252,7 +272,7 @@ class Explanation:
             )
 
         result = notation.numbers(self._values[line.symbol]).text
-        with_numbers = Notation(notation.latex, notation.rename, values).write(line.expression)
+        with_numbers = replace(notation, values=values).write(line.expression)
         written = [with_numbers] * (with_numbers != notation.write(line.expression))
         return written + [result] * (line.symbol.array.size <= SMALL and result != with_numbers)
 

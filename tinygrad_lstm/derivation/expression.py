@@ -14,7 +14,7 @@ from tinygrad_lstm.engine.node import SCALARS
 from tinygrad_lstm.engine.operation import Operation
 from tinygrad_lstm.ops.elementwise import negative, square
 from tinygrad_lstm.ops.reduce import add_n
-from tinygrad_lstm.ops.shape import broadcast_to
+from tinygrad_lstm.ops.shape import broadcast_to, transpose
 
 __all__ = [
     "Apply",
@@ -135,9 +135,29 @@ def _undone(name: str) -> Callable[[Any, Any, Any], Expression | None]:
             and inner.params == params
             and params.get("axes") is None
         )
-        return inner.args[0] if again else None
+        if again:
+            return inner.args[0]  # type: ignore[no-any-return]
+        return _turned(inner, params, shape) if name in ("transpose", "swapaxes") else None
 
     return simpler
+
+
+def _turned(inner: Expression, params: Any, shape: Any) -> Expression | None:
+    """``(A B)ᵀ`` as ``Bᵀ Aᵀ``, where that takes a transpose away; a vector is its own transpose."""
+    if len(shape) < 2:
+        return inner
+    if len(shape) != 2 or params.get("axes") is not None:
+        return None
+    if not isinstance(inner, Apply) or inner.op.name != "matmul":
+        return None
+    if any(len(f.shape) != 2 for f in inner.args) or not any(map(_is_turned, inner.args)):
+        return None
+    turned = [apply(transpose.op, (f,), {}, f.shape[::-1]) for f in reversed(inner.args)]
+    return Apply(inner.op, tuple(turned), {}, shape)
+
+
+def _is_turned(e: Expression) -> bool:
+    return isinstance(e, Apply) and e.op.name == "transpose" and e.params.get("axes") is None
 
 
 def _shaped(args: Any, params: Any, shape: Any) -> Expression | None:
@@ -165,6 +185,13 @@ def _power(args: Any, params: Any, shape: Any) -> Expression | None:
     )
 
 
+def _summed(args: Any, params: Any, shape: Any) -> Expression | None:
+    """One, for the sum of a one-hot code."""
+    x, axis = args[0], params.get("axis")
+    ones = isinstance(x, Apply) and x.op.name == "one_hot" and x.params.get("axis", -1) == axis
+    return Leaf(np.broadcast_to(1.0, shape)) if ones else None
+
+
 SIMPLER: dict[str, Callable[[Any, Any, Any], Expression | None]] = {
     "multiply": _times,
     "divide": lambda args, params, shape: args[0] if is_number(args[1], 1) else None,
@@ -175,6 +202,7 @@ SIMPLER: dict[str, Callable[[Any, Any, Any], Expression | None]] = {
     "swapaxes": _undone("swapaxes"),
     "conj": _undone("conj"),
     "power": _power,
+    "sum": _summed,
     "reshape": _shaped,
     "broadcast_to": _broadcast,
 }

@@ -102,12 +102,15 @@ class Notation:
         The numbers that are written for a leaf, or None to write its name.
     index : callable, optional
         How a position in an index is written: ``t−1`` for 2.
+    arrays : callable, optional
+        What an index array or mask is called, or None to write its entries.
     """
 
     latex: bool = False
     rename: Callable[[str], str] | None = None
     values: Callable[[Leaf], Any] | None = None
     index: Callable[[int], str] | None = None
+    arrays: Callable[[Any], str | None] | None = None
 
     def write(self, e: Expression) -> str:
         """The formula."""
@@ -144,13 +147,18 @@ class Notation:
         told = {
             key: value
             for key, value in e.params.items()
-            if key not in usual or usual[key].default is not value
+            if key not in usual or not _same(usual[key].default, value)
         }
-        args += [f"{self.plain(key)}={self.plain(shown(value))}" for key, value in told.items()]
+        args += [
+            f"{self.plain(key)}={self.named(value) or self.plain(shown(value))}"
+            for key, value in told.items()
+        ]
         return Written(f"{self.plain(e.op.name)}({', '.join(args)})", ATOM)
 
     def _leaf(self, leaf: Leaf) -> Written:
         numbers = leaf.array if leaf.name is None else self.values(leaf) if self.values else None
+        if named := self.named(numbers):
+            return Written(named, ATOM)
         if numbers is not None:
             return self.numbers(numbers, exact=leaf.name is None)
         assert leaf.name is not None
@@ -163,6 +171,11 @@ class Notation:
         if not leaf.through:
             return written
         return rf"{{{written}}}\big|_{{{through}}}" if self.latex else f"{written}|{through}"
+
+    def named(self, value: Any) -> str | None:
+        """What an array is called that has a name."""
+        name = self.arrays(value) if self.arrays and isinstance(value, np.ndarray) else None
+        return None if name is None else self.called(name)
 
     def called(self, name: str) -> str:
         """What a value of the tape is called. A name is one line."""
@@ -223,9 +236,12 @@ def _products(notation: Notation, e: Apply) -> Written | None:
 
 
 def _transposed(notation: Notation, e: Apply) -> Written | None:
-    if len(e.shape) != 2 or e.params.get("axes") is not None:
+    if len(e.shape) == 2 and e.params.get("axes") is None:
+        return notation._form("transpose", e.args)
+    if e.op.name == "transpose":
         return None
-    return notation._form("transpose", e.args)
+    axes = ", ".join(notation.ascii(shown(e.params.get(f"axis{i}", -i))) for i in (1, 2))
+    return Written(f"{notation.plain('swapaxes')}({notation(e.args[0], SUM)}, {axes})", ATOM)
 
 
 def _summed(notation: Notation, e: Apply) -> Written | None:
@@ -282,16 +298,17 @@ def _key(notation: Notation, key: Any, shape: tuple[int, ...]) -> str:
         sum(reads[:i]) + (len(shape) - sum(reads)) * any(part is ... for part in parts[:i])
         for i in range(len(parts))
     ]
-    text = ", ".join(
-        _position(notation, part, shape[axis] if axis < len(shape) else None)
+    return ", ".join(
+        notation.named(part)
+        or _position(notation, part, shape[axis] if axis < len(shape) else None)
         for part, axis in zip(parts, axes, strict=True)
     )
-    return notation.plain(text) if re.search("[a-z]{2}", text) else notation.ascii(text)
 
 
 def _position(notation: Notation, part: Any, length: Any) -> str:
     if not isinstance(part, slice):
-        return notation.index(part) if notation.index and isinstance(part, int) else shown(part)
+        text = notation.index(part) if notation.index and isinstance(part, int) else shown(part)
+        return notation.plain(text) if re.search("[a-z]{2}", text) else notation.ascii(text)
     start = "" if part.start in (None, 0) else str(part.start)
     stop = "" if part.stop in (None, length) else str(part.stop)
     return f"{start}:{stop}" + (f":{part.step}" if part.step not in (None, 1) else "")
@@ -322,10 +339,19 @@ SPECIALS: dict[str, Callable[[Notation, Apply], Written | None]] = {
 }
 
 
+def _same(usual: Any, value: Any) -> bool:
+    """Whether a parameter is what it is by default."""
+    if usual is None or isinstance(value, np.ndarray):  # None == np.dtype(float), to NumPy
+        return usual is value
+    return bool(usual == value)
+
+
 def shown(value: Any, exact: bool = False) -> str:
     """A number, array or index as it is written, a long array by its shape. An exact number is
     written with all its digits."""
-    if isinstance(value, (bool, np.bool_)) or value is None or isinstance(value, str):
+    if isinstance(value, str):
+        return repr(value)
+    if isinstance(value, (bool, np.bool_)) or value is None:
         return str(value)
     if isinstance(value, SCALARS):
         brief = f"{value:.6g}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +18,6 @@ from tinygrad_lstm.engine.node import SCALARS
 __all__ = ["Module"]
 
 LONGEST = 40  # characters of a name that its variable has
-DEEPEST = 12  # operations in one statement, one inside the other
 INDENT = "    "
 
 HEAD = '''"""Backpropagation in NumPy, a line for each formula of the derivation.
@@ -64,12 +62,19 @@ class Module:
         wanted = symbol.array.dtype
         if isinstance(expression, Leaf) and expression.name is None:
             expression, dtype = Leaf(np.asarray(expression.array, wanted)), wanted
-        value = self._statements(expression)
+        value = self._formula(expression)
         if dtype.kind == "c" and wanted.kind != "c":
             value = _call("np.real", value)
         if dtype != wanted:
             value = _call("np.asarray", value, _parse(f"np.{wanted.name}"))
         self._body.append(f"{self.variable(symbol)} = {_unparse(value)}")
+
+    def definition(self, symbol: Leaf, expression: Expression, said: str) -> None:
+        """A name for a formula that is read several times."""
+        self._body.append(f"# {printable(said)}")
+        value = _unparse(self._formula(expression))
+        self._variables[_key(symbol)] = name = self.sources.free(identifier(str(symbol.name)))
+        self._body.append(f"{name} = {value}")
 
     def text(self, results: Mapping[str, Leaf]) -> str:
         """The module; what it returns is named by `results`."""
@@ -90,7 +95,7 @@ class Module:
 
     def variable(self, leaf: Leaf) -> str:
         """The variable of a value or derivative."""
-        key = leaf.name, leaf.gradient, leaf.through
+        key = _key(leaf)
         if key not in self._variables:
             stem = f"{leaf.name}_via_{leaf.through}" if leaf.through else str(leaf.name)
             self._variables[key] = self.sources.free(identifier(stem, "d_" * leaf.gradient))
@@ -103,21 +108,13 @@ class Module:
         conjugate = symbol.array.dtype.kind == "c"
         return f"np.conj({variable})" if conjugate else f"np.asarray({variable})"
 
-    def _statements(self, e: Expression) -> ast.expr:
-        """A formula, with a statement of its own for what is read twice or lies deep."""
+    def _formula(self, e: Expression) -> ast.expr:
         found: dict[int, ast.expr] = {}
-        depth: dict[int, int] = {}
-        uses = Counter(id(arg) for p in parts(e) if isinstance(p, Apply) for arg in p.args)
         for part in parts(e):
             if isinstance(part, Leaf):
-                found[id(part)], depth[id(part)] = self._leaf(part), 0
-                continue
-            found[id(part)] = self._applied(part, [found[id(arg)] for arg in part.args])
-            depth[id(part)] = 1 + max((depth[id(arg)] for arg in part.args), default=0)
-            if part is not e and (uses[id(part)] > 1 or depth[id(part)] >= DEEPEST):
-                name = self.sources.free("u")
-                self._body.append(f"{name} = {_unparse(found[id(part)])}")
-                found[id(part)], depth[id(part)] = ast.Name(name), 0
+                found[id(part)] = self._leaf(part)
+            else:
+                found[id(part)] = self._applied(part, [found[id(arg)] for arg in part.args])
         return found[id(e)]
 
     def _applied(self, e: Apply, args: Sequence[ast.expr]) -> ast.expr:
@@ -190,6 +187,10 @@ def identifier(name: str, prefix: str = "") -> str:
 def printable(text: str) -> str:
     """A comment: one line, whatever characters were in a name."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _key(leaf: Leaf) -> tuple[Any, ...]:
+    return leaf.name, leaf.gradient, leaf.through
 
 
 def _number(value: Any) -> ast.expr:

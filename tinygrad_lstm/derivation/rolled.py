@@ -4,40 +4,39 @@ beside it."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.derivation.derivation import Derivation, Line, Term, shapes
+from tinygrad_lstm.derivation.derivation import Derivation
 from tinygrad_lstm.derivation.expression import Apply, Expression, parts
+from tinygrad_lstm.derivation.lines import Line, Term, shapes
 from tinygrad_lstm.derivation.notation import SCOPE, SUM, TEXT, Notation
+from tinygrad_lstm.derivation.row import Row
 from tinygrad_lstm.engine.node import SCALARS
 from tinygrad_lstm.ops.reduce import add_n
 
-__all__ = ["Row", "rolled"]
+__all__ = ["rolled"]
 
 Family = dict[int, Line]  # the lines of one value, by block
 
 
-class Row(NamedTuple):
-    """One equation: its left side, the steps on its right, and what is to be said about it."""
-
-    left: str
-    rights: tuple[str, ...]
-    note: str = ""
-
-
 def rolled(
-    derivation: Derivation, notation: Notation = TEXT, with_shapes: bool = False
+    derivation: Derivation,
+    lines: Iterable[Line],
+    notation: Notation = TEXT,
+    with_shapes: bool = False,
 ) -> list[Row]:
     """The lines of a derivation, with those of equal blocks written once.
 
     Parameters
     ----------
     derivation : Derivation
-        The lines, in the order of backward.
+        Where they come from.
+    lines : iterable of Line
+        In the order of backward.
     notation : Notation
         How they are written.
     with_shapes : bool
@@ -50,7 +49,7 @@ def rolled(
         first.
     """
     families: dict[tuple[str, str, bool], Family] = defaultdict(dict)
-    for line in derivation.lines:
+    for line in lines:
         place = derivation.places.get(line.name)
         stem, t = place or (line.name, 0)
         families[stem, line.symbol.through, place is not None][t] = line

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from tinygrad_lstm.derivation.derivation import Line
+from tinygrad_lstm.derivation.lines import Line
 from tinygrad_lstm.derivation.notation import LATEX, TEXT
-from tinygrad_lstm.derivation.rolled import Row
+from tinygrad_lstm.derivation.row import Row
 from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.text import aligned
 
