@@ -10,7 +10,7 @@ from tinygrad_lstm.derivation.hand import Hand, derive
 from tinygrad_lstm.derivation.paths import Paths, paths
 from tinygrad_lstm.engine.anomaly import detect_anomaly
 from tinygrad_lstm.engine.backward import Gradients, gradients
-from tinygrad_lstm.engine.recorder import block, enable_grad, no_grad
+from tinygrad_lstm.engine.recorder import block, enable_grad, no_grad, scope
 from tinygrad_lstm.engine.tape import Branch, Fork, Stage, Tape
 from tinygrad_lstm.errors import (
     AnomalyError,
@@ -218,6 +218,7 @@ __all__ = [
     "roll",
     "rot90",
     "scatter",
+    "scope",
     "searchsorted",
     "sigmoid",
     "sign",

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.gradients import Gradients
-from tinygrad_lstm.engine.tape import Branch, Stage, Tape
+from tinygrad_lstm.engine.names import Name
+from tinygrad_lstm.engine.tape import Branch, Tape
 from tinygrad_lstm.errors import DrawingError, ShapeError, UnknownNameError
 from tinygrad_lstm.tensor.tensor import Tensor
-from tinygrad_lstm.viz.graph.by_block import blocks, by_value, split, stems
+from tinygrad_lstm.viz.graph.by_block import blocks, by_value, stems
 from tinygrad_lstm.viz.graph.members import array
 
 __all__ = ["BlockValues", "Norms", "block_values", "gradient_norms"]
@@ -213,14 +214,9 @@ def _seen_from(t: int, branches: Iterable[Branch]) -> Iterator[tuple[str, Branch
     numbered."""
     seen: Counter[str] = Counter()
     for branch in branches:
-        name = _relative(branch.stage, t)
+        name = Name.parse(branch.stage.name).relative("t", t)
         seen[name] += 1
         yield (name if seen[name] == 1 else f"{name} ({seen[name]})"), branch
-
-
-def _relative(stage: Stage, t: int) -> str:
-    value, _ = split(stage.output.name or stage.op)
-    return value if stage.block is None else f"{value}<t{stage.block - t:+d}>".replace("+0", "")
 
 
 def _norm(derivative: Any) -> float:

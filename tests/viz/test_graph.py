@@ -125,7 +125,7 @@ def test_parameters_outside_of_blocks_are_nodes():
         "W": "leaf",
         "b": "leaf",
         "out": "linear",
-        "squared_error#2": "squared_error",
+        "squared_error#1": "squared_error",
     }
 
 
@@ -147,7 +147,7 @@ def test_leaves_without_a_name_have_a_word():
     formulas = {n.name: n.formula for n in build(loss.tape).nodes}
     assert formulas["b"] == "[multiply#1, constant]"
     assert formulas["multiply#1"] == "a ∘ parameter"
-    assert formulas["squared_error#3"] == "½ Σ(constant − b)²"
+    assert formulas["squared_error#1"] == "½ Σ(constant − b)²"
     assert formulas["parameter"] == formulas["constant"] == ""
 
 

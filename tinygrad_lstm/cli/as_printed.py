@@ -3,7 +3,6 @@ and what is correct."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from tinygrad_lstm.cli.problem import Problem
@@ -110,9 +109,9 @@ def _by_block(comparison: Comparison) -> list[tuple[str, str, str]]:
     """The values of each block, the last first: in which it agrees, and in which it departs."""
     values: dict[int, tuple[list[str], list[str]]] = {}
     for row in comparison.rows:
-        value = re.fullmatch(r"(\S+)<(\d+)>", row.name)
-        if value and int(value[2]):
-            values.setdefault(int(value[2]), ([], []))[not row.ok].append(value[1])
+        if row.key is not None and row.key.is_total and row.key.value.block:
+            name = row.key.value
+            values.setdefault(name.block, ([], []))[not row.ok].append(name.role)
     return [
         (str(t), " ".join(agree) if depart else "all", " ".join(depart))
         for t, (agree, depart) in values.items()

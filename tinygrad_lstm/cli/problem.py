@@ -15,6 +15,7 @@ from tinygrad_lstm import by_hand
 from tinygrad_lstm.cli.series import read_series, scale
 from tinygrad_lstm.comparison.comparison import Row, compare
 from tinygrad_lstm.engine.backward import Gradients
+from tinygrad_lstm.engine.names import Name
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.lstm.lstm import LSTM
@@ -189,7 +190,7 @@ def describe_forks(tape: Tape, case: Problem) -> str:
     parameters = case.lstm.parameters()
     counted = [fork for fork in tape.forks if fork.value is not case.x]
     kinds = Counter(
-        "parameters" if fork.name in parameters else f"{fork.name.partition('<')[0]}<t>"
+        "parameters" if fork.name in parameters else f"{Name.parse(fork.name).role}<t>"
         for fork in counted
     )
     branches = sum(len(fork.branches) for fork in counted)

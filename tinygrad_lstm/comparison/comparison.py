@@ -13,6 +13,7 @@ from tinygrad_lstm.comparison.diagnosis import Diagnosis, diagnose
 from tinygrad_lstm.comparison.report import Report
 from tinygrad_lstm.comparison.rows import Entry, Judge, Row, entries
 from tinygrad_lstm.engine.backward import Gradients, gradients
+from tinygrad_lstm.engine.names import Key
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DataError, DtypeError
 from tinygrad_lstm.numeric.rounding import check_tolerance
@@ -95,8 +96,8 @@ class Comparison:
         -------
         str
             An object with ``root``; ``ok``; ``first``, a name or null; ``rows``, each with the
-            attributes of ``Row``, where an infinite error is the string ``"inf"``; and
-            ``diagnoses``, each with those of ``Diagnosis``.
+            attributes of ``Row``, where a key is its text and an infinite error the string
+            ``"inf"``; and ``diagnoses``, each with those of ``Diagnosis``.
         """
         return self._report.json(self.ok, self.first)
 
@@ -207,7 +208,9 @@ def _missing(gradients: Gradients, found: list[Entry]) -> tuple[Row, ...]:
     if not any(id(x) in given for x in leaves):
         return ()
     return tuple(
-        Row(str(x.name), x.shape, None, None, "missing") for x in leaves if id(x) not in given
+        Row(str(x.name), x.shape, None, None, "missing", key=Key(gradients.tape.name(x)))
+        for x in leaves
+        if id(x) not in given
     )
 
 

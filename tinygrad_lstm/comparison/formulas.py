@@ -3,8 +3,6 @@ computed."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,12 +43,6 @@ class Formulas:
         self.chain, self.tape = chain, chain.gradients.tape
         self._symbols: dict[int, Symbol] = {}
         self._transposes: dict[Leaf, Expression] = {}
-        self._bases: dict[int, str] = {}
-        counts: Counter[tuple[str, int | None]] = Counter()
-        for stage in self.tape.stages:
-            if not stage.output.name:
-                counts[stage.op, stage.block] += 1
-                self._bases[id(stage.output)] = f"{stage.op}#{counts[stage.op, stage.block]}"
 
     def symbol(self, x: Any) -> Symbol:
         """A value of the tape, under its name. A transpose without one is written as that:
@@ -141,9 +133,8 @@ class Formulas:
             ]
 
     def base(self, x: Any) -> str:
-        """The name without its block; without a name, the operation and which of its kind in the
-        block it is."""
-        return self._bases.get(id(x)) or re.sub(r"<\d+>$", "", self.tape.label(x))
+        """The name without its block."""
+        return self.tape.name(x).role
 
 
 def _terms(formula: Expression) -> Iterator[Expression]:

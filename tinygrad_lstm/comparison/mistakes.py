@@ -3,7 +3,6 @@ so writes its own formula."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -16,6 +15,8 @@ from tinygrad_lstm.comparison.guesses import negated
 from tinygrad_lstm.derivation.expression import Leaf, number, substitute, total
 from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.derivation.symbol import Symbol
+from tinygrad_lstm.engine.names import signed
+from tinygrad_lstm.engine.naming import block_of
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import block, recording
 from tinygrad_lstm.engine.tape import Branch
@@ -140,9 +141,7 @@ class Mistakes(Formulas):
             first = [
                 u
                 for u in inner
-                if isinstance(u, Node)
-                and str(getattr(u, "name", "")).endswith("<0>")
-                and np.any(u._array)
+                if isinstance(u, Node) and self.tape.name(u).block == 0 and np.any(u._array)
             ]
             if not first:
                 continue
@@ -378,23 +377,17 @@ class Mistakes(Formulas):
         near = [
             w
             for w in self._alike[v.shape]
-            if w is not v and (at is None or (t := _number(w)) is None or abs(t - at) <= 1)
+            if w is not v and (at is None or (t := block_of(w)) is None or abs(t - at) <= 1)
         ]
         return sorted(
-            near, key=lambda w: (self.base(w) != self.base(v), _number(w) not in (at, None))
+            near, key=lambda w: (self.base(w) != self.base(v), block_of(w) not in (at, None))
         )
-
-
-def _number(x: Any) -> int | None:
-    """The block in the name of a value, else that in which it was recorded."""
-    found = re.search(r"<(\d+)>$", x.name or "")
-    return int(found[1]) if found else x.block
 
 
 def _shift(v: Any, w: Any) -> str:
     """How many blocks `w` is away from `v`."""
-    a, b = _number(v), _number(w)
-    return f"<t{b - a:+d}>" if a is not None and b is not None and a != b else ""
+    a, b = block_of(v), block_of(w)
+    return f"<t{signed(b - a)}>" if a is not None and b is not None and a != b else ""
 
 
 def _form(form: Callable[[Any], Any], v: Symbol) -> Callable[[Symbol], Sent]:

@@ -12,6 +12,7 @@ from typing import Any
 from tinygrad_lstm.comparison.diagnosis import Diagnosis
 from tinygrad_lstm.comparison.rows import Row
 from tinygrad_lstm.comparison.table import HEAD, UNTOLD, foot, lines_of, one_line
+from tinygrad_lstm.engine.names import relative
 from tinygrad_lstm.text import aligned
 
 __all__ = ["Report"]
@@ -80,7 +81,7 @@ class Report:
             "root": self.root,
             "ok": ok,
             "first": first.name if first else None,
-            "rows": [asdict(row) for row in self.rows],
+            "rows": [asdict(row) | {"key": row.key and str(row.key)} for row in self.rows],
             "diagnoses": [asdict(diagnosis) for diagnosis in self.diagnoses],
         }
         return json.dumps(_plain(data), ensure_ascii=False, allow_nan=False, indent=1)
@@ -94,7 +95,7 @@ class Report:
         """
         alike: dict[tuple[str, str], list[Diagnosis]] = {}
         for diagnosis in self.diagnoses:
-            key = diagnosis.kind, _in_any_block(diagnosis.looks_like)
+            key = diagnosis.kind, relative(diagnosis.looks_like)
             alike.setdefault(key, []).append(diagnosis)
         groups = list(alike.values())
         alone = len(self.diagnoses) == 1
@@ -136,14 +137,6 @@ def _plain(value: Any) -> Any:
 
 def _strong(own: bool, cell: str) -> str:
     return f"<b>{html.escape(cell)}</b>" if own else html.escape(cell)
-
-
-def _in_any_block(words: str) -> str:
-    """Words in which a block is told by its distance from the first one that they name."""
-    first = re.search(r"<(\d+)>", words)
-    if first is None:
-        return words
-    return re.sub(r"<(\d+)>", lambda found: f"<t{int(found[1]) - int(first[1]):+d}>", words)
 
 
 def _paragraph(group: list[Diagnosis], title: str, alone: bool) -> list[str]:

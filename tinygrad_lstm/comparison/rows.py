@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.engine.backward import Gradients
 from tinygrad_lstm.engine.gradients import Part
+from tinygrad_lstm.engine.names import Key, Name
 from tinygrad_lstm.engine.node import NUMBERS
-from tinygrad_lstm.engine.tape import Tape, canonical
+from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DtypeError, UnknownNameError
 from tinygrad_lstm.numeric.rounding import Rounding, plain
 
@@ -47,6 +47,9 @@ class Row:
     because : str
         The row from which it inherits a mistake; empty where there is none above it. A row that is
         ``first wrong`` all the same has a mistake of its own besides.
+    key : Key or None
+        The quantity, in the one spelling of the tape, whatever the hand side calls it; None for an
+        unknown name.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Row:
     verdict: str
     note: str = ""
     because: str = ""
+    key: Key | None = None
 
     @property
     def ok(self) -> bool:
@@ -167,7 +171,8 @@ def entries(judge: Judge, hand: Mapping[Any, Any]) -> list[Entry]:
                 )
             )
             continue
-        found.append(Entry(key, array, part, _place(part, places), judge.row(name, key, array)))
+        row = replace(judge.row(name, key, array), key=gradients.key(part))
+        found.append(Entry(key, array, part, _place(part, places), row))
     return sorted(found, key=lambda entry: entry.place)
 
 
@@ -196,10 +201,9 @@ def _numbers(key: Any, value: Any) -> np.ndarray:
 def _without_derivative(name: str, key: Any, tape: Tape, error: UnknownNameError) -> Row:
     """The row of a name that the tape does not know, or knows as a constant."""
     if isinstance(key, str):
-        value = canonical(key.partition(" via ")[0].partition(" @ ")[0])
-        share = re.compile(re.escape(value) + r"<\d+>")  # x, where the tape has x<1>, x<2>, ..
-        found = tape.names.get(value) or [
-            x for other in tape.names if share.fullmatch(other) for x in tape.names[other]
+        value = str(Key.parse(key).value)
+        found = tape.names.get(value) or [  # x, where the tape has x<1>, x<2>, ..
+            x for other in tape.names if Name.parse(other).role == value for x in tape.names[other]
         ]
     else:
         found = [x for x in tape.values if x is key]

@@ -213,7 +213,7 @@ def record(
             number = next(numbers)
             inner = tracer.abstract(tracer.input(number, x._array))
             leaf = x._leaf(inner)  # type: ignore[arg-type]
-            leaf._requires_grad, leaf._label, leaf._block = x._requires_grad, x._label, x._block
+            leaf._requires_grad, leaf._label, leaf._place = x._requires_grad, x._label, x._place
             known[id(leaf)] = number
             return leaf
         return tracer.abstract(tracer.input(next(numbers), x))
@@ -279,7 +279,7 @@ def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
 
 def signature(args: Any, kwargs: Any) -> Any:
     """What has to be the same for a program to fit."""
-    return recorder.block, _kind(args), _kind(kwargs)
+    return recorder.place.block, recorder.place.scope, _kind(args), _kind(kwargs)
 
 
 def _kind(x: Any) -> Any:

@@ -4,8 +4,7 @@ its branches send back."""
 from __future__ import annotations
 
 import itertools
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection
 from functools import cached_property
 from typing import Any
@@ -24,6 +23,7 @@ from tinygrad_lstm.derivation.lines import Line, Term
 from tinygrad_lstm.derivation.symbol import Symbol, sent
 from tinygrad_lstm.engine.backward import edit_error, seed
 from tinygrad_lstm.engine.hooks import hooked
+from tinygrad_lstm.engine.names import Name
 from tinygrad_lstm.engine.node import edited, read_only
 from tinygrad_lstm.engine.operation import Operation
 from tinygrad_lstm.engine.recorder import recorder
@@ -31,8 +31,6 @@ from tinygrad_lstm.engine.tape import Stage, Tape
 from tinygrad_lstm.errors import UnknownNameError
 
 __all__ = ["Derivation"]
-
-NUMBERED = re.compile(r"(.+)<(\d+)>", re.DOTALL)
 
 
 class Derivation:
@@ -54,9 +52,8 @@ class Derivation:
     ----------
     lines : list of Line
         In the order of backward.
-    places : dict of str to (str, int)
-        For the name of each value that belongs to a block: what it is called in every block, and
-        the block.
+    places : dict of str to Name
+        The name of each value that belongs to a block, by its text.
     """
 
     def __init__(
@@ -65,7 +62,9 @@ class Derivation:
         self.tape = tape
         self.lines: list[Line] = []
         self._names = _names(tape)
-        self.places = _places(tape, self._names)
+        self.places = {
+            str(name): name for name in map(tape.name, tape.values) if name.block is not None
+        }
         self._symbols: dict[int, Symbol] = {}
         root, start = tape.root, seed(tape.root, gradient)
         self._start = Leaf(start, self._free("gradient"))
@@ -104,7 +103,7 @@ class Derivation:
         """A name for the n-th formula of a block that is read several times."""
         name = self._free(f"u{n}", "" if block is None else f"<{block}>")
         if block is not None:
-            self.places[name] = (f"u{n}", block)
+            self.places[name] = Name(f"u{n}", block)
         return name
 
     def _free(self, name: str, place: str = "") -> str:
@@ -197,45 +196,9 @@ class Derivation:
 def _names(tape: Tape) -> dict[int, str | None]:
     """A name for each value, no two the same; none for a constant that is better written as a
     number."""
-    names: dict[int, Any] = {id(stage.output): stage.name for stage in tape.stages}
-    for x in tape.leaves:
-        names[id(x)] = x.name or (
-            None
-            if x._array.size == 1 and not x._requires_grad
-            else "parameter"
-            if x._requires_grad
-            else "constant"
-        )
-    taken = Counter(names.values())
-    given = set(taken)
-    places: Counter[str] = Counter()
-    for key, name in names.items():
-        if name is not None and taken[name] > 1:
-            places[name] += 1
-            while f"{name}#{places[name]}" in given:
-                places[name] += 1
-            names[key] = f"{name}#{places[name]}"
-    return names
-
-
-def _places(tape: Tape, names: dict[int, str | None]) -> dict[str, tuple[str, int]]:
-    """Where each named value stands: ``c<2>`` is c in block 2, and the second nameless product of
-    block 3 multiply#2 in block 3.
-
-    Of several values of one name in a block each has a number of its own. No two values have the
-    same place.
-    """
-    places: dict[str, tuple[str, int]] = {}
-    counts: Counter[tuple[str, int]] = Counter()
-    taken: set[tuple[str, int]] = set()
-    for x in tape.values:
-        name, found = names[id(x)], NUMBERED.fullmatch(x.name or "")
-        if not name or not (found or (x.block is not None and not x.name)):
-            continue
-        stem, t = (found[1], int(found[2])) if found else (name.partition("#")[0], x.block)
-        counts[stem, t] += 1
-        place = (stem if found and name == x.name else f"{stem}#{counts[stem, t]}", t)
-        if place not in taken:
-            taken.add(place)
-            places[name] = place
-    return places
+    return {
+        id(x): str(tape.name(x))
+        if x.name or x._op is not None or x._requires_grad or x._array.size != 1
+        else None
+        for x in tape.values
+    }

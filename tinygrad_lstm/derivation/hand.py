@@ -3,14 +3,16 @@ shape, to be filled in."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.engine.gradients import Gradients, Part
+from tinygrad_lstm.engine.names import Key
 from tinygrad_lstm.engine.node import NUMBERS, Node
-from tinygrad_lstm.engine.tape import Branch, Tape
+from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DtypeError, ShapeError
 from tinygrad_lstm.text import aligned
 
@@ -154,31 +156,17 @@ class Hand(MutableMapping[Any, Any]):
 
     def _keys_of(self, x: Any) -> Iterator[str]:
         """The keys of one value: its branches, the shares of the blocks, its total."""
-        name, branches = self.tape.label(x), self._asked.branches(x)
-        if not _own(self.tape, x):
-            return
+        name, branches = self.tape.name(x), self._asked.branches(x)
         if len(branches) > 1:
-            for branch in branches:
-                yield f"{name} via {self._consumer(branch, branches)}"
+            read = Counter(b.stage for b in branches)
+            for b in branches:
+                argument = b.argument if read[b.stage] > 1 else None
+                yield str(Key(name, self.tape.name(b.stage.output), argument))
             if x._op is None:
                 blocks = dict.fromkeys(b.stage.block for b in branches)
-                yield from (f"{name} @ {t}" for t in blocks if t is not None and len(blocks) > 1)
-        yield name
-
-    def _consumer(self, branch: Branch, branches: tuple[Branch, ...]) -> str:
-        name = self.tape.label(branch.stage.output)
-        if not _own(self.tape, branch.stage.output):
-            return f"#{branches.index(branch) + 1}"
-        several = sum(b.stage == branch.stage for b in branches) > 1
-        return f"{name}[{branch.argument}]" if several else name
-
-
-def _own(tape: Tape, x: Any) -> bool:
-    """Whether a value is the only one of its name."""
-    try:
-        return tape.find(tape.label(x)) is x
-    except KeyError:
-        return False
+                shares = (t for t in blocks if t is not None and len(blocks) > 1)
+                yield from (str(Key(name, share=t)) for t in shares)
+        yield str(name)
 
 
 def _as_backward_meets_them(tape: Tape) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from tinygrad_lstm.engine.names import Name, apart
 
 __all__ = ["escaped", "latex_name"]
 
@@ -34,13 +34,11 @@ SPECIAL = {c: rf"\{c}" for c in "#$%&_{}"} | {
 
 def latex_name(name: str) -> str:
     """``\\Gamma_{f}^{\\langle 2\\rangle}`` for ``Γ_f<2>``."""
-    found = re.fullmatch(
-        r"(?P<stem>.+?)(?:_(?P<low>.+?))?(?:<(?P<block>[^<>]*)>)?", name, re.DOTALL
-    )
-    stem, low, block = found.groups() if found else (name, None, None)
-    written = stem_of(stem)
-    if low:
-        written += rf"_{{{stem_of(low)}}}"
+    role, block = apart(name)
+    stem, _, scope = Name.parse(role)
+    written = rf"\mathrm{{{escaped(scope)}}}." if scope else ""
+    first, _, low = stem.partition("_")
+    written += f"{stem_of(first)}_{{{stem_of(low)}}}" if first and low else stem_of(stem)
     return written + (rf"^{{\langle {escaped(block)}\rangle}}" if block else "")
 
 

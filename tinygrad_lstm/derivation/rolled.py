@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tinygrad_lstm.derivation.expression import Apply, Expression, parts
 from tinygrad_lstm.derivation.lines import Line, Term, shapes
 from tinygrad_lstm.derivation.notation import SCOPE, SUM, TEXT, Notation
 from tinygrad_lstm.derivation.row import Row
+from tinygrad_lstm.engine.names import Name, signed
 from tinygrad_lstm.engine.node import SCALARS
 from tinygrad_lstm.ops.reduce import add_n
 
@@ -50,9 +52,9 @@ def rolled(
     """
     families: dict[tuple[str, str, bool], Family] = defaultdict(dict)
     for line in lines:
-        place = derivation.places.get(line.name)
-        stem, t = place or (line.name, 0)
-        families[stem, line.symbol.through, place is not None][t] = line
+        name = derivation.places.get(line.name)
+        role, t = (line.name, 0) if name is None else (name.role, name.block or 0)
+        families[role, line.symbol.through, name is not None][t] = line
     writer = Writer(derivation, notation, with_shapes)
     return [
         row
@@ -71,11 +73,8 @@ class Writer:
     """
 
     def __init__(self, derivation: Derivation, notation: Notation, with_shapes: bool) -> None:
-        self.places, self.last, self.taken = (
-            derivation.places,
-            derivation.last,
-            set(derivation.places.values()),
-        )
+        self.derivation, self.places = derivation, derivation.places
+        self.last = derivation.last
         self._forms: dict[Any, int] = {}
         self.notation, self.with_shapes = notation, with_shapes
 
@@ -98,7 +97,7 @@ class Writer:
     def single(self, line: Line) -> Row:
         """The row of a value that belongs to no block."""
         return Row(
-            self.notation.name(line.symbol),
+            self.at_the_end.name(line.symbol),
             (self.over_time(line),),
             self.all_shapes(line) if self.with_shapes else "",
         )
@@ -133,12 +132,11 @@ class Writer:
         present, words = [self.form(term.expression, t) for term in line.terms], self.notation.words
         notes = []
         for term in general.terms:
-            stem, block = self.places.get(term.stage.name, ("", at))
-            place = (stem, block + t - at)
-            if stem and place not in self.taken and self.form(term.expression, at) not in present:
-                notes.append(
-                    f"{words('no ')}{self.notation.called(_numbered(stem, letter, t, place[1]))}{words(': its branch is 0')}"
-                )
+            there = self.derivation.tape.name(term.stage.output).shifted(t - at)
+            absent = there.block is not None and str(there) not in self.places
+            if absent and self.form(term.expression, at) not in present:
+                called = self.notation.called(_in_block(there, letter, t))
+                notes.append(f"{words('no ')}{called}{words(': its branch is 0')}")
         return notes
 
     def form(self, e: Expression, t: int | None, index: bool = False) -> Any:
@@ -160,10 +158,10 @@ class Writer:
             elif part.name is None:
                 found = _plain(part.array, None)
             else:
-                stem, block = self.places.get(part.name, (part.name, None))
+                name = self.places.get(part.name)
                 found = (
-                    stem,
-                    block if block is None or t is None else block - t,
+                    part.name if name is None else name.role,
+                    None if name is None else name.shifted(-(t or 0)).block,
                     part.gradient,
                     part.through,
                 )
@@ -178,14 +176,24 @@ class Writer:
         """
 
         def rename(name: str) -> str:
-            stem, block = self.places.get(name, (name, None))
-            return name if block is None else _numbered(stem, letter, t, block)
+            return _in_block(self.places[name], letter, t) if name in self.places else name
 
         return replace(
             notation,
             rename=rename,
-            index=(lambda i: f"{letter}{_signed(i - t)}") if index else None,
+            index=(lambda i: f"{letter}{signed(i - t)}") if index else None,
         )
+
+    @cached_property
+    def at_the_end(self) -> Notation:
+        """The notation in which the last block is called T, and the others by number."""
+
+        def rename(text: str) -> str:
+            name = self.places.get(text)
+            is_last = name is not None and name.block == self.last > 1
+            return name.relative("T", self.last) if name is not None and is_last else text
+
+        return replace(self.notation, rename=rename)
 
     def over_time(self, line: Line) -> str:
         """The right side of a line, with what equal stages of consecutive blocks send back as one
@@ -206,18 +214,18 @@ class Writer:
                     return " + ".join(
                         part for terms in groups.values() for part in self.sums(terms, index)
                     )
-        return self.notation.write(line.expression)
+        return self.at_the_end.write(line.expression)
 
     def sums(self, terms: list[Term], index: bool) -> Iterator[str]:
         """Terms of one form, as sums over their blocks."""
         blocks = {term.stage.block: term for term in terms if term.stage.block is not None}
         if len(blocks) < len(terms):
-            yield from (self.notation(term.expression, SUM) for term in terms)
+            yield from (self.at_the_end(term.expression, SUM) for term in terms)
             return
         for run in _runs(dict.fromkeys(blocks)):
             term, first, end = blocks[run[0]].expression, run[0], self.end(run[-1])
             if len(run) == 1:
-                yield self.notation(term, SUM)
+                yield self.at_the_end(term, SUM)
                 continue
             sign = (
                 rf"\sum_{{t={first}}}^{{{end.replace('−', '-')}}}"
@@ -227,9 +235,9 @@ class Writer:
             yield f"{sign} {self.relative(self.notation, first, 't', index)(term, SCOPE)}"
 
 
-def _numbered(stem: str, letter: str, t: int, block: int) -> str:
+def _in_block(name: Name, letter: str, t: int) -> str:
     """The name of a value of some block, where block t is called by a letter."""
-    return f"{stem}<{letter}{_signed(block - t)}>" if letter else f"{stem}<{block}>"
+    return name.relative(letter, t) if letter else str(name)
 
 
 def _plain(value: Any, t: int | None) -> Any:
@@ -243,10 +251,6 @@ def _plain(value: Any, t: int | None) -> Any:
     if isinstance(value, int) and t is not None:
         return value - t
     return (type(value), value) if isinstance(value, (*SCALARS, str, type(None))) else id(value)
-
-
-def _signed(k: int) -> str:
-    return "" if k == 0 else f"+{k}" if k > 0 else f"−{-k}"
 
 
 def _runs(forms: dict[int, Any]) -> Iterator[list[int]]:

@@ -88,7 +88,7 @@ class detect_anomaly:
             raise _anomaly(
                 "forward",
                 op,
-                output._block,
+                output._place.block,
                 None,
                 output,
                 list(zip(names, inputs, values, strict=False)),
@@ -102,7 +102,7 @@ class detect_anomaly:
             raise _anomaly(
                 "backward, the sum at a fork,",
                 node._op,
-                node._block,
+                node._place.block,
                 node.name,
                 total,
                 [("the last branch", None, contribution)],
@@ -135,7 +135,7 @@ class detect_anomaly:
                 raise _anomaly(
                     f"backward, rule {rule.__name__},",
                     node._op,
-                    node._block,
+                    node._place.block,
                     node.name,
                     contribution,
                     read,

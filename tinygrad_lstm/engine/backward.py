@@ -198,14 +198,15 @@ def gradients(root: Any, gradient: Any = None, create_graph: bool = False) -> Gr
     """
     arrived: dict[Any, list[Branch]] = defaultdict(list)
     with recording(create_graph):
-        start = seed(root, gradient, create_graph)
-        totals = reverse(ancestors(root), {root: start}, arrived, create_graph)
+        start, tape = seed(root, gradient, create_graph), Tape(root)
+        totals = reverse(tape.naming.nodes, {root: start}, arrived, create_graph)
         totals |= {x: summed(branches) for x, branches in arrived.items() if x._op is None}
         totals = {x: outgoing(x, g) for x, g in totals.items()}
-        branches = {x: [_branch(b) for b in reversed(arrived[x])] for x in arrived}
+        stages = {stage.output: stage for stage in tape.stages}
+        branches = {x: [_branch(b, stages) for b in reversed(arrived[x])] for x in arrived}
     if not create_graph:
         totals = {x: frozen(np.asarray(g)) for x, g in totals.items()}
-    return Gradients(Tape(root), totals, branches)
+    return Gradients(tape, totals, branches)
 
 
 def summed(arrived: list[Branch]) -> Any:
@@ -221,12 +222,9 @@ def outgoing(x: Any, total: Any) -> Any:
     return conjugate(hooked(x, total) if x._op is None and x._hooks is not None else total)
 
 
-def _branch(branch: Branch) -> Branch:
-    return (
-        branch
-        if branch.gradient.dtype.kind != "c"
-        else Branch(branch.stage, branch.argument, conjugate(branch.gradient))
-    )
+def _branch(branch: Branch, stages: dict[Any, Stage]) -> Branch:
+    """A branch as the user sees it: its stage is that of the tape, which knows its name."""
+    return Branch(stages[branch.stage.output], branch.argument, conjugate(branch.gradient))
 
 
 def seed(root: Any, gradient: Any, create_graph: bool = False) -> Any:
@@ -301,7 +299,7 @@ def _where(node: Any) -> str:
     stage = (
         f"stage {node._op.name}" if node.name is None else f"stage {node.name} = {node._op.name}"
     )
-    return stage if node._block is None else f"{stage} in block {node._block}"
+    return stage if node._place.block is None else f"{stage} in block {node._place.block}"
 
 
 def _spent(node: Any) -> GradientError:

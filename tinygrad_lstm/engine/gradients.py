@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.names import Key
+from tinygrad_lstm.engine.naming import matching
 from tinygrad_lstm.engine.node import Node, frozen
-from tinygrad_lstm.engine.tape import Branch, Tape, canonical
+from tinygrad_lstm.engine.tape import Branch, Tape
 from tinygrad_lstm.errors import UnknownNameError
 
 __all__ = ["Gradients", "Part"]
@@ -79,20 +81,27 @@ class Gradients(Mapping[str, Any]):
         return total if isinstance(total, Node) else frozen(np.asarray(total))
 
     def part(self, key: Any) -> Part:
-        """What a key asks for. A value of just that name comes first.
+        """What a key asks for: a name, the key of a part as text or as :class:`Key`, or a Tensor.
 
         Raises
         ------
         UnknownNameError
             If there is no such value, branch or share, or if the key fits several.
         """
-        if isinstance(key, str) and canonical(key) not in self.tape.names:
-            for mark, chosen in ((" via ", self._via), (" @ ", self._share)):
-                name, found, place = key.partition(mark)
-                if found:
-                    return chosen(self.find(name), place, key)
+        asked = Key.parse(key) if isinstance(key, str) else key
+        if isinstance(asked, Key) and not asked.is_total:
+            value = self.find(asked.value)
+            return self._via(value, asked) if asked.via else self._share(value, asked)
         value = self.find(key)
         return Part(value, self.branches(value), "total")
+
+    def key(self, part: Part) -> Key:
+        """The key of a part in its one spelling: with the names of this tape, and of a branch with
+        its argument."""
+        value, first = self.tape.name(part.value), part.branches[:1]
+        if part.kind == "branch":
+            return Key(value, self.tape.name(first[0].stage.output), first[0].argument)
+        return Key(value, share=first[0].stage.block if part.kind == "share" else None)
 
     def branches(self, key: Any) -> tuple[Branch, ...]:
         """What each use of a value sent back, before it was summed: one Branch an edge, by (stage,
@@ -115,40 +124,28 @@ class Gradients(Mapping[str, Any]):
         """
         return self.tape.find(key)
 
-    def _via(self, value: Any, consumer: str, key: str) -> Part:
-        name, _, position = canonical(consumer).partition("[")
+    def _via(self, value: Any, key: Key) -> Part:
         branches = self.branches(value)
-        found = [
-            b for b in branches if name in self._names(b) and position in ("", f"{b.argument}]")
-        ]
-        if name[:1] == "#" and name[1:].isdecimal():
-            found = found or list(
-                branches[int(name[1:]) - 1 : int(name[1:])] if int(name[1:]) else ()
-            )
+        found = matching(key, branches, self.tape.naming)
         if len(found) != 1:
             have = ", ".join(f"{self.tape.label(b.stage.output)}[{b.argument}]" for b in branches)
             expected = f"one of {have}" if have else "a value with branches"
             raise UnknownNameError(
-                f"{len(found)} branches are called {key!r}", where="gradients", expected=expected
+                f"{len(found)} branches are called '{key}'", where="gradients", expected=expected
             )
         return Part(value, tuple(found), "branch")
 
-    def _names(self, branch: Branch) -> tuple[str, str]:
-        """What the consumer of a branch is called: by itself, and on the printed tape."""
-        return canonical(branch.stage.name), canonical(self.tape.label(branch.stage.output))
-
-    def _share(self, value: Any, block: str, key: str) -> Part:
+    def _share(self, value: Any, key: Key) -> Part:
         branches = self.branches(value)
-        found = tuple(b for b in branches if block.strip() == str(b.stage.block))
+        found = tuple(b for b in branches if key.share == b.stage.block)
         if not found:
-            have = ", ".join(
-                dict.fromkeys(str(b.stage.block) for b in branches if b.stage.block is not None)
-            )
+            blocks = dict.fromkeys(b.stage.block for b in branches if b.stage.block is not None)
+            have = ", ".join(map(str, blocks))
             expected = (
                 f"a block that reads it: {have}" if have else "a value that is read in blocks"
             )
             raise UnknownNameError(
-                f"there is no share {key!r}", where="gradients", expected=expected
+                f"there is no share '{key}'", where="gradients", expected=expected
             )
         return Part(value, found, "share")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.recorder import next_order, recorder
+from tinygrad_lstm.engine.recorder import NOWHERE, Place, next_order, recorder
 from tinygrad_lstm.errors import DtypeError
 
 __all__ = ["NUMBERS", "SCALARS", "Node", "edited", "frozen", "own", "read_only"]
@@ -103,8 +103,8 @@ class Node:
     _op : Operation or None
         The operation that computed the value. None for a leaf, which has none of the attributes
         from `_inputs` on.
-    _block : int or None
-        The block (time step) in which the value was recorded or named.
+    _place : Place
+        The block (time step) and the scope in which the value was recorded.
     _inputs : tuple of Node or scalar
         What the operation read, by argument position.
     _values : list of ndarray or scalar
@@ -125,7 +125,6 @@ class Node:
     __slots__ = (
         "__weakref__",
         "_array",
-        "_block",
         "_exposed",
         "_frozen",
         "_hooks",
@@ -134,6 +133,7 @@ class Node:
         "_op",
         "_order",
         "_params",
+        "_place",
         "_requires_grad",
         "_spent",
         "_values",
@@ -147,6 +147,7 @@ class Node:
     _inputs: tuple[Any, ...]
     _order: int
     _params: dict[str, Any]
+    _place: Place
     _spent: bool
     _values: list[Any]
     grad: Any
@@ -158,13 +159,13 @@ class Node:
         array: np.ndarray,
         requires_grad: bool,
         label: str | None = None,
-        block: int | None = None,
+        place: Place = NOWHERE,
     ) -> None:
         self._array = array
         self._exposed = False
         self._op = None
         self._label = label
-        self._block = block
+        self._place = place
         self._hooks = None
         self._requires_grad = requires_grad
         self.grad = None
@@ -188,7 +189,7 @@ class Node:
         node._order = next_order()
         node._spent = False
         node._label = None
-        node._block = recorder.block
+        node._place = recorder.place
         node._hooks = None
         node._requires_grad = True
         node.grad = None
@@ -197,7 +198,7 @@ class Node:
     def _leaf(self, array: np.ndarray) -> Any:
         """A leaf of this node's class, without gradient, that takes `array` as it is."""
         node = _new(type(self))
-        Node.__init__(node, array, False, block=recorder.block)
+        Node.__init__(node, array, False, place=recorder.place)
         return node
 
     def _expose(self) -> np.ndarray:

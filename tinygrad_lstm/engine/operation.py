@@ -170,7 +170,8 @@ class Operation:
             else f"{name} {value!r}"
             for name, x, value in zip(names, inputs, values, strict=False)
         )
-        where = self.name if recorder.block is None else f"{self.name} in block {recorder.block}"
+        block = recorder.place.block
+        where = self.name if block is None else f"{self.name} in block {block}"
         if isinstance(
             error, RecursionError
         ):  # NumPy came back to this operation for the sake of a parameter

@@ -9,9 +9,13 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
-from typing import Any
+from typing import Any, NamedTuple
+
+from tinygrad_lstm.engine.names import checked_block, checked_scope, joined
 
 __all__ = [
+    "NOWHERE",
+    "Place",
     "block",
     "detector",
     "enable_grad",
@@ -20,8 +24,30 @@ __all__ = [
     "no_grad",
     "recorder",
     "recording",
+    "scope",
     "watching",
 ]
+
+
+class Place(NamedTuple):
+    """Where values are recorded. A stage keeps it as it is, so that a scope costs a stage nothing.
+
+    Attributes
+    ----------
+    block : int or None
+        The block (time step).
+    scope : str
+        The scopes, with dots between them.
+    start : int
+        When the block was entered, in the order of the stages.
+    """
+
+    block: int | None = None
+    scope: str = ""
+    start: int = 0
+
+
+NOWHERE = Place()
 
 
 class Recorder(threading.local):
@@ -31,8 +57,8 @@ class Recorder(threading.local):
     ----------
     enabled : bool
         Whether stages are recorded.
-    block : int or None
-        The block they are recorded in.
+    place : Place
+        The block and the scope they are recorded in.
     selecting : bool
         Whether the walk backward has come past a stage that lets only some entries through
         (``where``).
@@ -43,7 +69,7 @@ class Recorder(threading.local):
     """
 
     enabled = True
-    block: int | None = None
+    place = NOWHERE
     selecting = False
     depth = 0
 
@@ -81,9 +107,13 @@ class Setting(ContextDecorator):
     def __init__(self, value: Any) -> None:
         self._value = value
 
+    def inside(self, outside: Any) -> Any:
+        """The value of the setting in this context, given the one outside of it."""
+        return self._value
+
     def __enter__(self) -> Any:
         recorder.entered.append(self)
-        setattr(recorder, self.setting, self._value)
+        setattr(recorder, self.setting, self.inside(getattr(recorder, self.setting)))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -93,8 +123,10 @@ class Setting(ContextDecorator):
             entered.append(last)
             if self in entered:  # it is not where a generator goes on in another thread
                 del entered[len(entered) - 1 - entered[::-1].index(self)]
-        values = (context._value for context in reversed(entered) if context.setting == name)
-        setattr(recorder, name, next(values, getattr(Recorder, name)))
+        value = getattr(Recorder, name)
+        for context in entered:
+            value = context.inside(value) if context.setting == name else value
+        setattr(recorder, name, value)
 
     def __call__(self, function: Any) -> Any:
         return (
@@ -176,8 +208,15 @@ class block(Setting):
 
     Parameters
     ----------
-    number : int
-        The block, 1 for the first.
+    number : int or None
+        The block, 1 for the first. None for outside of all blocks.
+
+    Raises
+    ------
+    DtypeError
+        If it is no whole number.
+    DataError
+        If it is negative, or has more than 18 digits.
 
     Examples
     --------
@@ -189,4 +228,50 @@ class block(Setting):
     'y<1>'
     """
 
-    setting = "block"
+    setting = "place"
+
+    def __init__(self, number: int | None) -> None:
+        super().__init__(checked_block(number))
+        self._start = 0
+
+    def inside(self, outside: Place) -> Place:
+        return Place(self._value, outside.scope, self._start)
+
+    def __enter__(self) -> Any:
+        self._start = next_order()
+        return super().__enter__()
+
+
+class scope(Setting):
+    """Record the stages of a ``with`` block under a prefix, such as that of a layer or a direction:
+    names given inside are shown with it, ``layer2.c<3>``. Scopes may be nested.
+
+    Parameters
+    ----------
+    name : str
+        The prefix, without the dot behind it.
+
+    Raises
+    ------
+    DtypeError
+        If it is no text.
+    DataError
+        If it is empty, or holds what would make names unreadable: ``<``, ``>``, `` @ `` or `` via ``.
+
+    Examples
+    --------
+    >>> from tinygrad_lstm import Tensor, block, scope
+    >>> x = Tensor(2.0, requires_grad=True, name="x")
+    >>> with scope("layer2"), block(1):
+    ...     y = (x * x).named("y")
+    >>> y.name
+    'layer2.y<1>'
+    """
+
+    setting = "place"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(checked_scope(name))
+
+    def inside(self, outside: Place) -> Place:
+        return outside._replace(scope=joined(outside.scope, self._value))

@@ -3,8 +3,6 @@ their values."""
 
 from __future__ import annotations
 
-import difflib
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
@@ -14,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.names import Key, Name
+from tinygrad_lstm.engine.naming import Naming
 from tinygrad_lstm.engine.node import Node, frozen
 from tinygrad_lstm.errors import UnknownNameError
 from tinygrad_lstm.text import aligned
 
-__all__ = ["Branch", "Fork", "Stage", "Tape", "ancestors", "canonical"]
+__all__ = ["Branch", "Fork", "Stage", "Tape", "ancestors"]
 
 
 def ancestors(root: Node, stop: Set[Node] = frozenset()) -> list[Node]:
@@ -40,13 +40,6 @@ def ancestors(root: Node, stop: Set[Node] = frozenset()) -> list[Node]:
     return found
 
 
-def canonical(name: str) -> str:
-    """The one spelling of a name under which it is looked up: ``gamma_f<2>`` is ``Γ_f<2>``,
-    ``c̃<2>`` is ``c~<2>``."""
-    name = unicodedata.normalize("NFD", name).replace("\u0303", "~")
-    return unicodedata.normalize("NFC", name.replace("gamma", "Γ"))
-
-
 class Stage:
     """One functional stage of forward propagation: an operation, what it read, and the value it
     computed.
@@ -57,11 +50,11 @@ class Stage:
         The value that the stage computed. Two Stage objects of one output are equal.
     """
 
-    __slots__ = ("_number", "output")
+    __slots__ = ("_naming", "output")
 
-    def __init__(self, output: Any, number: int | None = None) -> None:
+    def __init__(self, output: Any, naming: Naming | None = None) -> None:
         self.output = output
-        self._number = number
+        self._naming = naming
 
     @property
     def op(self) -> str:
@@ -80,16 +73,21 @@ class Stage:
 
     @property
     def name(self) -> str:
-        """The name of the value it computed; without one, the operation and its place on the tape
-        (``multiply#3``)."""
+        """The name of the value it computed; without one, the operation and its number in the
+        block (``multiply#1<2>``)."""
         return self.output.name or (
-            self.op if self._number is None else f"{self.op}#{self._number}"
+            self.op if self._naming is None else str(self._naming.of(self.output))
         )
 
     @property
     def block(self) -> int | None:
         """The block (time step) in which it ran, or None."""
-        return self.output._block  # type: ignore[no-any-return]
+        return self.output._place.block  # type: ignore[no-any-return]
+
+    @property
+    def scope(self) -> str:
+        """The scopes in which it ran, with dots between them; an empty string outside of all."""
+        return str(self.output._place.scope)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Stage) and self.output is other.output
@@ -164,7 +162,9 @@ class Tape:
 
     def __init__(self, root: Any) -> None:
         self.root = root
-        self.stages = tuple(Stage(node, i) for i, node in enumerate(ancestors(root), 1))
+        nodes = ancestors(root)
+        self.naming = Naming(nodes, root)
+        self.stages = tuple(Stage(node, self.naming) for node in nodes)
 
     @cached_property
     def readers(self) -> dict[int, list[Branch]]:
@@ -176,17 +176,11 @@ class Tape:
                     readers[id(x)].append(Branch(stage, i))
         return readers
 
-    @cached_property
+    @property
     def leaves(self) -> tuple[Any, ...]:
         """The Tensors that stages read but no stage computed: parameters, inputs, constants; in
         order of first use."""
-        found = {
-            id(x): x
-            for stage in self.stages
-            for x in stage.inputs
-            if isinstance(x, Node) and x._op is None
-        }
-        return tuple(found.values()) or ((self.root,) if self.root._op is None else ())
+        return self.naming.leaves
 
     @property
     def values(self) -> tuple[Any, ...]:
@@ -199,45 +193,33 @@ class Tape:
             Fork(x, tuple(b)) for x in self.values if len(b := self.readers.get(id(x), ())) > 1
         )
 
-    @cached_property
+    @property
     def names(self) -> dict[str, list[Any]]:
-        """The values by name. Stages without a name of their own are listed as on the printed
-        tape."""
-        names: dict[str, list[Any]] = defaultdict(list)
-        for x in self.leaves:
-            if x.name:
-                names[canonical(x.name)].append(x)
-        for stage in self.stages:
-            names[canonical(stage.name)].append(stage.output)
-        return names
+        """The values by name; those without a name by their operation and number
+        (``multiply#1<2>``)."""
+        return self.naming.by_text
+
+    def name(self, x: Any) -> Name:
+        """The name of a value of this tape, which no other has: that of several is numbered."""
+        return self.naming.of(x) or Name(_brief(x))
 
     def find(self, key: Any) -> Any:
         """The value that `key`, a name or a Tensor, stands for.
+
+        In a name the block may be counted from the last one: ``c<T>``, ``c<T-1>``.
 
         Raises
         ------
         UnknownNameError
             If there is none on the tape, if several have that name, or if it is a constant.
         """
-        where = f"the tape of {self.label(self.root)}"
-        if isinstance(key, str):
-            found = self.names.get(canonical(key), [])
-            if not found:
-                near = difflib.get_close_matches(canonical(key), self.names, n=1)
-                do = f"did you mean {near[0]!r}?" if near else "print(loss.tape) lists them"
-                raise UnknownNameError(f"no value is called {key!r}", where=where, do=do)
-            if len(found) > 1:
-                raise UnknownNameError(
-                    f"{len(found)} values are called {key!r}",
-                    where=where,
-                    do="ask with the Tensor itself, or name them apart",
-                )
-            key = found[0]
+        if isinstance(key, (str, Name, Key)):
+            key = self.naming.find(str(key))
         if id(key) not in self.readers and not (key is self.root and key.requires_grad):
             kind = "a constant" if any(key is x for x in self.values) else "not on this tape"
             raise UnknownNameError(
                 f"there is no derivative by {getattr(key, 'name', None) or 'this value'}",
-                where=where,
+                where=f"the tape of {self.label(self.root)}",
                 expected="a name, or a Tensor on the tape that requires gradients",
                 got=kind if isinstance(key, Node) else type(key).__name__,
             )
@@ -287,11 +269,8 @@ class Tape:
 
     def label(self, x: Any) -> str:
         """How the tape writes a value: its name, its stage, or the number itself."""
-        return self._labels.get(id(x)) or _brief(x)
-
-    @cached_property
-    def _labels(self) -> dict[int, str]:
-        return {id(stage.output): stage.name for stage in self.stages}
+        named = isinstance(x, Node) and x._op is not None and not getattr(x, "name", None)
+        return str(self.naming.of(x) or _brief(x)) if named else _brief(x)
 
     def _mark(self, x: Any) -> str:
         branches = self.readers.get(id(x), ())

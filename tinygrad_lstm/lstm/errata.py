@@ -8,7 +8,6 @@ there holds none of them. ``l.9`` counts the lines of the document.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.names import at_block
 from tinygrad_lstm.errors import DtypeError, UnknownNameError
 
 __all__ = ["ERRATA", "KINDS", "MAIN", "Erratum", "Values", "chosen", "formulas"]
@@ -57,7 +57,7 @@ class Erratum:
 
     def first_wrong(self, blocks: int) -> str:
         """The first wrong quantity for this many blocks, by its name on the tape."""
-        return re.sub(r"T(-1)?", lambda found: str(blocks - bool(found[1])), self.first)
+        return at_block(self.first, blocks)
 
 
 class Values(SimpleNamespace):

@@ -84,7 +84,10 @@ class Rounding:
                 twin._array = move(twin._array)
                 twins[id(stage.output)] = twin
             for x in tape.values:
-                twins[id(x)]._label, twins[id(x)]._block = x._label, x._block
+                twin = twins[id(x)]
+                twin._label, twin._place = x._label, x._place
+                if x._op is not None:
+                    twin._order = x._order  # values without a name have the same numbers then
             return differentiate(twins[id(tape.root)], plain(self.gradients[tape.root]))
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from tinygrad_lstm.engine.backward import backward
 from tinygrad_lstm.engine.hooks import Handle, Hooks
+from tinygrad_lstm.engine.names import checked_name, spelled
 from tinygrad_lstm.engine.node import own
-from tinygrad_lstm.engine.recorder import recorder
+from tinygrad_lstm.engine.recorder import Place, recorder
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DtypeError, GradientError, ShapeError
 from tinygrad_lstm.ops.select import index, plain
@@ -67,10 +68,9 @@ class Tensor(Methods):
                 where="Tensor(...)",
                 do="use stack or concatenate",
             )
-        if not (name is None or isinstance(name, str)):
-            raise DtypeError("a name is a str", where="Tensor(name=...)", got=repr(name))
+        label = None if name is None else checked_name(name, "Tensor(name=...)")
         array = own(data._array if isinstance(data, Tensor) else data, dtype)
-        super().__init__(array, False, name, recorder.block)
+        super().__init__(array, False, label, recorder.place)
         if requires_grad:
             self.requires_grad = True
 
@@ -128,26 +128,38 @@ class Tensor(Methods):
 
     @property
     def name(self) -> str | None:
-        """The name given, with the block in which it was given: ``c<2>``. None for a value without
-        a name."""
-        if self._label is None or self._block is None or self._label.endswith(">"):
-            return self._label
-        return f"{self._label}<{self._block}>"
+        """The name given, with the scope and the block of the value: ``layer2.c<2>``. None for a
+        value without a name."""
+        if self._label is None:
+            return None
+        return spelled(self._label, self._place.block, self._place.scope)
 
     @name.setter
     def name(self, name: str | None) -> None:
-        self._label = name
+        self._label = None if name is None else checked_name(name, "a Tensor's name")
+        if not self._place.scope:  # named inside a scope, and recorded before it
+            self._place = self._place._replace(scope=recorder.place.scope)
 
     def named(self, name: str) -> Tensor:
-        """Give this value a name and return it. Inside ``with block(t)`` the name ends in ``<t>``
-        by itself."""
-        self._label = name
+        """Give this value a name and return it.
+
+        A value of ``with block(t)`` has ``<t>`` behind its name by itself, and one of ``with
+        scope("layer2")`` has ``layer2.`` before it.
+
+        Raises
+        ------
+        DtypeError
+            If `name` is no text.
+        DataError
+            If it is empty, or would be read as the key of a part: ``"c via d"``, ``"W @ 2"``.
+        """
+        self.name = name
         return self
 
     @property
     def block(self) -> int | None:
         """The block (time step) in which it was recorded, or None."""
-        return self._block
+        return self._place.block
 
     @property
     def is_leaf(self) -> bool:
@@ -254,7 +266,7 @@ class Tensor(Methods):
         """The same value as a leaf without gradient: where a carried state is cut off from its
         past."""
         leaf: Tensor = self._leaf(self._kept())
-        leaf._label, leaf._block = self._label, self._block
+        leaf._label, leaf._place = self._label, self._place
         return leaf
 
     def numpy(self) -> np.ndarray:
@@ -276,7 +288,7 @@ class Tensor(Methods):
             self._array.copy(),
             self._requires_grad,
             self._label,
-            self._block,
+            self._place,
             self.grad,
         )
 
@@ -342,10 +354,10 @@ def _restored(
     array: np.ndarray,
     requires_grad: bool,
     label: str | None,
-    block: int | None,
+    place: Place,
     grad: Any,
 ) -> Tensor:
     """The copy of a leaf, or what comes out of a pickle."""
     leaf = cls(array, requires_grad, label)
-    leaf._block, leaf.grad = block, None if grad is None else grad.copy()
+    leaf._place, leaf.grad = place, None if grad is None else grad.copy()
     return leaf

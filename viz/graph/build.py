@@ -13,7 +13,7 @@ from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Parameter, Reader, Run
 from tinygrad_lstm.viz.graph.levels import with_parameters
 from tinygrad_lstm.viz.graph.marks import NO_VERDICTS, Verdicts, Ways
-from tinygrad_lstm.viz.graph.members import Members, array, plain
+from tinygrad_lstm.viz.graph.members import Members, array
 from tinygrad_lstm.viz.graph.zeros import zeros
 from tinygrad_lstm.viz.look.formula import formula
 
@@ -51,8 +51,7 @@ def build(
     Raises
     ------
     DrawingError
-        If nothing was recorded, if `gradients` belongs to another graph, if a name is no text, or
-        if a block is no whole number.
+        If nothing was recorded, or if `gradients` belongs to another graph.
     UnknownNameError
         If `path` names a value that is not on the tape, or is a constant.
     """
@@ -90,9 +89,9 @@ class _Builder:
                 self.of.name(b.stage.output),
                 self.of.keys[id(b.stage.output)],
                 b.argument,
-                plain(b.stage.block),
+                b.stage.block,
                 array(b.gradient),
-                self.verdicts.of_branch(self.of.name(x), b),
+                self.verdicts.of_branch(self.of.called(x), self.of.called(b.stage.output), b),
             )
             for b in branches
         )
@@ -131,7 +130,7 @@ class _Builder:
             if stage
             else ""
         )
-        marks = self.ways.through(x), self.verdicts.of(name)
+        marks = self.ways.through(x), self.verdicts.of(self.of.called(x))
         return Node(
             self.of.keys[id(x)],
             name,
@@ -168,6 +167,7 @@ class _Builder:
             readers=(),
             ways=ways,
             verdict=None,
+            role=last.stem,
         )
 
     def edges(self, nodes: Mapping[int, Node]) -> Iterator[Edge]:
@@ -221,8 +221,9 @@ class _Builder:
         return group[-1]
 
     def parameter(self, x: Any) -> Parameter:
-        verdict = self.verdicts.of(self.of.tape.label(x)) or self.verdicts.of(self.of.name(x))
         original = self.of.originals.get(id(x), x)
+        called = map(self.of.called, (x, original))
+        verdict = next(filter(None, map(self.verdicts.of, called)), None)
         return Parameter(
             self.of.name(x),
             array(x),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from tinygrad_lstm.engine.tape import Tape, canonical
+from tinygrad_lstm.engine.names import Name, apart, canonical
+from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DrawingError, UnknownNameError
 from tinygrad_lstm.viz.look.text import printable
 
-__all__ = ["blocks", "by_value", "split", "stems"]
+__all__ = ["blocks", "by_value", "stems"]
 
 MOST = 30  # names in an error
 
@@ -31,23 +31,18 @@ def stems(values: str | Sequence[str]) -> list[str]:
             expected='"c", or ("c", "a")',
             got=ascii(values),
         )
-    return [canonical(name).removesuffix("<t>") for name in given]
+    parts = ((name, *apart(name)) for name in map(canonical, given))
+    return [role if block == "t" else name for name, role, block in parts]
 
 
 def by_value(tape: Tape) -> dict[str, dict[int, str]]:
     """The names on the tape that end in a block: for each value its name in every block."""
     found: dict[str, dict[int, str]] = defaultdict(dict)
     for name in tape.names:
-        value, t = split(name)
-        if t is not None:
-            found[value][t] = name
+        called = Name.parse(name)
+        if called.block is not None:
+            found[called.role][called.block] = name
     return found
-
-
-def split(name: str) -> tuple[str, int | None]:
-    """A name as the value and its block."""
-    match = re.fullmatch(r"(.+)<(\d{1,9})>", name, flags=re.DOTALL)
-    return (match[1], int(match[2])) if match else (name, None)
 
 
 def blocks(found: dict[str, dict[int, str]], value: str) -> dict[int, str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from tinygrad_lstm.engine.names import Name
+
 __all__ = ["Edge", "Graph", "Node", "Parameter", "Reader", "Run", "Verdict", "Zero"]
 
 
@@ -36,6 +38,10 @@ class Reader:
     gradient: Any = None
     verdict: Verdict | None = None
 
+    @cached_property
+    def called(self) -> Name:
+        return Name.parse(self.name)
+
 
 @dataclass(frozen=True)
 class Node:
@@ -62,6 +68,8 @@ class Node:
         The marked ways (see `Graph.ways`) that go through it.
     verdict : Verdict or None
         What the comparison says about its derivative.
+    role : str
+        What the value is called in every block, for a node that stands for those of many.
     """
 
     key: str
@@ -75,11 +83,21 @@ class Node:
     unseen: Any = None
     ways: tuple[int, ...] = ()
     verdict: Verdict | None = None
+    role: str = ""
+
+    @cached_property
+    def called(self) -> Name:
+        return Name.parse(self.name)
 
     @property
     def stem(self) -> str:
         """The name without its block: the role that it has in every block."""
-        return self.name.partition("<")[0]
+        return self.role or self.called.role
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it is a single value, and its name says the block in which it is drawn."""
+        return not self.role and self.block is not None and self.called.block == self.block
 
     @property
     def fork(self) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_lstm.engine.tape import Branch, Tape, canonical
+from tinygrad_lstm.engine.names import Key, Name
+from tinygrad_lstm.engine.tape import Branch, Tape
 from tinygrad_lstm.errors import DrawingError, UnknownNameError
 from tinygrad_lstm.viz.graph.data import Verdict
 
@@ -70,30 +71,28 @@ def _find(tape: Tape, key: Any) -> Any:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The verdicts of a comparison by the names of its rows: ``c<2>``, ``c<2> via keep<3>``, ``W_f
-    @ 2``."""
+    """The verdicts of a comparison by the keys of its rows."""
 
-    by_name: Mapping[str, Verdict] = field(default_factory=dict)
+    by_key: Mapping[Key, Verdict] = field(default_factory=dict)
 
     @property
     def all(self) -> tuple[Verdict, ...]:
-        return tuple(self.by_name.values())
+        return tuple(self.by_key.values())
 
-    def of(self, name: str) -> Verdict | None:
-        return self.by_name.get(canonical(name)) if self.by_name else None
+    def of(self, value: Name) -> Verdict | None:
+        return self._found(Key(value))
 
-    def of_branch(self, value: str, branch: Branch) -> Verdict | None:
-        if not self.by_name:
-            return None
-        name = f"{value} via {branch.stage.name}"
+    def of_branch(self, value: Name, via: Name, branch: Branch) -> Verdict | None:
+        """The verdict of a branch, or else of the share that it is in."""
+        block = branch.stage.block
         return (
-            self.of(f"{name}[{branch.argument}]")
-            or self.of(name)
-            or self.of_share(value, branch.stage.block)
+            self._found(Key(value, via, branch.argument))
+            or self._found(Key(value, via))
+            or (None if block is None else self._found(Key(value, share=block)))
         )
 
-    def of_share(self, value: str, block: int | None) -> Verdict | None:
-        return self.of(f"{value} @ {block}")
+    def _found(self, key: Key) -> Verdict | None:
+        return self.by_key.get(Key.parse(str(key))) if self.by_key else None
 
 
 NO_VERDICTS = Verdicts()
@@ -113,23 +112,19 @@ def verdicts(comparison: Any, tape: Tape) -> Verdicts:
     if comparison is None:
         return NO_VERDICTS
     rows = [row for row in comparison.rows if row.verdict not in UNASKED]
-    known = {canonical(name) for name in (*tape.names, *(tape.label(x) for x in tape.leaves))}
-    found = {canonical(row.name): verdict for row, verdict in zip(rows, _kinds(rows), strict=True)}
+    keys = (Key.parse(str(getattr(row, "key", None) or row.name)) for row in rows)
+    found = dict(zip(keys, _kinds(rows), strict=True))
     compared = getattr(comparison, "tape", None)
-    if not any(_quantity(name) in known for name in found) or (
+    if not any(str(key.value) in tape.names for key in found) or (
         compared is not None and compared.root is not tape.root
     ):
         raise DrawingError(
             "this comparison is one of another graph",
             where="draw(comparison=...)",
             expected=f"compare(gradients(loss), ...) of this very {tape.label(tape.root)}",
-            got=", ".join(list(found)[:3]),
+            got=", ".join(map(str, list(found)[:3])),
         )
     return Verdicts(found)
-
-
-def _quantity(name: str) -> str:
-    return name.partition(" via ")[0].partition(" @ ")[0]
 
 
 def _kinds(rows: Sequence[Any]) -> Iterable[Verdict]:

@@ -3,48 +3,23 @@ out, or in the ledger."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
+from tinygrad_lstm.engine.names import Name
+from tinygrad_lstm.engine.naming import block_of
 from tinygrad_lstm.engine.node import Node as Value
 from tinygrad_lstm.engine.tape import Branch, Tape
-from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.viz.graph.data import Run
 
-__all__ = ["Members", "array", "blocks_of", "plain"]
+__all__ = ["Members", "array", "blocks_of"]
 
 
 def blocks_of(tape: Tape) -> tuple[int, ...]:
-    """The blocks of a tape, in order.
-
-    Raises
-    ------
-    DrawingError
-        If a name is no text, or a block no whole number.
-    """
-    for x in tape.values:
-        _check_kind("a name is a text", x._label, str, "x.name")
-        _check_kind("blocks are counted", x.block, (int, np.integer), "block(...)")
-    return _blocks(tape)
-
-
-def _blocks(tape: Tape) -> tuple[int, ...]:
-    return tuple(sorted({int(s.block) for s in tape.stages if s.block is not None}))
-
-
-def _check_kind(what: str, value: Any, kind: Any, where: str) -> None:
-    if value is not None and not isinstance(value, kind):
-        raise DrawingError(
-            what,
-            where=where,
-            expected="a string" if kind is str else "a whole number",
-            got=ascii(value),
-        )
+    """The blocks of a tape, in order."""
+    return tuple(sorted({s.block for s in tape.stages if s.block is not None}))
 
 
 class Members:
@@ -53,7 +28,7 @@ class Members:
 
     def __init__(self, tape: Tape, runs: Sequence[Run]) -> None:
         self.tape = tape
-        self.blocks = _blocks(tape)
+        self.blocks = blocks_of(tape)
         self.stages = {id(stage.output): stage for stage in tape.stages}
         self.uses: dict[int, list[Branch]] = defaultdict(list)
         for stage in tape.stages:
@@ -85,7 +60,7 @@ class Members:
         """
         if (
             not x.requires_grad
-            or _block(x) is not None
+            or block_of(x) is not None
             or not (x.is_leaf or self._is_copied_leaf(x))
         ):
             return False
@@ -107,11 +82,11 @@ class Members:
 
     def block_of(self, x: Any) -> int | None:
         """The block of a value; a constant without one belongs to the only block that reads it."""
-        block = _block(x)
+        block = block_of(x)
         if (
             block is None
             and x.is_leaf
-            and len(found := {_block(use.stage.output) for use in self.uses[id(x)]}) == 1
+            and len(found := {block_of(use.stage.output) for use in self.uses[id(x)]}) == 1
         ):
             return found.pop()
         return block
@@ -162,19 +137,12 @@ class Members:
             else "constant"
         )
 
+    def called(self, x: Any) -> Name:
+        """The name under which a comparison knows a value."""
+        return self.tape.name(x)
+
     def stem(self, x: Any) -> str:
-        return self.name(x).partition("<")[0]
-
-
-def _block(x: Any) -> int | None:
-    """The block in which a value was recorded, or the one in its name (``a<0>``)."""
-    named = re.search(r"<(\d{1,9})>$", x.name or "")
-    return int(named[1]) if named else plain(x.block)
-
-
-def plain(block: Any) -> int | None:
-    """The number of a block as Python's own, where it was one of NumPy's."""
-    return None if block is None else int(block)
+        return Name.parse(self.name(x)).role
 
 
 def array(value: Any) -> Any:

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
+from tinygrad_lstm.engine.names import Name
 from tinygrad_lstm.viz.graph.data import Graph, Node, Zero
 
 __all__ = ["zeros"]
@@ -24,13 +25,7 @@ def zeros(graph: Graph) -> Graph:
 
 def _zeros(graph: Graph) -> Iterator[Zero]:
     counted = Counter((n.stem, n.block) for n in graph.nodes)
-    own = [
-        n
-        for n in graph.nodes
-        if n.block is not None
-        and counted[n.stem, n.block] == 1
-        and n.name == f"{n.stem}<{n.block}>"
-    ]
+    own = [n for n in graph.nodes if n.is_placed and counted[n.stem, n.block] == 1]
     patterns: dict[str, dict[tuple[str, int], None]] = defaultdict(dict)
     for node in own:
         patterns[node.stem] |= _read(node)
@@ -47,7 +42,7 @@ def _zeros(graph: Graph) -> Iterator[Zero]:
             block = node.block + later  # type: ignore[operator]
             expected = stem in losses if later == 0 else later == 1 and block not in graph.blocks
             if expected and (stem, later) not in _read(node) and (stem, block) not in counted:
-                missing[block].append(f"{stem}<{block}>")
+                missing[block].append(str(Name(stem, block)))
         yield from (Zero(node.key, tuple(readers), block) for block, readers in missing.items())
 
 
@@ -55,7 +50,6 @@ def _read(node: Node) -> dict[tuple[str, int], None]:
     """Who reads a value: the role of the stage, and how many blocks later it is."""
     found: dict[tuple[str, int], None] = {}
     for r in node.readers:
-        stem = r.name.partition("<")[0]
-        if r.block is not None and r.name == f"{stem}<{r.block}>":
-            found[stem, r.block - node.block] = None  # type: ignore[operator]
+        if r.block is not None and r.called.block == r.block:
+            found[r.called.role, r.block - node.block] = None  # type: ignore[operator]
     return found

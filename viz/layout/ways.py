@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_lstm.engine.names import Name
 from tinygrad_lstm.viz.graph.data import Edge, Zero
 from tinygrad_lstm.viz.layout.curves import Curve, Point, bow, end_to_end, rounded
 from tinygrad_lstm.viz.layout.lstm import GAP, PAD, ZERO
@@ -107,7 +108,7 @@ class Ways:
         """Places a zero branch's end: after the last frame, or where the missing stage would be."""
         source, frame = self.boxes[zero.source], self.wiring.frame(zero.source)
         at = self.frame_of[frame]
-        role = (zero.readers[0].partition("<")[0], 0)
+        role = (Name.parse(zero.readers[0]).role, 0)
         if self.graph.frame(zero.block) is None:
             leave = self._exit(zero.source)
             box = self.boxes[zero.key] = Box(at.right + GAP + ZERO / 2, leave[-1][1], ZERO, ZERO)

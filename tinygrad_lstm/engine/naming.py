@@ -1,0 +1,234 @@
+"""What the values of a tape are called: by the names they were given, and by numbers where they
+have none."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter, defaultdict
+from collections.abc import Sequence, Set
+from functools import cached_property
+from typing import Any
+
+from tinygrad_lstm.engine.names import Key, Name, at_block, canonical, formerly, joined
+from tinygrad_lstm.engine.node import Node
+from tinygrad_lstm.errors import UnknownNameError
+
+__all__ = ["Naming", "block_of", "matching"]
+
+Program = dict[int, tuple[str, str, str | None]]
+"""What a block ran: by its place since the block was entered, the scope, the operation and the name
+given."""
+
+
+class Naming:
+    """The names of the values of a tape, no two the same.
+
+    A value that was given a name has it, with ``#1``, ``#2`` behind the stem where several have the
+    same. What a stage computed without a name is called by its operation and a number, which counts
+    the nameless stages of that operation in its scope and block: ``multiply#1<2>``. A leaf without
+    a name is a parameter, a constant, or a (single) number, with a number where it is in a block or
+    not the only one. There is no reference to the tape, so that its stages may refer to this.
+
+    Parameters
+    ----------
+    nodes : sequence of Tensor
+        What the stages computed, in the order in which they ran.
+    root : Tensor
+        The last of them, or a leaf.
+    """
+
+    def __init__(self, nodes: Sequence[Any], root: Any) -> None:
+        self.nodes, self.root = nodes, root
+
+    @cached_property
+    def leaves(self) -> tuple[Any, ...]:
+        """The Tensors that stages read but no stage computed, in order of first use."""
+        found = {
+            id(x): x
+            for node in self.nodes
+            for x in node._inputs
+            if isinstance(x, Node) and x._op is None
+        }
+        return tuple(found.values()) or ((self.root,) if self.root._op is None else ())
+
+    def of(self, x: Any) -> Name | None:
+        """The name of a value; None for what is not on the tape."""
+        return self._names.get(id(x))
+
+    @cached_property
+    def by_text(self) -> dict[str, list[Any]]:
+        """The values by what they may be called. A name that was given to several stands for all of
+        them."""
+        found: dict[str, list[Any]] = defaultdict(list)
+        for x in (*self.leaves, *self.nodes):
+            own = str(self._names[id(x)])
+            given = x.name or own
+            for text in dict.fromkeys(map(canonical, (given, own))):
+                found[text].append(x)
+        return found
+
+    @cached_property
+    def last(self) -> int:
+        """T, the number of the last block; 0 without blocks."""
+        return max((x._place.block or 0 for x in self.nodes), default=0)
+
+    def texts(self, x: Any) -> tuple[str, ...]:
+        """What a value may be called, in the spelling under which it is looked up."""
+        own = canonical(str(self._names[id(x)]))
+        return tuple(dict.fromkeys((canonical(x.name or own), own)))
+
+    def find(self, name: str) -> Any:
+        """The value of a name.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none, or if several have that name.
+        """
+        text = canonical(name)
+        found = self.by_text.get(text) or self.by_text.get(at_block(text, self.last), [])
+        if len(found) == 1:
+            return found[0]
+        if found:
+            what, do = f"{len(found)} values are called {name!r}", self._apart(found)
+        else:
+            what, do = f"no value is called {name!r}", self._hint(name)
+        where = f"the tape of {self.root.name or self._names[id(self.root)]}"
+        raise UnknownNameError(what, where=where, do=do)
+
+    def _apart(self, found: Sequence[Any]) -> str:
+        shown = [str(self._names[id(x)]) for x in found[:3]] + ["..."] * (len(found) > 3)
+        return f"ask for {', '.join(shown)}, with the Tensor itself, or name them apart"
+
+    def _hint(self, name: str) -> str:
+        op, place = formerly(name) or ("", 0)
+        if 0 < place <= len(self.nodes):
+            node = self.nodes[place - 1]
+            if node._op.name == op and not node.name:
+                return (
+                    f"it is {self._names[id(node)]} now: values without a name are numbered by "
+                    "block and operation"
+                )
+        near = difflib.get_close_matches(canonical(name), self.by_text, n=1)
+        return f"did you mean {near[0]!r}?" if near else "print(loss.tape) lists them"
+
+    @cached_property
+    def _names(self) -> dict[int, Name]:
+        values = (*self.leaves, *self.nodes)
+        given = {id(x): canonical(text) for x in values if (text := x.name or _word(x))}
+        shared = Counter(given.values())
+        taken = set(map(Name.parse, shared))
+        counted: Counter[Name] = Counter()
+
+        def numbered(name: Name, number: int = 0) -> Name:
+            """The name with a number behind its stem; if somebody has it, with the next one."""
+            counted[name] += 1
+            number = number or counted[name]
+            while (found := name._replace(stem=f"{name.stem}#{number}")) in taken:
+                number += 1
+            taken.add(found)
+            return found
+
+        numbers, names = _numbers(self.nodes), {}
+        for x in values:
+            text, place = given.get(id(x)), x._place
+            if text is None:
+                stem = _kind(x) if x._op is None else x._op.name
+                name = numbered(Name(stem, place.block, place.scope), numbers.get(id(x), 0))
+            elif shared[text] > 1:
+                name = numbered(Name.parse(text))
+            else:
+                name = Name.parse(x.name or text)
+            names[id(x)] = name
+        return names
+
+
+def matching(key: Key, branches: Sequence[Any], naming: Naming) -> list[Any]:
+    """The branches that a key of a branch fits."""
+    for name, argument in key.consumers:
+        wanted = canonical(str(name))
+        spellings = {wanted, at_block(wanted, naming.last)}
+        found = [
+            b
+            for b in branches
+            if argument in (None, b.argument)
+            and not spellings.isdisjoint(naming.texts(b.stage.output))
+        ]
+        if found:
+            return found
+    number = key.number or 0
+    return list(branches[number - 1 : number]) if number else []
+
+
+def block_of(x: Any) -> int | None:
+    """The block in the name of a value (``a<0>``), else that in which it was recorded."""
+    named = Name.parse(x.name).block if x.name else None
+    return x._place.block if named is None else named
+
+
+def _kind(leaf: Any) -> str:
+    return "parameter" if leaf._requires_grad else "number" if leaf._array.size == 1 else "constant"
+
+
+def _word(x: Any) -> str | None:
+    """What a leaf without a name is called outside of blocks, if it is the only one; None for any
+    other value."""
+    return joined(x._place.scope, _kind(x)) if x._op is None and x._place.block is None else None
+
+
+def _numbers(nodes: Sequence[Any]) -> dict[int, int]:
+    """The number of each stage without a name among those of its operation, scope and block.
+
+    A stage that led nowhere (what the last block hands on, the loss of a block without loss) is not
+    on the tape, and counts all the same where another block that ran the same shows it: then a
+    stage has the same number in every block.
+    """
+    runs: dict[tuple[int | None, int], list[Any]] = defaultdict(list)
+    for node in nodes:
+        runs[node._place.block, node._place.start].append(node)
+    wholes = _wholes({key: _program(run) for key, run in runs.items() if key[0] is not None})
+    numbers: dict[int, int] = {}
+    counts: Counter[tuple[int | None, str, str]] = Counter()
+    for (block, start), run in runs.items():
+        live = {node._order - start: node for node in run}
+        whole = wholes.get((block, start)) or _program(run)
+        for at in sorted(whole):
+            scope, op, label = whole[at]
+            if label is None:
+                counts[block, scope, op] += 1
+            if at in live:
+                numbers[id(live[at])] = counts[block, scope, op]
+    return numbers
+
+
+def _program(run: Sequence[Any]) -> Program:
+    return {
+        node._order - node._place.start: (node._place.scope, node._op.name, node._label)
+        for node in run
+    }
+
+
+def _wholes(programs: dict[Any, Program]) -> dict[Any, Program]:
+    """For each block what it ran, with what others show of it that ran the same.
+
+    Two blocks ran the same if nothing of one contradicts the other, and most of it is there too, or
+    the two fill each other's gaps. (Another thread's stages make gaps that nothing fills.)
+    """
+    found: list[Program] = []
+    wholes: dict[Any, Program] = {}
+    for key, program in sorted(programs.items(), key=lambda item: -len(item[1])):
+        whole = next((whole for whole in found if _agree(whole, program)), None)
+        if whole is None:
+            found.append(whole := {})
+        whole |= program
+        wholes[key] = whole
+    return wholes
+
+
+def _agree(whole: Program, program: Program) -> bool:
+    seen = [whole[at] == entry for at, entry in program.items() if at in whole]
+    return all(seen) and (2 * len(seen) >= len(program) or _is_filled(whole.keys() | program))
+
+
+def _is_filled(places: Set[int]) -> bool:
+    return places == set(range(1, len(places) + 1))
