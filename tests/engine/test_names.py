@@ -317,6 +317,35 @@ def test_a_stage_that_led_nowhere_counts_where_others_show_it(state_first, last_
     }
 
 
+def test_a_stage_that_had_nothing_to_differentiate_counts_where_others_show_it():
+    W, h = Tensor(np.eye(2), True, "W"), np.ones(2)
+    for t in (1, 2, 3):
+        with block(t):
+            h = (tanh(matmul(h, W)) + 0.5 * h).named("h")  # of a constant in the first block
+            error = (h * h).sum()
+    assert [s.name for s in error.tape.stages if s.op == "multiply"] == [
+        *("multiply#1<2>", "multiply#1<3>", "multiply#2<3>")
+    ]
+
+
+def test_two_layers_and_blocks_that_are_entered_again():
+    x = Tensor(2.0, True, "x")
+    y = x
+    for layer in ("one", "two"):
+        for t in (1, 2):
+            with block(t), scope(layer):
+                y = y * x
+    for t in (1, 2):
+        with block(t):
+            y = y * x
+    with block(2):
+        y = y * x
+    assert [s.name for s in y.tape.stages] == [
+        *("one.multiply#1<1>", "one.multiply#1<2>", "two.multiply#1<1>", "two.multiply#1<2>"),
+        *("multiply#1<1>", "multiply#1<2>", "multiply#2<2>"),
+    ]
+
+
 def test_what_the_rolled_form_prints_is_a_key():
     W = Tensor(np.ones((2, 2)), True, "W")
     r, errors = Tensor(np.ones((1, 2)), True, "r_end"), []

@@ -179,19 +179,21 @@ def _word(x: Any) -> str | None:
 def _numbers(nodes: Sequence[Any]) -> dict[int, int]:
     """The number of each stage without a name among those of its operation, scope and block.
 
-    A stage that led nowhere (what the last block hands on, the loss of a block without loss) is not
-    on the tape, and counts all the same where another block that ran the same shows it: then a
-    stage has the same number in every block.
+    A stage that is not on the tape, since it led nowhere (what the last block hands on, the loss of
+    a block without loss) or had nothing to differentiate, counts all the same where another block
+    that ran the same shows it: then a stage has the same number in every block.
     """
     runs: dict[tuple[int | None, int], list[Any]] = defaultdict(list)
     for node in nodes:
         runs[node._place.block, node._place.start].append(node)
-    wholes = _wholes({key: _program(run) for key, run in runs.items() if key[0] is not None})
+    programs = {key: _program(run) for key, run in runs.items()}
+    wholes = _wholes({key: program for key, program in programs.items() if key[0] is not None})
     numbers: dict[int, int] = {}
     counts: Counter[tuple[int | None, str, str]] = Counter()
     for (block, start), run in runs.items():
-        live = {node._order - start: node for node in run}
-        whole = wholes.get((block, start)) or _program(run)
+        program = programs[block, start]
+        whole, places = wholes.get((block, start)) or (program, {at: at for at in program})
+        live = {places[node._order - start]: node for node in run}
         for at in sorted(whole):
             scope, op, label = whole[at]
             if label is None:
@@ -208,26 +210,42 @@ def _program(run: Sequence[Any]) -> Program:
     }
 
 
-def _wholes(programs: dict[Any, Program]) -> dict[Any, Program]:
-    """For each block what it ran, with what others show of it that ran the same.
-
-    Two blocks ran the same if nothing of one contradicts the other, and most of it is there too, or
-    the two fill each other's gaps. (Another thread's stages make gaps that nothing fills.)
-    """
+def _wholes(programs: dict[Any, Program]) -> dict[Any, tuple[Program, dict[int, int]]]:
+    """For each block what it ran, with what others show of it that ran the same; and where in that
+    its own stages are."""
     found: list[Program] = []
-    wholes: dict[Any, Program] = {}
+    wholes: dict[Any, tuple[Program, dict[int, int]]] = {}
     for key, program in sorted(programs.items(), key=lambda item: -len(item[1])):
-        whole = next((whole for whole in found if _agree(whole, program)), None)
-        if whole is None:
+        for whole in found:
+            if (places := _places(program, whole)) is not None:
+                break
+        else:
             found.append(whole := {})
-        whole |= program
-        wholes[key] = whole
+            places = {at: at for at in program}
+        whole |= {places[at]: entry for at, entry in program.items()}
+        wholes[key] = whole, places
     return wholes
 
 
-def _agree(whole: Program, program: Program) -> bool:
+def _places(program: Program, whole: Program) -> dict[int, int] | None:
+    """Where in `whole` the stages of a block are that ran the same; None for another one.
+
+    It ran the same if nothing of one contradicts the other, and most of it is there too, or the two
+    fill each other's gaps (another thread's stages make gaps that nothing fills). It also did if it
+    is `whole` with less than half of it left out.
+    """
     seen = [whole[at] == entry for at, entry in program.items() if at in whole]
-    return all(seen) and (2 * len(seen) >= len(program) or _is_filled(whole.keys() | program))
+    if all(seen) and (2 * len(seen) >= len(program) or _is_filled(whole.keys() | program)):
+        return {at: at for at in program}
+    ahead, places = iter(sorted(whole)), {}
+    if 2 * len(program) <= len(whole):
+        return None
+    for at in sorted(program):
+        place = next((place for place in ahead if whole[place] == program[at]), None)
+        if place is None:
+            return None
+        places[at] = place
+    return places
 
 
 def _is_filled(places: Set[int]) -> bool:

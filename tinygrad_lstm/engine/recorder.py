@@ -256,7 +256,7 @@ class scope(Setting):
     DtypeError
         If it is no text.
     DataError
-        If it is empty, or holds what would make names unreadable: ``<``, ``>``, `` @ `` or `` via ``.
+        If it is empty, or holds what would make names unreadable, such as ``<`` and ``>``.
 
     Examples
     --------

@@ -117,11 +117,7 @@ class Wiring:
 def _roles(nodes: Sequence[Node]) -> Iterator[tuple[str, Role]]:
     counted: Counter[tuple[int | None, str]] = Counter()
     for node in nodes:
-        named = (
-            node.name == f"{node.stem}<{node.block}>"
-            or " … " in node.name
-            or node.op == "parameter"
-        )
+        named = node.is_placed or node.role or node.op == "parameter"
         name = node.stem if named else node.op
         yield node.key, (name, counted[node.block, name])
         counted[node.block, name] += 1
