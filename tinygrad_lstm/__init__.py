@@ -45,6 +45,8 @@ from tinygrad_lstm.tensor.checkpoint import checkpoint
 from tinygrad_lstm.tensor.tensor import Tensor
 from tinygrad_lstm.tensor.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
+__version__ = "0.1.0"
+
 __all__ = [
     "LSTM",
     "AnomalyError",

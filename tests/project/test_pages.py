@@ -49,7 +49,8 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
 
 
 def targets():
-    for page, text in PAGES.items():
+    for page, whole in PAGES.items():
+        text = re.sub(r"^```.*?^```$", "", whole, flags=re.MULTILINE | re.DOTALL)
         for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
             yield page, target
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -358,9 +359,10 @@ class Mistakes(Formulas):
         """Only one term of a rule that is a sum or a difference."""
         for i, _ in enumerate(self.terms(branch, self.gradient(branch.stage.output))):
             words = f"a term of the rule of {branch.stage.op} is missing"
-            yield Mistake(
-                f"term {i}", "term missing", words, lambda g, i=i: self.terms(branch, g)[i]
-            )  # type: ignore[misc]
+            yield Mistake(f"term {i}", "term missing", words, partial(self._term, branch, i))
+
+    def _term(self, branch: Branch, i: int, g: Symbol) -> Sent:
+        return self.terms(branch, g)[i]
 
     def _with(self, branch: Branch, v: Any, other: Symbol) -> Callable[[Symbol], Sent]:
         return lambda g: self.correct(branch, g, {id(v): other})

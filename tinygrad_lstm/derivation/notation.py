@@ -359,10 +359,10 @@ def shown(value: Any, exact: bool = False) -> str:
     if isinstance(value, np.ndarray):
         if value.size > 9:
             return f"array{value.shape}"
-        digits = {"float_kind": "{:.4g}".format, "int_kind": str}
-        return " ".join(
-            np.array2string(value, separator=" ", formatter=digits).replace("-", "−").split()
-        )  # type: ignore[arg-type]
+        text = np.array2string(
+            value, separator=" ", formatter={"float_kind": "{:.4g}".format, "int_kind": str}
+        )
+        return " ".join(text.replace("-", "−").split())
     if isinstance(value, (tuple, list)):
         return f"({', '.join(map(shown, value))}{',' * (len(value) == 1)})"
     if isinstance(value, slice):
