@@ -37,14 +37,14 @@ def check(source):
         assert len(re.findall(r"(?<!\\)&", row)) == 2 or row.startswith("\\lefteqn"), row
 
 
-def compile_if_possible(folder, sources):
-    """Typeset all of `sources` with a plain article, where there is a TeX; return whether there
-    is."""
+def compile_if_possible(folder, sources, fits=True):
+    """Typeset all of `sources` with a plain article on A4 paper, where there is a TeX, and (if
+    it `fits`) none wider than the page; return whether there is."""
     if not shutil.which("pdflatex"):
         return False
     formulas = "\n".join(sources)
     (folder / "formulas.tex").write_text(
-        "\\documentclass{article}\n\\begin{document}\n" + formulas + "\n\\end{document}\n",
+        "\\documentclass[a4paper]{article}\n\\begin{document}\n" + formulas + "\n\\end{document}\n",
         encoding="utf-8",
     )
     run = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "formulas.tex"]
@@ -52,4 +52,5 @@ def compile_if_possible(folder, sources):
         run, cwd=folder, capture_output=True, text=True, errors="replace", timeout=120, check=False
     )
     assert done.returncode == 0, done.stdout[-3000:]
+    assert "Overfull \\hbox" not in done.stdout or not fits, re.findall("Overfull.*", done.stdout)
     return True

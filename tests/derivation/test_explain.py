@@ -5,6 +5,7 @@ import re
 
 import hypothesis.strategies as st
 import latex
+import networks
 import numpy as np
 import pytest
 import reading
@@ -663,20 +664,20 @@ def test_hostile_names(tmp_path):
         assert all(len(re.findall(r"(?<!\\)\|", row)) == 4 for row in e.markdown().splitlines())
         assert len(str(e).splitlines()) == len(e.steps)
         sources.append(e.latex())
-    latex.compile_if_possible(tmp_path, sources)
+    latex.compile_if_possible(tmp_path, sources, fits=False)
 
 
 def test_latex(tmp_path):
     sources = [
         view.latex()
-        for make in NETWORKS.values()
+        for make in (*NETWORKS.values(), *networks.NETWORKS.values())
         for view in (explain(make()).steps, explain(make()).rolled)
     ]
     sources.append(explain(document(), "W_f").expanded(depth=4).latex())
     sources.append(explain(document(T=2, N=1), "c<1>").steps(numbers=True, shapes=True).latex())
     for source in sources:
         latex.check(source)
-    latex.compile_if_possible(tmp_path, sources)
+    latex.compile_if_possible(tmp_path, sources)  # none wider than a page
     e = explain(document(), "W_f")
     assert (
         r"\delta c^{\langle 2\rangle} & = & \delta \mathrm{tanh}_{c}^{\langle 2\rangle} \odot"

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf
 from tinygrad_lstm.derivation.latex import escaped, latex_name
+from tinygrad_lstm.derivation.linebreak import width
 from tinygrad_lstm.engine.node import SCALARS
 
 __all__ = ["LATEX", "TEXT", "Notation"]
@@ -48,6 +49,7 @@ def _infix(text: str, latex: str, strength: int, left: int, right: int) -> Form:
 
 # In LaTeX an accented letter alone in a group is no group: the {} behind it keeps its block apart
 # from the exponent.
+GROUP = "{{{}{{}}}}"
 FORMS = {
     "add": _infix("+", "+", SUM, SUM, SCOPE),
     "subtract": _infix("−", "-", SUM, SUM, QUOTIENT),
@@ -55,6 +57,8 @@ FORMS = {
     "multiply": _infix("∘", r"\odot", PRODUCT, SIGN, PRODUCT),
     "scale": _infix("·", r"\cdot", PRODUCT, SIGN, PRODUCT),  # a product with a single number
     "divide": Form("{} / {}", r"\frac{{{}}}{{{}}}", QUOTIENT, (SIGN, MATRIX)),
+    "divide, wide": Form("{} / {}", "{} / {}", QUOTIENT, (SIGN, MATRIX)),
+    "sqrt, wide": _call("√({})", r"\mathrm{{sqrt}}\left({}\right)"),
     "matmul": Form("{} {}", "{} {}", MATRIX, (MATRIX, MATRIX)),
     "outer": _infix("⊗", r"\otimes", SCOPE, MATRIX, MATRIX),
     "transpose": Form("{}ᵀ", r"{{{}{{}}}}^{{\top}}", POWER, (ATOM,)),
@@ -86,6 +90,7 @@ FORMS = {
 DELTA = "δ", r"\delta "  # in text and in LaTeX
 SIMPLE = r"[\w~^#.]+(<[^<>\s]*>)?(#\d+)?"  # a name that needs no brackets
 INDICES = "nmkj"  # over which axes are summed
+WIDEST = 150.0  # points: what is wider is not set in a fraction or under a root
 
 
 @dataclass(frozen=True)
@@ -136,10 +141,11 @@ class Notation:
 
     def _form(self, name: str, args: tuple[Expression, ...]) -> Written:
         form = FORMS[name]
-        return Written(
-            (form.latex if self.latex else form.text).format(*map(self, args, form.needs)),
-            form.strength,
-        )
+        texts = [self(arg, need) for arg, need in zip(args, form.needs, strict=True)]
+        template = form.latex if self.latex else form.text
+        if texts[0].startswith(r"\left("):
+            template = template.replace(GROUP, "{}")  # a line may break in brackets, in no group
+        return Written(template.format(*texts), form.strength)
 
     def _function(self, e: Apply) -> Written:
         args = [self(arg, RELATION) for arg in e.args]
@@ -325,6 +331,17 @@ def _power(notation: Notation, e: Apply) -> Written | None:
     return notation._form("square", e.args[:1]) if whole else None
 
 
+def _divided(notation: Notation, e: Apply) -> Written | None:
+    """In one line where a fraction would be too wide to be broken."""
+    wide = notation.latex and any(width(notation(arg, SUM)) > WIDEST for arg in e.args)
+    return notation._form("divide, wide", e.args) if wide else None
+
+
+def _root(notation: Notation, e: Apply) -> Written | None:
+    wide = notation.latex and width(notation(e.args[0], SUM)) > WIDEST
+    return notation._form("sqrt, wide", e.args) if wide else None
+
+
 SPECIALS: dict[str, Callable[[Notation, Apply], Written | None]] = {
     "add_n": _added,
     "multiply": _products,
@@ -336,6 +353,8 @@ SPECIALS: dict[str, Callable[[Notation, Apply], Written | None]] = {
     "reshape": _reshaped,
     "broadcast_to": _reshaped,
     "power": _power,
+    "divide": _divided,
+    "sqrt": _root,
 }
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from tinygrad_lstm.derivation.linebreak import PAGE, broken, width
 from tinygrad_lstm.derivation.lines import Line
 from tinygrad_lstm.derivation.notation import LATEX, TEXT
 from tinygrad_lstm.derivation.row import Row
@@ -15,7 +15,7 @@ from tinygrad_lstm.text import aligned
 
 __all__ = ["View"]
 
-WIDTH = 260  # characters of LaTeX that are about one line
+EQUALS = 30.0  # points: the equals sign of a row, with the space around it
 
 
 class View(Sequence[Any]):
@@ -96,17 +96,17 @@ class View(Sequence[Any]):
     def latex(self) -> str:
         """The equations as one display, which a plain article compiles: no package is needed."""
         rows = [rf"\lefteqn{{{self._heading}}}"] * bool(self._heading)
-        for left, rights, note in self._rows(LATEX, **self._options):
+        written = self._rows(LATEX, **self._options)
+        room = PAGE - max((width(left) for left, _, _ in written), default=0) - EQUALS
+        for left, rights, note in written:
             for i, right in enumerate(rights):
-                first, *others = _broken(right)
+                first, *others = broken(right, room)
                 rows += [
                     rf"{left if i == 0 else ''} & = & {first}",
-                    *(rf" & & {{}} + {part}" for part in others),
+                    *(rf" & & {{}} {part}" for part in others),
                 ]
-                if note and i == 0 and len(right) + len(note) < WIDTH:
-                    rows[-1] += rf" \quad ({note})"
-                elif note and i == 0:
-                    rows.append(rf" & & \quad ({note})")
+                if note and i == 0:
+                    rows += _noted(rows.pop(), note, room)
         return "\\begin{eqnarray*}\n" + " \\\\\n".join(rows) + "\n\\end{eqnarray*}"
 
     def markdown(self) -> str:
@@ -125,29 +125,15 @@ class View(Sequence[Any]):
         return self.latex()
 
 
-def _broken(formula: str) -> list[str]:
-    """A sum in LaTeX, in pieces that fit on a line."""
-    parts = [""]
-    for term in _terms(formula):
-        fits = len(parts[-1]) + len(term) < WIDTH
-        parts[-1:] = (
-            [f"{parts[-1]} + {term}" if parts[-1] else term]
-            if fits or not parts[-1]
-            else [parts[-1], term]
-        )
-    return parts
-
-
-def _terms(formula: str) -> list[str]:
-    """What the plus signs outside of all brackets separate."""
-    terms, depth = [""], 0
-    for token in re.split(r"( \+ |\\left|\\right|\\.|[{}])", formula):
-        depth += {"{": 1, "\\left": 1, "}": -1, "\\right": -1}.get(token, 0)
-        if token == " + " and depth == 0:
-            terms.append("")
-        else:
-            terms[-1] += token
-    return terms
+def _noted(row: str, note: str, room: float) -> list[str]:
+    """A row of LaTeX with a note behind it, or below it where there is no room."""
+    right = row.rpartition("&")[2]
+    beside = rf" \quad ({note})"
+    if width(right + beside) <= room:
+        return [row + beside]
+    lines = broken(note, room - EQUALS, ("; ", ", "))
+    lines[0], lines[-1] = f"({lines[0]}", f"{lines[-1]})"
+    return [row, *(rf" & & \quad {line.lstrip(';, ')}" for line in lines)]
 
 
 def _code(text: str) -> str:
