@@ -27,6 +27,7 @@ from tinygrad_lstm import (
     squared_error,
     tanh,
 )
+from tinygrad_lstm.by_hand import document
 
 
 def elman(p, x, targets):
@@ -266,7 +267,7 @@ def changed(derivation, old, new):
     assert old in source, old
     namespace = {"np": np, "__name__": "mistaken"}
     exec(source.replace(old, new), namespace)
-    return namespace[derivation.__name__.rpartition(".")[2].replace("by_hand", "lstm")]
+    return namespace[derivation.__name__.rpartition(".")[2].replace("document", "lstm")]
 
 
 def lstm_case(rng, T, N, dtype=float, H=4, D=3):
@@ -279,7 +280,7 @@ def lstm_case(rng, T, N, dtype=float, H=4, D=3):
         Tensor(rng.normal(size=shape), True, dtype=dtype) for shape in ((T, N, D), (N, H), (N, H))
     )
     targets = rng.normal(size=(T, N, H)).astype(dtype)
-    return lstm.error(x, targets, (a, c)), by_hand, (lstm, x, targets, (a, c))
+    return lstm.error(x, targets, (a, c)), document, (lstm, x, targets, (a, c))
 
 
 def elman_case(rng, T, N, dtype=float, H=4, D=3):
@@ -423,7 +424,7 @@ def test_no_false_alarm(count, dtype):
             H=int(rng.integers(1, 6)),
             D=int(rng.integers(1, 6)),
         )
-        function = derivation.lstm if derivation is by_hand else derivation
+        function = derivation.lstm if derivation is document else derivation
         report = compare(gradients(loss), function(*arguments))
         assert report.ok and report.first is None and report.diagnoses == (), str(report)
 

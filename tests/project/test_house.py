@@ -19,6 +19,8 @@ FLOORS = {  # a room may import itself and these
     "numeric": {"errors", "text", "engine", "ops", "tensor"},
     "lstm": {"errors", "engine", "ops", "tensor"},
     "compiler": {"errors", "text", "engine", "ops", "tensor"},
+    "nn": {"errors", "engine", "ops", "tensor", "lstm"},
+    "optim": {"errors", "engine", "tensor"},
     "by_hand": {"errors", "engine", "lstm"},
     "comparison": {"errors", "text", "engine", "ops", "tensor", "derivation", "numeric"},
     "viz": {"errors", "text", "engine", "tensor", "derivation"},

@@ -11,19 +11,17 @@ asked for, a value set here becomes what is printed (see ``Values``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.by_hand.arrays import Arrays, array, sigmoid
 from tinygrad_lstm.engine.recorder import no_grad
-from tinygrad_lstm.errors import ShapeError, UnknownNameError
-from tinygrad_lstm.lstm.errata import ERRATA, Values, chosen, formulas
+from tinygrad_lstm.lstm.errata import Values, chosen, formulas
 
-__all__ = ["ERRATA", "lstm", "update"]
-
-Arrays = dict[str, np.ndarray]
+__all__ = ["backward", "forward", "lstm", "named"]
 
 
 def lstm(
@@ -34,67 +32,21 @@ def lstm(
     mask: Sequence[Any] | None = None,
     as_printed: bool | str | Iterable[str] = False,
 ) -> Arrays:
-    """Differentiate the Error of an LSTM by everything in it, by the derivation's equations.
-
-    Parameters
-    ----------
-    lstm : LSTM
-        Its parameters are read. Nothing is recorded.
-    x : array_like or Tensor, shape (T, N, D)
-        The inputs.
-    targets : array_like or Tensor, shape (T, N, H)
-        What a<t> should have been.
-    state : tuple of array_like or Tensor, optional
-        ``(a<0>, c<0>)``, each of shape (N, H), or (H,) for one that the batch shares. Zero by
-        default.
-    mask : sequence of T numbers, each 0 or 1, optional
-        Which blocks have a loss. All, by default.
-    as_printed : bool, str or iterable of str, default False
-        Follow the document to the letter. True is its main formula: the branch of c<t> through the
-        next block is Γ_f<t+1> (E1), and so is the derivative by c<0> (E6); both lack the factor
-        dError/dc<t+1>. A name or several are just those errata of the table ``by_hand.ERRATA``.
-
-    Returns
-    -------
-    dict of str to ndarray
-        dError/d<name> by the tape's names, in the order in which they are found: every value of
-        every block, every branch (``"c<2> via keep<3>"``), every parameter with its share of each
-        block (``"W_f via sum_f<2>"``), ``"x"`` of shape (T, N, D), ``"a<0>"`` and ``"c<0>"``.
-        Blocks after the last loss do not reach Error: they have no names, and zeros in ``"x"``. A
-        trained state that the batch shares is called ``"a_0"`` or ``"c_0"``, of shape (H,).
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no erratum of a name in `as_printed`.
-    Error
-        As ``lstm.error`` does, where the input does not fit.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from tinygrad_lstm import LSTM, by_hand
-    >>> lstm = LSTM(input_size=1, hidden_size=2, rng=0)
-    >>> hand = by_hand.lstm(lstm, np.ones((3, 1, 1)), np.zeros((3, 1, 2)))
-    >>> hand["W_f"].shape
-    (2, 3)
-    >>> bool(np.allclose(hand["c<2>"], hand["c<2> via tanh_c<2>"] + hand["c<2> via keep<3>"]))
-    True
-    """
+    """Differentiate the Error of the document's LSTM; see :func:`tinygrad_lstm.by_hand.lstm`."""
     printed = formulas(chosen(as_printed))
     with no_grad():
         lstm.error(x, targets, state, mask)  # refuses what does not fit, in its own words
-    p = SimpleNamespace(**{name: _array(value) for name, value in lstm.parameters().items()})
-    x, targets = _array(x, p.b_f.dtype), _array(targets, p.b_f.dtype)
+    p = SimpleNamespace(**{name: array(value) for name, value in lstm.parameters().items()})
+    x, targets = array(x, p.b_f.dtype), array(targets, p.b_f.dtype)
     zero = np.zeros((x.shape[1], len(p.b_f)), p.b_f.dtype)
     state = (zero, zero) if state is None else state
-    a, c = (zero + _array(s, zero.dtype) for s in state)
+    a, c = (zero + array(s, zero.dtype) for s in state)
     m = [1] * len(x) if mask is None else [int(there) for there in mask]
     last = int(np.flatnonzero(m)[-1]) + 1  # later blocks do not reach Error
     blocks = []
     for t in range(1, last + 1):
         v = Values(printed=printed, p=p, t=t, T=last, m=m[t - 1], x=x[t - 1], target=targets[t - 1])
-        _forward(p, v, a, c)
+        forward(p, v, a, c)
         blocks.append(v)
         a, c = v.a, v.c
     found = _derive(p, blocks, np.zeros_like(x), printed)
@@ -107,64 +59,14 @@ def lstm(
     return {name: np.array(value) for name, value in found.items()}
 
 
-def update(parameters: Mapping[str, Any], gradients: Mapping[str, Any], rate: float) -> Arrays:
-    """One step of gradient descent (B18): ``parameter - rate * gradient``.
-
-    Parameters
-    ----------
-    parameters : mapping of str to array_like or Tensor
-        Weights, biases, and trained initial states where there are any. They are not changed.
-    gradients : mapping of str to array_like or Tensor
-        dError/d<name> for each of their names: what :func:`lstm` or ``gradients(loss)`` returned.
-    rate : float
-        The learning rate α.
-
-    Returns
-    -------
-    dict of str to ndarray
-        The new parameters, in the dtype of the old.
-
-    Raises
-    ------
-    UnknownNameError, ShapeError
-        If a parameter has no gradient, or one of another shape.
-
-    Examples
-    --------
-    >>> from tinygrad_lstm import by_hand
-    >>> by_hand.update({"b_f": [1.0, 2.0]}, {"b_f": [10.0, 0.0]}, rate=0.01)
-    {'b_f': array([0.9, 2. ])}
-    """
-    updated = {}
-    for name, value in parameters.items():
-        if name not in gradients:
-            raise UnknownNameError(
-                "the parameter has no gradient",
-                where=f"by_hand.update, {name}",
-                do="give one, or leave the parameter out",
-            )
-        old, slope = _array(value), _array(gradients[name])
-        if old.shape != slope.shape:
-            raise ShapeError(
-                "the gradient does not have its parameter's shape",
-                where=f"by_hand.update, {name}",
-                expected=old.shape,
-                got=slope.shape,
-            )
-        updated[name] = (old - float(rate) * slope).astype(
-            old.dtype if old.dtype.kind == "f" else float
-        )  # B18
-    return updated
-
-
-def _forward(p: Any, v: Any, a: np.ndarray, c: np.ndarray) -> None:
+def forward(p: Any, v: Any, a: np.ndarray, c: np.ndarray) -> None:
     """F1 to F14: one block from x<t>, a<t-1> and c<t-1>."""
     v.c_before = c
     v.z = np.concatenate([a, v.x], axis=1)  # F1
-    v.Γ_f = _sigmoid(v.z @ p.W_f.T + p.b_f)  # F2, F6
-    v.Γ_u = _sigmoid(v.z @ p.W_u.T + p.b_u)  # F3, F7
+    v.Γ_f = sigmoid(v.z @ p.W_f.T + p.b_f)  # F2, F6
+    v.Γ_u = sigmoid(v.z @ p.W_u.T + p.b_u)  # F3, F7
     v.candidate = np.tanh(v.z @ p.W_c.T + p.b_c)  # F4, F8
-    v.Γ_o = _sigmoid(v.z @ p.W_o.T + p.b_o)  # F5, F9
+    v.Γ_o = sigmoid(v.z @ p.W_o.T + p.b_o)  # F5, F9
     v.keep = v.c_before * v.Γ_f  # F10
     v.write = v.Γ_u * v.candidate  # F11
     v.c = v.keep + v.write  # F12
@@ -178,8 +80,9 @@ def _derive(p: Any, blocks: list[Any], by_x: np.ndarray, printed: Any) -> Arrays
     zero = np.zeros_like(blocks[0].a)
     later: Any = SimpleNamespace(before_a=zero, before_c=zero)  # B0
     for v in reversed(blocks):
-        _backward(p, v, later)
-        found |= _named(v, found["Error"])
+        v.by_error = -v.m * (v.target - v.a)  # B1
+        backward(p, v, later)
+        found |= named(v, found["Error"])
         by_x[v.t - 1] = v.Δx
         later = v
     found |= {"a<0>": blocks[0].before_a, "c<0>": blocks[0].before_c}  # B17
@@ -192,12 +95,11 @@ def _derive(p: Any, blocks: list[Any], by_x: np.ndarray, printed: Any) -> Arrays
     return found | {"x": by_x}
 
 
-def _backward(p: Any, v: Any, later: Any) -> None:
-    """B1 to B16 for block t, from what the block after it, `later`, hands back."""
+def backward(p: Any, v: Any, later: Any) -> None:
+    """B2 to B16 for block t, from what arrives from Error and what the block after it, `later`,
+    hands back."""
     v.later = later
     units = v.a.shape[1]
-    v.by_error = -v.m * (v.target - v.a)  # B1
-
     v.Δa = v.by_error + later.before_a  # B2
     v.ΔΓ_o = v.Δa * v.tanh_c  # B3
     v.Δtanh_c = v.Δa * v.Γ_o
@@ -227,7 +129,7 @@ def _backward(p: Any, v: Any, later: Any) -> None:
     v.before_c = v.Δc * v.Γ_f  # B16
 
 
-def _named(v: Any, of_error: np.ndarray) -> Arrays:
+def named(v: Any, of_error: np.ndarray) -> Arrays:
     """What block t found, by the tape's names."""
     t = v.t
     loss = {f"Error<{t}>": of_error, f"a<{t}> via Error<{t}>": v.by_error} if v.m else {}  # F16
@@ -258,16 +160,6 @@ def _named(v: Any, of_error: np.ndarray) -> Arrays:
     return loss | found | back
 
 
-@np.errstate(over="ignore")  # exp(-s) is inf where the gate is shut
-def _sigmoid(s: np.ndarray) -> np.ndarray:
-    return np.asarray(1 / (1 + np.exp(-s)))
-
-
-def _array(value: Any, dtype: Any = None) -> np.ndarray:
-    """The numbers of a Tensor as they are, of anything else in `dtype`."""
-    return np.asarray(value._array if hasattr(value, "_array") else np.asarray(value, dtype))
-
-
 def _is_shared(state: Any) -> bool:
     """Whether it is one trained state for the whole batch."""
-    return np.ndim(_array(state)) == 1 and getattr(state, "requires_grad", False)
+    return np.ndim(array(state)) == 1 and getattr(state, "requires_grad", False)
