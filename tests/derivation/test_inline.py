@@ -57,7 +57,7 @@ def test_a_transpose_in_forward_leaves_no_trace():
     assert rows(e) == [
         "δy = gradient",
         "δs = δy ⊗ v",
-        "δW = δsᵀ constant",
+        "δW = δsᵀ x",
         "δv = sᵀ δy",
     ]
 

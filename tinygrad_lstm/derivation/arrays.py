@@ -80,11 +80,14 @@ class Arrays:
 
 def _arrays(formula: Expression, stage: Stage | None) -> Iterator[tuple[str, np.ndarray]]:
     """The long arrays of a formula, each with the word for it."""
-    given = {} if stage is None else {id(v): name for name, v in stage.output._params.items()}
+    given = {}
+    for name, value in stage.output._params.items() if stage is not None else ():
+        if isinstance(value, np.ndarray):
+            given[contents(value)] = name
     for part in parts(formula):
         if not isinstance(part, Apply):
             if part.name is None and isinstance(part.array, np.ndarray) and _long(part.array):
-                yield given.get(id(part.array), "array"), part.array
+                yield given.get(contents(part.array), "array"), part.array
             continue
         for name, value in part.params.items():
             for array in value if isinstance(value, tuple) else (value,):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.derivation.constants import constants
 from tinygrad_lstm.derivation.expression import (
     Apply,
     Expression,
@@ -61,9 +62,10 @@ class Derivation:
     ) -> None:
         self.tape = tape
         self.lines: list[Line] = []
-        self._names = _names(tape)
+        names = _names(tape)
+        self._names = {key: None if name is None else str(name) for key, name in names.items()}
         self.places = {
-            str(name): name for name in map(tape.name, tape.values) if name.block is not None
+            str(name): name for name in names.values() if name and name.block is not None
         }
         self._symbols: dict[int, Symbol] = {}
         root, start = tape.root, seed(tape.root, gradient)
@@ -193,12 +195,10 @@ class Derivation:
         return self._symbols[id(x)]
 
 
-def _names(tape: Tape) -> dict[int, str | None]:
-    """A name for each value, no two the same; none for a constant that is better written as a
-    number."""
-    return {
-        id(x): str(tape.name(x))
-        if x.name or x._op is not None or x._requires_grad or x._array.size != 1
-        else None
+def _names(tape: Tape) -> dict[int, Name | None]:
+    """A name for each value; none for a constant that is better written as a number."""
+    names: dict[int, Name | None] = {
+        id(x): tape.name(x) if x.name or x._op is not None or x._requires_grad else None
         for x in tape.values
     }
+    return names | constants(tape)
