@@ -41,6 +41,7 @@ from tinygrad_lstm.ops.select import *
 from tinygrad_lstm.ops.shape import *
 from tinygrad_lstm.ops.split import *
 from tinygrad_lstm.ops.trigonometric import *
+from tinygrad_lstm.parallel.data_parallel import data_parallel
 from tinygrad_lstm.tensor.checkpoint import checkpoint
 from tinygrad_lstm.tensor.tensor import Tensor
 from tinygrad_lstm.tensor.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -117,6 +118,7 @@ __all__ = [
     "cross_entropy",
     "cumprod",
     "cumsum",
+    "data_parallel",
     "derive",
     "det",
     "detect_anomaly",

@@ -21,12 +21,13 @@ FLOORS = {  # a room may import itself and these
     "compiler": {"errors", "text", "engine", "ops", "tensor"},
     "nn": {"errors", "engine", "ops", "tensor", "lstm"},
     "optim": {"errors", "engine", "tensor"},
+    "parallel": {"errors", "engine", "ops", "tensor", "compiler"},
     "by_hand": {"errors", "engine", "lstm"},
     "comparison": {"errors", "text", "engine", "ops", "tensor", "derivation", "numeric"},
     "viz": {"errors", "text", "engine", "tensor", "derivation"},
     "cli": {
         *("errors", "text", "allocator", "engine", "ops", "tensor", "derivation", "numeric"),
-        *("lstm", "by_hand", "comparison", "viz"),
+        *("lstm", "by_hand", "comparison", "parallel", "viz"),
     },
     "__main__": {"cli"},
 }
