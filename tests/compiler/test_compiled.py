@@ -7,6 +7,7 @@ from rows import activation, elementwise, layer, linalg, loss, product, reductio
 
 import tinygrad_lstm as tg
 from tinygrad_lstm import LSTM, Tensor, compile, gradients
+from tinygrad_lstm.compiler.native import available
 
 ROWS = [
     row
@@ -59,6 +60,13 @@ def test_every_operation_runs_compiled(row, make, dtype):
     assert row.name in ON_THE_TAPE or fast.plan(*xs).compiled
 
 
+BACKENDS = [
+    "numpy",
+    pytest.param("native", marks=pytest.mark.skipif(not available(), reason="needs llvmlite")),
+]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     "network",
     [
@@ -69,8 +77,8 @@ def test_every_operation_runs_compiled(row, make, dtype):
         lambda: rnn_loss(5),
     ],
 )
-def test_the_networks_of_the_tests_run_compiled(network):
-    fast = compile(network)
+def test_the_networks_of_the_tests_run_compiled(network, backend):
+    fast = compile(network, backend=backend)
     expected = network()
     loss, grads = fast()
     assert fast.plan().compiled
@@ -80,14 +88,15 @@ def test_the_networks_of_the_tests_run_compiled(network):
         same(total, g[name])
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("size", [(1, 1, 1, 1), (3, 2, 3, 4), (7, 5, 2, 3)])
-def test_an_lstm_of_any_shape(size, dtype):
+def test_an_lstm_of_any_shape(size, dtype, backend):
     T, N, D, H = size
     rng = np.random.default_rng(0)
     lstm = LSTM(D, H, rng=0, dtype=dtype)
     x, targets = (rng.normal(size=(T, N, n)).astype(dtype) for n in (D, H))
-    fast = compile(lstm.error)
+    fast = compile(lstm.error, backend=backend)
     check(fast, lstm.error, x, targets)
     assert fast.plan(x, targets).compiled
 

@@ -4,7 +4,7 @@ a program."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.abstract import Untraceable
 from tinygrad_lstm.compiler.captured import Captured
+from tinygrad_lstm.compiler.native import available
 from tinygrad_lstm.compiler.numpy_backend import Changed
 from tinygrad_lstm.compiler.passes.optimise import PASSES
 from tinygrad_lstm.compiler.plan import Replay
+from tinygrad_lstm.compiler.signature import flattened, mapped, signature
 from tinygrad_lstm.compiler.trace import Tracer, named, trace
 from tinygrad_lstm.engine.backward import outgoing, reverse, seed
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recorder, watching
 from tinygrad_lstm.engine.tape import ancestors
 from tinygrad_lstm.errors import DtypeError
-from tinygrad_lstm.tensor.tensor import Tensor
 
 __all__ = ["Compiled", "Leaves", "compile"]
 
@@ -59,8 +60,9 @@ def compile(
     ----------
     function : callable
         From arrays (and Tensors, and whatever else) to a real scalar Tensor, in plain forward code.
-    backend : {None, "numpy"}
-        What runs the program.
+    backend : {None, "numpy", "native"}
+        What runs the program: NumPy's functions, or loops compiled for this machine, which take
+        the extra ``fast``. By default the second, where it is installed.
     passes : collection of str
         What is done to the program's graph: all of ``contract``, ``align``, ``split``, ``push``,
         ``merge``, ``columns``, ``lift`` and ``overlap`` unless some are left out.
@@ -114,15 +116,22 @@ class Compiled:
                 expected=", ".join(PASSES),
                 got=", ".join(set(passes) - set(PASSES)),
             )
-        if backend not in (None, "numpy"):
+        if backend not in (None, "numpy", "native"):
             raise DtypeError(
                 "there is no such backend",
                 where="compile",
-                expected='None or "numpy"',
+                expected='None, "numpy" or "native"',
                 got=repr(backend),
             )
+        if backend == "native" and not available():
+            raise DtypeError(
+                "compiled loops need llvmlite",
+                where='compile(backend="native")',
+                do='pip install "tinygrad-lstm[fast]"',
+            )
         functools.update_wrapper(self, function)
-        self._function, self._backend, self._passes = function, backend, frozenset(passes)
+        self._function, self._passes = function, frozenset(passes)
+        self._backend = backend or ("native" if available() else "numpy")
         self._plans: dict[Any, Plan] = {}
         self._again: dict[Any, int] = {}
 
@@ -149,9 +158,7 @@ class Compiled:
         times = self._again[key] = self._again.get(key, 0) + 1
         if times > MANY:
             return Plan(None, None, "what it captures changes from call to call")
-        found = self._plans[key] = record(
-            self._function, args, kwargs, self._backend or "numpy", self._passes
-        )
+        found = self._plans[key] = record(self._function, args, kwargs, self._backend, self._passes)
         return found
 
 
@@ -248,51 +255,3 @@ def on_tape(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, 
     leaves = [x for x in totals if x._op is None]
     found = [np.array(outgoing(x, totals[x])) for x in leaves]
     return loss._array[()], Leaves(named(leaves), leaves, found)
-
-
-# Arguments: arrays and Tensors anywhere in lists, tuples and dictionaries; all else is the same
-# from call to call.
-
-
-def dynamic(x: Any) -> bool:
-    """Whether an argument is read afresh at each call."""
-    return isinstance(x, (np.ndarray, np.generic, Node))
-
-
-def flattened(args: Any, kwargs: Any) -> list[Any]:
-    """The arrays and Tensors among the arguments."""
-    found: list[Any] = []
-    mapped(lambda x: found.append(x), (args, kwargs))
-    return found
-
-
-def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
-    """`tree` with ``f(x)`` in the place of each array and Tensor."""
-    if dynamic(tree):
-        return f(tree)
-    if type(tree) in (tuple, list):
-        return type(tree)(mapped(f, x) for x in tree)
-    if isinstance(tree, Mapping):
-        return {key: mapped(f, x) for key, x in tree.items()}
-    return tree
-
-
-def signature(args: Any, kwargs: Any) -> Any:
-    """What has to be the same for a program to fit."""
-    return recorder.place.block, recorder.place.scope, _kind(args), _kind(kwargs)
-
-
-def _kind(x: Any) -> Any:
-    if isinstance(x, Tensor):
-        return "Tensor", x.shape, x.dtype.str, x.requires_grad, x.name
-    if isinstance(x, (np.ndarray, np.generic)):
-        return type(x), x.shape, x.dtype.str
-    if type(x) in (tuple, list):
-        return type(x), tuple(map(_kind, x))
-    if isinstance(x, Mapping):
-        return dict, tuple((key, _kind(value)) for key, value in x.items())
-    try:
-        hash(x)
-    except TypeError:
-        return id(x)
-    return type(x), x

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Graph", "Shape", "Value", "in_order", "readers", "rewrite", "tidy"]
+__all__ = ["Graph", "Shape", "Value", "in_order", "readers", "rewrite"]
 
 Shape = tuple[int, ...]
 Dtype = np.dtype[Any]
@@ -120,20 +120,15 @@ class Graph:
 
 
 def in_order(roots: Iterable[Value]) -> list[Value]:
-    """The values that lead to `roots`, arguments before what is computed from them. No recursion,
-    whatever the depth."""
-    seen: set[int] = set()
-    out: list[Value] = []
-    stack = [(root, False) for root in reversed(list(roots))]
-    while stack:
-        value, done = stack.pop()
-        if done:
-            out.append(value)
-        elif value.number not in seen:
-            seen.add(value.number)
-            stack.append((value, True))
-            stack += [(a, False) for a in reversed(value.args) if a.number not in seen]
-    return out
+    """The values that lead to `roots`, arguments before what is computed from them."""
+    seen = {root.number: root for root in roots}
+    waiting = list(seen.values())
+    while waiting:
+        for a in waiting.pop().args:
+            if a.number not in seen:
+                seen[a.number] = a
+                waiting.append(a)
+    return [seen[number] for number in sorted(seen)]  # a value's arguments came before it
 
 
 def readers(order: list[Value], roots: Iterable[Value]) -> dict[int, list[Value | None]]:
@@ -164,8 +159,3 @@ def rewrite(
         args = tuple(new[a.number] for a in value.args)
         new[value.number] = rule(value, args) or build(value, args)
     return [new[root.number] for root in roots]
-
-
-def tidy(roots: list[Value], build: Callable[[Value, tuple[Value, ...]], Value]) -> list[Value]:
-    """The graph built again: what simplifies by now does so."""
-    return rewrite(roots, lambda value, args: None, build)

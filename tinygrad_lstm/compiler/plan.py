@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.memory import Memory
+from tinygrad_lstm.compiler.native import library
+from tinygrad_lstm.compiler.native_backend import NativeBackend
 from tinygrad_lstm.compiler.numpy_backend import NumpyBackend, Step
 from tinygrad_lstm.compiler.passes.optimise import optimise
 from tinygrad_lstm.compiler.schedule import Schedule, is_heavy
@@ -40,7 +43,7 @@ class Replay:
     ----------
     program : Program
     backend : str
-        ``"numpy"``.
+        ``"numpy"`` or ``"native"``.
     passes : collection of str
         What is done to the graph first.
     """
@@ -53,9 +56,7 @@ class Replay:
         self.instructions = instructions(self.schedule, self.memory)
         self.arena = aligned(self.memory.size)
         numpy = NumpyBackend(program.graph, self.memory, self.arena)
-        self._steps: list[Step] = []
-        for kind, what in self.instructions:
-            self._steps += getattr(numpy, kind)(what)
+        self._steps = steps(self.instructions, numpy, self._native(backend))
         self._inputs: list[tuple[Array, Any]] = []
         for v in self.schedule.order:
             if v.op == "input":
@@ -65,6 +66,9 @@ class Replay:
             elif v.op == "number":
                 numpy.view(v)[...] = np.frombuffer(v.attrs[0], v.dtype)[0]
         self._results = [numpy.view(root) for root in self.roots]
+
+    def _native(self, backend: str) -> NativeBackend | None:
+        return NativeBackend(self.memory, self.arena, library()) if backend == "native" else None
 
     def __call__(self, arguments: Sequence[Array]) -> tuple[Any, list[Array]]:
         """The loss and the total derivatives, in memory of the caller's."""
@@ -79,6 +83,33 @@ class Replay:
     def counts(self) -> Counter[str]:
         """How many instructions of each kind there are."""
         return Counter(what.op if kind == "heavy" else kind for kind, what in self.instructions)
+
+
+def steps(
+    instructions: list[Instruction], numpy: NumpyBackend, native: NativeBackend | None
+) -> list[Step]:
+    """What is called, in order. What runs natively is joined to tables, as long as they can be."""
+    found: list[Step] = []
+    table: list[int] = []
+    count = 0
+
+    def close() -> None:
+        nonlocal table, count
+        if native is not None and count:
+            array = np.array(table, np.int64)
+            found.append((native.library.run, (array.ctypes.data_as(ctypes.c_void_p), count)))
+            table, count = [], 0
+
+    for kind, what in instructions:
+        numbers = getattr(native, kind)(what) if native is not None else None
+        if numbers is None:
+            close()
+            found += getattr(numpy, kind)(what)
+        else:
+            table += numbers
+            count += 1
+    close()
+    return found
 
 
 def aligned(size: int) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Graph, Value, in_order, tidy
+from tinygrad_lstm.compiler.graph import Graph, Value, in_order
 from tinygrad_lstm.compiler.passes.align import align
 from tinygrad_lstm.compiler.passes.columns import columns
 from tinygrad_lstm.compiler.passes.contract import contract
@@ -51,7 +51,7 @@ def optimise(
     done = [Done("recorded", _counts(roots))]
     for name in ORDER:
         if name in passes:
-            roots = tidy(PASSES[name](build, roots), build.again)
+            roots = PASSES[name](build, roots)
             done.append(Done(name, _counts(roots)))
     return roots, done
 

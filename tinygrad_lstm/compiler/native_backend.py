@@ -1,0 +1,206 @@
+"""The native backend's instructions: what is a call in the table, and what stays with NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lstm.compiler.graph import Shape, Value
+from tinygrad_lstm.compiler.memory import Copy, Memory, Place
+from tinygrad_lstm.compiler.native import TYPES, Library
+from tinygrad_lstm.compiler.operations import number
+from tinygrad_lstm.compiler.schedule import Kernel
+from tinygrad_lstm.compiler.vector_code import supported
+
+__all__ = ["NativeBackend"]
+
+Numbers = list[int]
+
+
+class NativeBackend:
+    """Turns instructions into calls of the machine.
+
+    Parameters
+    ----------
+    memory : Memory
+    arena : ndarray of uint8
+    library : Library
+    """
+
+    def __init__(self, memory: Memory, arena: NDArray[np.uint8], library: Library) -> None:
+        self.memory, self.library = memory, library
+        self._start = arena.ctypes.data
+        self._keys: dict[Any, int] = {}
+
+    def _function(self, *key: Any) -> int:
+        found = self._keys.get(key)
+        if found is None:
+            found = self._keys[key] = self.library.function(key)
+        return found
+
+    def _entry(self, function: int, numbers: Numbers) -> Numbers:
+        return [function, 2 + len(numbers), *numbers]
+
+    def copy(self, copy: Copy) -> Numbers | None:
+        """A value written to a second place."""
+        v = copy.source
+        if v.dtype not in TYPES:
+            return None
+        return self._loop(
+            v.shape,
+            [(self.memory.where(v), v.shape)],
+            [(copy.place, v.shape)],
+            (TYPES[v.dtype], (("cast", (("in", 0),)),), (0,)),
+            v.dtype.itemsize,
+        )
+
+    def kernel(self, kernel: Kernel) -> Numbers | None:
+        """A loop over elementwise values."""
+        key = _key(kernel)
+        if key is None or 0 in kernel.shape:
+            return None
+        where = self.memory.where
+        return self._loop(
+            kernel.shape,
+            [(where(v), v.shape) for v in kernel.inputs],
+            [(where(v), v.shape) for v in kernel.outputs],
+            key,
+            kernel.outputs[0].dtype.itemsize,
+        )
+
+    def _loop(
+        self,
+        shape: Shape,
+        inputs: list[tuple[Place, Shape]],
+        outputs: list[tuple[Place, Shape]],
+        key: tuple[Any, ...],
+        size: int,
+    ) -> Numbers | None:
+        strides = [broadcast(place.strides, own, shape) for place, own in (*inputs, *outputs)]
+        plane = planes(shape, strides)
+        if plane is None:
+            return None
+        rows, cols, steps = plane
+        if any(column not in (0, 1) for _, column in steps):
+            return None
+        if any(column == 0 for _, column in steps[len(inputs) :]) and cols > 1:
+            return None
+        flat = tuple(column == 0 and cols > 1 for _, column in steps[: len(inputs)])
+        numbers = [rows, cols]
+        for (place, _), (row, _) in zip((*inputs, *outputs), steps, strict=True):
+            numbers += [self._start + place.offset, row * size]
+        return self._entry(self._function("kernel", (*key, flat)), numbers)
+
+    def heavy(self, v: Value) -> Numbers | None:
+        """Work that is not elementwise."""
+        type = TYPES.get(v.dtype)
+        if type is None or not v.size or any(a.dtype != v.dtype or not a.size for a in v.args):
+            return None
+        if v.op == "matmul":
+            return self._product(v, type)
+        if v.op == "dot":
+            places = [self.memory.where(a) for a in v.args]
+            if any(p.strides != (1,) for p in places):
+                return None
+            return self._entry(
+                self._function("dot", type),
+                [v.args[0].size, *(self._at(p) for p in places), self._at(self.memory.where(v))],
+            )
+        if v.op == "sum" and v.attrs == ((0,),) and v.args[0].ndim == 2:
+            source, out = self.memory.where(v.args[0]), self.memory.where(v)
+            if source.strides[1] != 1 or out.strides != (1,):
+                return None
+            stride = source.strides[0] * v.dtype.itemsize
+            return self._entry(
+                self._function("sum", type),
+                [*v.args[0].shape, self._at(source), stride, self._at(out)],
+            )
+        return None
+
+    def _at(self, place: Place) -> int:
+        return self._start + place.offset
+
+    def _product(self, v: Value, type: str) -> Numbers | None:
+        if type not in self.library.blas:
+            return None
+        gemm, ints = self.library.blas[type]
+        a, b = v.args
+        flags, pointers = [], []
+        for x in (a, b, v):
+            place = self.memory.where(x)
+            flag = leading(place.strides, x.shape)
+            if flag is None:
+                return None
+            flags.append(flag[0])
+            pointers += [self._at(place), flag[1]]
+        if flags.pop() != 111:
+            return None
+        lengths = [*v.shape, a.shape[1]]
+        return self._entry(
+            self._function("product", type, ints), [gemm, *flags, *lengths, *pointers]
+        )
+
+
+def leading(strides: Shape, shape: Shape) -> tuple[int, int] | None:
+    """Whether a matrix is transposed for a BLAS (112) or not (111), and its leading dimension."""
+    (rows, cols), (row, col) = shape, strides
+    if (col == 1 or cols == 1) and (row >= cols or rows == 1):
+        return 111, max(row, cols)
+    if (row == 1 or rows == 1) and (col >= rows or cols == 1):
+        return 112, max(col, rows)
+    return None
+
+
+def _key(kernel: Kernel) -> tuple[Any, ...] | None:
+    """A kernel's structure: the same for kernels that do the same, wherever and however long."""
+    types = {TYPES.get(v.dtype) for v in (*kernel.inputs, *kernel.outputs)}
+    inner = {v.dtype for v in kernel.values if v.dtype != bool}
+    if len(types) != 1 or None in types or len(inner) != 1:
+        return None
+    numbers: dict[int, tuple[str, Any]] = {v.number: ("in", i) for i, v in enumerate(kernel.inputs)}
+    code = []
+    for i, v in enumerate(kernel.values):
+        if not supported(v.op, [a.dtype == bool for a in v.args]):
+            return None
+        code.append(
+            (
+                v.op,
+                tuple(
+                    ("number", float(number(a))) if a.op == "number" else numbers[a.number]
+                    for a in v.args
+                ),
+            )
+        )
+        numbers[v.number] = ("t", i)
+    return types.pop(), tuple(code), tuple(numbers[v.number][1] for v in kernel.outputs)
+
+
+def broadcast(strides: Shape, own: Shape, shape: Shape) -> Shape:
+    """The strides of an operand of shape `own` in a loop over `shape`."""
+    lead = len(shape) - len(own)
+    kept = (s if n == m else 0 for s, n, m in zip(strides, own, shape[lead:], strict=True))
+    return (0,) * lead + tuple(kept)
+
+
+def planes(shape: Shape, strides: list[Shape]) -> tuple[int, int, list[tuple[int, int]]] | None:
+    """A loop over any axes as one over rows and columns, or None where it takes more: rows,
+    columns, and the two strides of every operand."""
+    axes = [i for i, n in enumerate(shape) if n != 1]
+    groups: list[list[int]] = []
+    for i in axes:
+        if groups and all(s[groups[-1][-1]] == s[i] * shape[i] for s in strides):
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    if len(groups) > 2:
+        return None
+    lengths = [int(np.prod([shape[i] for i in g])) for g in groups]
+    steps = [tuple(s[g[-1]] for g in groups) for s in strides]
+    while len(lengths) < 2:
+        lengths.insert(0, 1)
+        steps = [(0, *s) for s in steps]
+    if not axes:  # a single number
+        steps = [(0, 1) for _ in steps]
+    return lengths[0], lengths[1], [(s[0], s[1]) for s in steps]
