@@ -172,14 +172,15 @@ def draw(
     blocks : int or None, default 2
         How many blocks to draw at each end of a sequence; the ones between are counted. A sequence
         with at most two blocks between is drawn whole, and with None every sequence is.
-    level : {"stages", "block", "blocks"}
-        How much is drawn: every stage of each block; one block, with the rest left out; or each
-        block folded to the values that leave it.
+    level : {"stages", "gates", "block", "blocks"}
+        How much is drawn: every stage of each block; its states, gates, inputs and loss only, with
+        the stages between them in the edges; one block, with the rest left out; or each block
+        folded to the values that leave it.
     expand : int or collection of int
         Blocks that are drawn stage by stage at every level.
     parameters : {"once", "block"}
         Whether parameters are only listed below the graph, or are drawn in each block that reads
-        them too.
+        them too; at the level "gates", which folds the stages that read them, they are listed.
     wrap : int, optional
         How many blocks stand in a row, for a page that is narrower than the graph; the others
         follow below. All, by default, and where blocks differ so much that they do not line up.
@@ -250,7 +251,7 @@ def _composed(loss: Tensor, options: Options) -> Picture:
     hidden = runs(blocks_of(tape), options.level, several(options.expand), options.blocks)
     found = verdicts(options.comparison, tape)
     graph_with = partial(build, tape, runs=hidden, verdicts=found, wired=options.wired)
-    graph = graph_with(options.gradients, path=several(options.path))
+    graph = graph_with(options.gradients, path=several(options.path), level=options.level)
     play = partial(
         page, loss, options.gradients, graph_with, svg_of, graph.ways, title, options.theme
     )

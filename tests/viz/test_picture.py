@@ -145,7 +145,8 @@ def test_the_ledger_adds_up():
     loss = lstm_loss(12)
     g = gradients(loss)
     row = re.search(r"<TR>(?:(?!</TR>).)*>b_o<.*?</TR>", draw(loss, gradients=g).dot)[0]
-    shown = [float(n.replace("−", "-")) for n in re.findall(r">([+−]?\d[^<,(]*)<", row)]
+    value, *shown = [float(n.replace("−", "-")) for n in re.findall(r">([+−]?\d[^<,(]*)<", row)]
+    assert value == pytest.approx(loss.tape.find("b_o").item(), abs=1e-4)
     assert shown[0] == pytest.approx(float(g["b_o"][0]), abs=1e-4)
     assert shown[0] == pytest.approx(sum(shown[1:]), abs=6e-4)
     assert len(shown) == 1 + 5  # t = 1, 2, the ones between, 11, 12

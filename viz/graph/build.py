@@ -11,6 +11,7 @@ from tinygrad_lstm.engine.node import Node as Value
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Parameter, Reader, Run
+from tinygrad_lstm.viz.graph.gates import condensed
 from tinygrad_lstm.viz.graph.levels import with_parameters
 from tinygrad_lstm.viz.graph.marks import NO_VERDICTS, Verdicts, Ways
 from tinygrad_lstm.viz.graph.members import Members, array
@@ -28,6 +29,7 @@ def build(
     path: Sequence[Any] = (),
     verdicts: Verdicts = NO_VERDICTS,
     wired: bool = False,
+    level: str = "stages",
 ) -> Graph:
     """The graph of a tape.
 
@@ -47,6 +49,8 @@ def build(
         What a comparison found.
     wired : bool
         Whether parameters are nodes in each block that reads them. They are listed in any case.
+    level : str
+        With "gates", blocks show their states and gates only.
 
     Raises
     ------
@@ -71,6 +75,8 @@ def build(
             do="call gradients(loss) with the loss that is drawn",
         )
     graph = _Builder(Members(tape, runs), gradients, Ways(tape, path), verdicts).graph()
+    if level == "gates":
+        return condensed(graph, tape)
     return zeros(with_parameters(graph) if wired else graph)
 
 

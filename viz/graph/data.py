@@ -70,6 +70,10 @@ class Node:
         What the comparison says about its derivative.
     role : str
         What the value is called in every block, for a node that stands for those of many.
+    target : ndarray or None
+        What a loss compares with, where that is no node.
+    quiet : bool
+        Whether its gradient is said in the tooltip only.
     """
 
     key: str
@@ -84,6 +88,8 @@ class Node:
     ways: tuple[int, ...] = ()
     verdict: Verdict | None = None
     role: str = ""
+    target: Any = None
+    quiet: bool = False
 
     @cached_property
     def called(self) -> Name:
@@ -218,6 +224,8 @@ class Graph:
         for the first parameter.
     places : mapping of int to int or None
         The block of every value that can be a node by its ``id``.
+    level : {"stages", "gates"}
+        Whether nodes are stages, or what a figure of a cell shows.
     """
 
     nodes: tuple[Node, ...]
@@ -233,6 +241,7 @@ class Graph:
     verdicts: tuple[Verdict, ...] = ()
     keys: Mapping[int, str] = field(default_factory=dict)
     places: Mapping[int, int | None] = field(default_factory=dict)
+    level: str = "stages"
 
     def node(self, key: str) -> Node:
         return self.by_key[key]

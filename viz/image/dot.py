@@ -23,11 +23,13 @@ from tinygrad_lstm.viz.look.ledger import ledger
 from tinygrad_lstm.viz.look.legend import legend, titled
 from tinygrad_lstm.viz.look.style import FONT, SHAPES, Theme, kind, text_width
 from tinygrad_lstm.viz.look.tables import Table, html, inked, size
-from tinygrad_lstm.viz.look.text import Line, contribution, heading, ledger_tooltip, lines
+from tinygrad_lstm.viz.look.text import SMALLEST, Line, contribution, heading, ledger_tooltip, lines
 
 __all__ = ["measures", "source"]
 
-LABEL_SIZE = 9
+
+TIGHT = {"ellipse": (1.1, 1.5), "hexagon": (1.25, 1.1)}  # of three short lines
+NARROWEST = 600.0  # points across for the title, the legend and the ledger
 
 
 def source(
@@ -44,15 +46,16 @@ def source(
     in a row; elsewhere for ``dot`` to lay out.
     """
     layout, is_lstm = arranged(graph, measures(graph), arrange, wrap)
-    picture = _canvas(theme, "nop2" if layout else "dot")
+    picture = _canvas(graph, theme, "nop2" if layout else "dot")
     if layout:
-        _placed(picture, graph, layout, theme, headed=titled(graph, title, is_lstm, "LEFT"))
+        headed = titled(graph, title, is_lstm, "LEFT", _room(layout))
+        _placed(picture, graph, layout, theme, headed)
     else:
         _flowing(picture, graph, theme, title)
     return str(picture.source)
 
 
-def _canvas(theme: Theme, engine: str) -> Any:
+def _canvas(graph: Graph, theme: Theme, engine: str) -> Any:
     picture = graphviz.Digraph("tinygrad_lstm")
     picture.attr(
         "graph",
@@ -67,7 +70,7 @@ def _canvas(theme: Theme, engine: str) -> Any:
         "edge",
         fontname=FONT,
         fontcolor=theme.fork,
-        fontsize=str(LABEL_SIZE),
+        fontsize=f"{SMALLEST[graph.level]:g}",
         color=theme.line,
         arrowsize=f"{ARROW / 10:g}",
     )
@@ -76,15 +79,20 @@ def _canvas(theme: Theme, engine: str) -> Any:
 
 def measures(graph: Graph) -> Measures:
     """How much room the texts of a graph need."""
-    labels = tuple(text_width(contribution(edge), LABEL_SIZE) for edge in graph.edges)
+    small = SMALLEST[graph.level]
+    labels = tuple(text_width(contribution(edge, graph.level), small) for edge in graph.edges)
     headings = {run: _line_width(heading(graph, run)) for run in graph.runs}
-    return Measures({node.key: _node_size(node) for node in graph.nodes}, labels, headings)
+    sizes = {node.key: _node_size(node, graph.level) for node in graph.nodes}
+    return Measures(sizes, labels, headings)
 
 
-def _node_size(node: Node) -> tuple[float, float]:
-    _, _, wider, higher = SHAPES[kind(node)]
-    written = lines(node)
-    return max(map(_line_width, written)) * wider + 10, sum(
+def _node_size(node: Node, level: str) -> tuple[float, float]:
+    shape, _, wider, higher = SHAPES[kind(node)]
+    if level == "gates":
+        wider, higher = TIGHT.get(shape, (wider, higher))
+    written = lines(node, level)
+    pad = 6 if level == "gates" else 10
+    return max(map(_line_width, written)) * wider + pad, sum(
         line.size * 1.2 + 2 for line in written
     ) * higher + 6
 
@@ -162,12 +170,22 @@ def _box(box: Box) -> dict[str, str]:
 
 def _around(picture: Any, graph: Graph, layout: Layout, theme: Theme, headed: Table) -> None:
     """The title above the frames, the legend and the ledger below them, from the left side on."""
-    left, bottom = layout.frames[0].left, layout.bottom
+    left, top, room = layout.frames[0].left, layout.bottom - 20, _room(layout)
     _draw_table(picture, graph, "title", headed, (left, layout.top + size(headed)[1]), theme)
-    for name, table in (("legend", legend(graph)), ("ledger", ledger(graph))):
+    used, lowest = 0.0, top
+    for name, table in (("legend", legend(graph, room)), ("ledger", ledger(graph))):
         if table:
-            _draw_table(picture, graph, name, table, (left, bottom - 20), theme)
-            left += size(table)[0] + 30
+            width, height = size(table)
+            if used and used + width > room:  # below the one before
+                used, top = 0.0, lowest - 14
+            _draw_table(picture, graph, name, table, (left + used, top), theme)
+            used, lowest = used + width + 30, min(lowest, top - height)
+
+
+def _room(layout: Layout) -> float:
+    """The width for what stands around the frames."""
+    left = min(frame.left for frame in layout.frames)
+    return max(NARROWEST, max(frame.right for frame in layout.frames) - left)
 
 
 def _draw_table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinygrad_lstm.viz.graph.data import Graph
-from tinygrad_lstm.viz.layout import cells, lstm
+from tinygrad_lstm.viz.layout import cells, gates, lstm
 from tinygrad_lstm.viz.layout.labels import apart
 from tinygrad_lstm.viz.layout.places import Layout, Measures
 from tinygrad_lstm.viz.layout.wrap import wrapped
@@ -32,7 +32,7 @@ def arranged(
     wrap : int, optional
         The most frames in a row.
     """
-    known = lstm.place(graph, measures)
+    known = lstm.place(graph, measures) or gates.place(graph, measures)
     layout = known or (cells.place(graph, measures, dot) if dot else None)
     if layout is None:
         return None, False

@@ -16,7 +16,7 @@ __all__ = ["HEIGHT", "apart"]
 HEIGHT = 11.0  # of a label
 CELL = 24.0  # of the grid in which things are found
 BESIDE = 2.5  # between a label and its line
-SHARES = (0.5, 0.65, 0.35, 0.8, 0.2, 0.9, 0.1)  # of a line: where its label is tried
+SHARES = (0.8, 0.7, 0.9, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)  # of a line: where its label is tried
 
 
 class Rect(NamedTuple):

@@ -132,9 +132,11 @@ def _text(
         for n in wiring.graph.nodes
         if isinstance(wiring.graph.frame(n.block), int)
     }
+    few = wiring.graph.level == "gates"  # whose lines into a block have room for labels
     lines = [
         "digraph {",
-        'rankdir=LR nodesep=0.28 ranksep=0.4 node [fixedsize=true label=""] edge [arrowhead=none '
+        f"rankdir=LR nodesep=0.28 ranksep={0.15 if few else 0.4} "
+        'node [fixedsize=true label=""] edge [arrowhead=none '
         "fontname=Courier fontsize=9]",
     ]
     for end, id in ids.items():
@@ -152,7 +154,7 @@ def _text(
     back = _reversed(slots)
     for slot, label in slots.items():
         tail, head = (slot[1], slot[0]) if slot in back else slot[:2]
-        text = "0" * math.ceil(label / CHARACTER)
+        text = "" if few and slot[0] not in sizes else "0" * math.ceil(label / CHARACTER)
         level = " tailport=e" * (tail not in sizes) + " headport=w" * (
             head not in sizes
         )  # ways in and out begin and end level

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_lstm.engine.names import Name
 from tinygrad_lstm.viz.graph.data import Edge, Zero
-from tinygrad_lstm.viz.layout.curves import Curve, Point, bow, end_to_end, rounded
+from tinygrad_lstm.viz.layout.curves import Curve, Point, bow, end_to_end, rounded, sampled
 from tinygrad_lstm.viz.layout.lstm import GAP, PAD, ZERO
 from tinygrad_lstm.viz.layout.places import Box, Route, side_of
 from tinygrad_lstm.viz.look.style import SHAPES, kind
@@ -61,13 +61,12 @@ class Ways:
         return SHAPES[kind(self.graph.node(key))][0]
 
     def route(self, edge: Edge) -> Route:
-        source, target = self.boxes[edge.source], self.boxes[edge.target]
         frame = self.wiring.frame(edge.target)
         if self.wiring.inside(edge):
             slot = self.wiring.slot(edge)
             left = self.frame_of[frame].left + PAD
             curve = _shifted(self.template.curves[slot], left)
-            return Route((), self._label(slot, left, source, target), curve)
+            return Route((), self._label(slot, left, curve), curve)
         goes_left = self.wiring.goes_left(edge)
         leave, arrive = self._exit(edge.source, goes_left), self._entry(edge, goes_left)
         whole = end_to_end(leave, self._between(edge, leave[-1], arrive[0]), arrive)
@@ -77,12 +76,14 @@ class Ways:
             above = 8 if self.ports[edge.key] >= 0 else -8
             return Route((), (x + aside if goes_left else x - aside, y + above), whole)
         left = self.frame_of[frame].left + PAD
-        return Route((), self._label(self.wiring.slot(edge), left, source, target), whole)
+        return Route((), self._label(self.wiring.slot(edge), left, whole), whole)
 
-    def _label(self, slot: Any, left: float, source: Box, target: Box) -> Point:
-        x, y = self.template.labels.get(
-            slot, ((source.x + target.x) / 2 - left, (source.y + target.y) / 2)
-        )
+    def _label(self, slot: Any, left: float, curve: Curve) -> Point:
+        """Where the template has a label, or else at a place on the line."""
+        if slot not in self.template.labels:
+            points = sampled(curve)
+            return points[len(points) * 3 // 4]
+        x, y = self.template.labels[slot]
         return x + left, y
 
     def _between(self, edge: Edge, start: Point, end: Point) -> Curve:

@@ -29,7 +29,7 @@ def node_ink(node: Node, graph: Graph, theme: Theme) -> Attributes:
     name = kind(node)
     shape, style, _, _ = SHAPES[name]
     faded = bool(graph.ways) and not node.ways
-    written = [line._replace(ink="faded") if faded else line for line in lines(node)]
+    written = [line._replace(ink="faded") if faded else line for line in lines(node, graph.level)]
     rows = "".join(f"<TR><TD>{inked(line, theme)}</TD></TR>" for line in written)
     return {
         "id": node.key,
@@ -70,14 +70,14 @@ def edge_ink(edge: Edge, graph: Graph, theme: Theme) -> Attributes:
     said = escaped(edge_tooltip(edge, graph.node(edge.source), graph.node(edge.target)))
     drawn = {"id": edge.key, "tooltip": said, "labeltooltip": said}
     if edge.fork:
-        drawn |= {"color": theme.fork, "penwidth": "1.6", "label": contribution(edge)}
+        drawn |= {"color": theme.fork, "penwidth": "1.6", "label": contribution(edge, graph.level)}
     if edge.through:
         drawn["style"] = "dashed"
     if is_first_wrong(edge):
         drawn |= {
             "color": theme.fork if edge.fork else theme.wrong,
             "penwidth": "4",
-            "label": contribution(edge),
+            "label": contribution(edge, graph.level),
         }
     if graph.ways and edge.ways:  # ways side by side, one colour each
         drawn |= {"color": ":".join(theme.way(i) for i in edge.ways), "penwidth": "2.8"}

@@ -28,9 +28,10 @@ def ledger(graph: Graph) -> Table | None:
     )
     blocks = sorted({r.block for p in graph.parameters for r in p.shares if r.block is not None})
     spans = _spans(blocks) if graph.has_gradients else []
+    valued = graph.has_gradients and all(p.value.size <= 2 for p in graph.parameters)
     rows = [
         [
-            *_named(p),
+            *_named(p, valued),
             *(_shares(p, spans) if graph.has_gradients else _counted(p)),
             *_verdict(p, graph),
         ]
@@ -40,8 +41,7 @@ def ledger(graph: Graph) -> Table | None:
         return Table([[Cell(heading)], *rows])
     total = Cell(Line("∂ total =", "gradient"), align="RIGHT")
     top = [
-        Cell(Line("")),
-        Cell(Line("")),
+        *[Cell(Line(""))] * (2 + valued),
         total,
         *(Cell(Line(_times(s), "fork"), align="RIGHT") for s in spans),
     ]
@@ -53,13 +53,15 @@ def listed(graph: Graph) -> str:
     return "parameters and inputs" if any(p.is_input for p in graph.parameters) else "parameters"
 
 
-def _named(p: Parameter) -> list[Cell]:
+def _named(p: Parameter, valued: bool) -> list[Cell]:
+    """The name and the shape of a parameter, and its value."""
     name = (
         Line(shortened(p.name), f"way_{p.ways[0] % 4}", bold=True)
         if p.ways
         else Line(shortened(p.name))
     )
-    return [Cell(name), Cell(Line(str(p.value.shape), "muted"))]
+    shown = [Cell(name), Cell(Line(str(p.value.shape), "muted"))]
+    return [*shown, Cell(Line(summary(p.value), "value"))] if valued else shown
 
 
 def _counted(p: Parameter) -> list[Cell]:

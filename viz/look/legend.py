@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 
 from tinygrad_lstm.viz.graph.data import Graph
 from tinygrad_lstm.viz.look.ledger import listed
-from tinygrad_lstm.viz.look.style import kind
-from tinygrad_lstm.viz.look.tables import Cell, Table
+from tinygrad_lstm.viz.look.style import kind, text_width
+from tinygrad_lstm.viz.look.tables import Cell, Table, size
 from tinygrad_lstm.viz.look.text import SIGNS, Line, count, shortened, summary
 
 __all__ = ["headline", "legend", "titled"]
@@ -27,9 +28,11 @@ def headline(graph: Graph, title: str | None, lstm: bool = False) -> str:
     )
 
 
-def titled(graph: Graph, title: str | None, lstm: bool, align: str) -> Table:
-    """The title, and below it what the picture shows in numbers; in the middle where Graphviz
-    places the graph there."""
+def titled(
+    graph: Graph, title: str | None, lstm: bool, align: str, room: float = math.inf
+) -> Table:
+    """The title, and below it what the picture shows in numbers, in lines of at most `room` points;
+    in the middle where Graphviz places the graph there."""
     root = graph.node(graph.root)
     steps = len(graph.blocks)
     shared = sum(len(p.shares) > 1 for p in graph.parameters)
@@ -47,10 +50,13 @@ def titled(graph: Graph, title: str | None, lstm: bool, align: str) -> Table:
     said.append(
         "data runs left to right" + (", gradients right to left" if graph.has_gradients else "")
     )
-    written = (
-        Line(headline(graph, title, lstm), size=16, bold=True),
-        Line(" · ".join(said), "muted", 11),
-    )
+    written = [Line(headline(graph, title, lstm), size=16, bold=True)]
+    for part in said:
+        longer = f"{written[-1].text} · {part}"
+        if len(written) == 1 or text_width(longer, 11) > room:
+            written.append(Line(part, "muted", 11))
+        else:
+            written[-1] = written[-1]._replace(text=longer)
     return Table([[Cell(line, align=align)] for line in written], border=False)
 
 
@@ -63,14 +69,21 @@ def _sizes(graph: Graph) -> Iterator[str]:
         yield f"N = {rows}, D = {joined - units}, H = {units}"
 
 
-def legend(graph: Graph) -> Table:
-    """How to read the picture: one entry for each thing that is in it, in two columns."""
+def legend(graph: Graph, room: float = math.inf) -> Table:
+    """How to read the picture: one entry for each thing that is in it, in two columns where there
+    is `room` for them."""
     entries = [*_texts(graph), *_kinds(graph)]
+    head = [Cell(Line("How to read", size=11, bold=True))]
+    table = Table([head, *_beside(entries)])
+    return table if size(table)[0] <= room else Table([head, *entries])
+
+
+def _beside(entries: list[tuple[Cell, Cell]]) -> list[tuple[Cell, ...]]:
+    """Entries in two columns."""
     half = (len(entries) + 1) // 2
     blank = (Cell(Line("")), Cell(Line("")))
     right = [*entries[half:], *[blank] * (len(entries) % 2)]
-    rows = [(*left, *other) for left, other in zip(entries[:half], right, strict=True)]
-    return Table([[Cell(Line("How to read", size=11, bold=True))], *rows])
+    return [(*left, *other) for left, other in zip(entries[:half], right, strict=True)]
 
 
 def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
@@ -86,10 +99,10 @@ def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
                 f"derivative of {root} by that value, backward; rounded",
             )
         )
-    if any(n.value.size > 2 for n in graph.nodes):
-        found.append(
-            (Line("Σ +1.2345", "value"), "of an array with more than two entries: their sum")
-        )
+    few = 1 if graph.level == "gates" else 2
+    if any(n.value.size > few for n in graph.nodes):
+        more = "one entry" if few == 1 else "two entries"
+        found.append((Line("Σ +1.2345", "value"), f"of an array with more than {more}: their sum"))
     if any(n.fork for n in graph.nodes):
         found.append((Line("double ring", "fork"), "fork: the value is read more than once"))
         sent = (

@@ -10,6 +10,7 @@ from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Run, Verdict, Zero
 
 __all__ = [
     "SIGNS",
+    "SMALLEST",
     "Line",
     "contribution",
     "count",
@@ -28,6 +29,7 @@ __all__ = [
     "zero_tooltip",
 ]
 
+SMALLEST = {"stages": 9.0, "gates": 10.0}  # the size of the numbers on edges, in points
 LONGEST = 48  # characters of a name on a node; the tooltip has all of them
 
 
@@ -40,9 +42,9 @@ class Line(NamedTuple):
     bold: bool = False
 
 
-def number(x: Any) -> str:
+def number(x: Any, level: str = "stages") -> str:
     """A number with sign, rounded to four digits after the point, or to three significant ones
-    where that says more."""
+    where that says more; at the level "gates" to three digits, or to two significant ones."""
     if isinstance(x, (bool, np.bool_)):
         return str(bool(x))
     if isinstance(x, (int, np.integer)) and x != 0:
@@ -51,33 +53,38 @@ def number(x: Any) -> str:
         return f"{x:.4g}".replace("-", "−")
     if x == 0:
         return "0"
+    if level == "gates" and 0.1 <= abs(x) < 1e4:
+        return f"{x:+.3f}".replace("-", "−")
     if not np.isfinite(x) or 1e-3 <= abs(x) < 1e4:
         return f"{x:+.4f}".replace("-", "−")
-    return f"{x:+.2e}".replace("-", "−")
+    return f"{x:+.{1 if level == 'gates' else 2}e}".replace("-", "−")
 
 
-def summary(array: Any) -> str:
+def summary(array: Any, level: str = "stages") -> str:
     """The entries of a small array; the sum of the entries of a larger one, which keeps the
-    additions at forks true."""
+    additions at forks true. At the level "gates" one number in any case."""
     array = np.asarray(array)
     if array.size == 1:
-        return number(array.reshape(-1)[0])
-    if array.size in (0, 2):
-        return "[" + ", ".join(map(number, array.reshape(-1))) + "]"
-    return "Σ " + number(array.sum())
+        return number(array.reshape(-1)[0], level)
+    if array.size == 0 or (array.size == 2 and level != "gates"):
+        return "[" + ", ".join(number(x, level) for x in array.reshape(-1)) + "]"
+    return "Σ " + number(array.sum(), level)
 
 
-def lines(node: Node) -> list[Line]:
+def lines(node: Node, level: str = "stages") -> list[Line]:
     """The lines of a node: its name, formula, value and gradient, what hidden branches send back,
-    and a verdict."""
-    found = [Line(shortened(node.name), "text", 12, True)]
-    if node.formula:
+    and a verdict. At the level "gates" the name and the value; the gradient, where it is a sum."""
+    few = level == "gates"
+    found = [Line(shortened(node.name), "text", SMALLEST[level] if few else 12, True)]
+    if node.formula and not few:
         found.append(Line(shortened(f"= {node.formula}"), "muted", 10))
-    found.append(Line(summary(node.value), "value"))
-    if node.gradient is not None:
-        found.append(Line(f"∂ {summary(node.gradient)}", "gradient"))
+    if node.target is not None:
+        found.append(Line(f"â {summary(node.target, level)}", "muted"))
+    found.append(Line(summary(node.value, level), "value"))
+    if node.gradient is not None and not node.quiet:
+        found.append(Line(f"∂ {summary(node.gradient, level)}", "gradient"))
     if node.unseen is not None:
-        found.append(Line(f"{summary(node.unseen)} not drawn", "fork", 9))
+        found.append(Line(f"{summary(node.unseen, level)} not drawn", "fork", SMALLEST[level]))
     return [*found, verdict_line(node.verdict)] if node.verdict else found
 
 
@@ -99,12 +106,12 @@ def is_first_wrong(edge: Edge) -> bool:
     return edge.verdict is not None and edge.verdict.kind == "first"
 
 
-def contribution(edge: Edge) -> str:
+def contribution(edge: Edge, level: str = "stages") -> str:
     """What is written on an edge: what a branch of a fork sends back, and the sign of its verdict;
     that of a first wrong one on any edge."""
     if not edge.fork and not is_first_wrong(edge):
         return ""
-    sent = [] if edge.gradient is None else [summary(edge.gradient)]
+    sent = [] if edge.gradient is None else [summary(edge.gradient, level)]
     said = (
         []
         if edge.verdict is None
