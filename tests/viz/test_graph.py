@@ -109,7 +109,7 @@ def test_a_value_read_twice_by_one_stage_has_two_edges():
     ]
     assert [(n.name, n.formula, n.fork) for n in graph.nodes] == [
         ("x", "", True),
-        ("y", "x ∘ x", True),
+        ("y", "x · x", True),
         ("z", "y + y", False),
     ]
 
@@ -132,7 +132,7 @@ def test_parameters_outside_of_blocks_are_nodes():
 def test_formulas_name_the_block_only_where_it_is_another_one():
     formulas = {n.name: n.formula for n in build(lstm_loss(4).tape).nodes}
     assert formulas["z<2>"] == "[a<1>, x]"
-    assert formulas["sum_f<2>"] == "W_f·z + b_f"
+    assert formulas["sum_f<2>"] == "z W_fᵀ + b_f"
     assert formulas["keep<2>"] == "c<1> ∘ Γ_f"
     assert formulas["Error<2>"] == "½ Σ(â − a)²"
     assert formulas["Error"] == "Error<1> + … + Error<4>"
@@ -155,7 +155,7 @@ def test_leaves_without_a_name_have_a_word():
     ("key", "shown"),
     [
         (1, "1"),
-        (np.int64(-1), "-1"),
+        (np.int64(-1), "−1"),
         (slice(1, None), "1:"),
         ((Ellipsis, None, slice(None, None, -1)), "..., None, ::-1"),
         ([0, 1, 1], "array"),

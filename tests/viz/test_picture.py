@@ -207,7 +207,7 @@ def x(*values, **options):
 @pytest.mark.parametrize(
     ("y", "said"),
     [
-        (scaled(x(1.0, 2.0), factors=np.array([2.0, 3.0])), "= scaled(x)"),
+        (scaled(x(1.0, 2.0), factors=np.array([2.0, 3.0])), "= scaled(x, factors=array)"),
         (checkpoint(lambda x: x * x + x)(x(1.0, 2.0)), "= checkpoint(x)"),
         (x(1 + 2j, 3j, 1.0) * 2.0, "Σ 4+10j"),
         (Tensor(np.zeros((0, 3)), True, "x") * 2.0, ">[]<"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,6 +60,12 @@ FORMS = {
     "divide, wide": Form("{} / {}", "{} / {}", QUOTIENT, (SIGN, MATRIX)),
     "sqrt, wide": _call("√({})", r"\mathrm{{sqrt}}\left({}\right)"),
     "matmul": Form("{} {}", "{} {}", MATRIX, (MATRIX, MATRIX)),
+    "linear": Form(
+        "{} {}ᵀ + {}", r"{} {{{}{{}}}}^{{\top}} + {}", SUM, (MATRIX, ATOM, SCOPE)
+    ),  # each row of a batch is a row
+    "squared_error": Form(
+        "½ Σ({1} − {0})²", r"\frac{{1}}{{2}} \sum ({1} - {0})^{{2}}", SCOPE, (QUOTIENT, SUM)
+    ),
     "outer": _infix("⊗", r"\otimes", SCOPE, MATRIX, MATRIX),
     "transpose": Form("{}ᵀ", r"{{{}{{}}}}^{{\top}}", POWER, (ATOM,)),
     "square": Form("{}²", "{{{}{{}}}}^{{2}}", POWER, (ATOM,)),
@@ -88,7 +94,11 @@ FORMS = {
 }
 
 DELTA = "δ", r"\delta "  # in text and in LaTeX
-SIMPLE = r"[\w~^#.]+(<[^<>\s]*>)?(#\d+)?"  # a name that needs no brackets
+SIMPLE = r"[\w~^#.…]+(<[^<>\s]*>)?(#\d+)?"  # a name that needs no brackets
+WRITTEN = (  # parameters of these types; a function or a generator says nothing in a formula
+    *(*SCALARS, str, type(None), type(...), type, np.dtype, np.ndarray),
+    *(tuple, list, slice),
+)
 INDICES = "nmkj"  # over which axes are summed
 WIDEST = 150.0  # points: what is wider is not set in a fraction or under a root
 
@@ -153,7 +163,8 @@ class Notation:
         told = {
             key: value
             for key, value in e.params.items()
-            if key not in usual or not _same(usual[key].default, value)
+            if isinstance(value, WRITTEN)
+            and (key not in usual or not _same(usual[key].default, value))
         }
         args += [
             f"{self.plain(key)}={self.named(value) or self.plain(shown(value))}"
@@ -237,6 +248,14 @@ def _added(notation: Notation, e: Apply) -> Written:
     )
 
 
+def _joined(notation: Notation, e: Apply) -> Written:
+    """``[a, x]``, where arrays are joined along their last axis."""
+    axis = e.params.get("axis", 0)
+    if axis not in (-1, len(e.shape) - 1):
+        return notation._function(replace(e, params={"axis": axis}))
+    return Written(f"[{', '.join(notation(arg, SUM) for arg in e.args)}]", ATOM)
+
+
 def _products(notation: Notation, e: Apply) -> Written | None:
     return notation._form("scale", e.args) if any(arg.shape == () for arg in e.args) else None
 
@@ -304,11 +323,12 @@ def _key(notation: Notation, key: Any, shape: tuple[int, ...]) -> str:
         sum(reads[:i]) + (len(shape) - sum(reads)) * any(part is ... for part in parts[:i])
         for i in range(len(parts))
     ]
-    return ", ".join(
+    written = (
         notation.named(part)
         or _position(notation, part, shape[axis] if axis < len(shape) else None)
         for part, axis in zip(parts, axes, strict=True)
     )
+    return ", ".join(written) or "()"
 
 
 def _position(notation: Notation, part: Any, length: Any) -> str:
@@ -344,6 +364,7 @@ def _root(notation: Notation, e: Apply) -> Written | None:
 
 SPECIALS: dict[str, Callable[[Notation, Apply], Written | None]] = {
     "add_n": _added,
+    "concatenate": _joined,
     "multiply": _products,
     "transpose": _transposed,
     "swapaxes": _transposed,

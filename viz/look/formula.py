@@ -1,56 +1,29 @@
-"""How a stage is written on its node: ``c∘Γ_f``, ``σ(sum_f)``, ``W_f·z + b_f``."""
+"""How a stage is written on its node: ``c ∘ Γ_f``, ``σ(sum_f)``, ``z W_fᵀ + b_f``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
+from tinygrad_lstm.derivation.forward import forward
+from tinygrad_lstm.engine.names import Name
 from tinygrad_lstm.engine.tape import Stage
 
 __all__ = ["formula"]
 
-TEMPLATES = {
-    "add": "{} + {}",
-    "subtract": "{} − {}",
-    "multiply": "{} ∘ {}",
-    "divide": "{} / {}",
-    "negative": "−{}",
-    "power": "{} ^ {}",
-    "square": "{}²",
-    "sigmoid": "σ({})",
-    "matmul": "{} @ {}",
-    "linear": "{1}·{0} + {2}",  # the document's column form, W z + b
-    "squared_error": "½ Σ({1} − {0})²",
-}
-JOINED = {"add_n": ("", " + ", ""), "concatenate": ("[", ", ", "]")}
+MOST = 2  # inputs of a sum or a concatenation
 
 
-def formula(stage: Stage, values: Mapping[int, str]) -> str:
-    """The stage in the document's notation, with the names of what it read; of its own block,
-    without the block.
+def formula(stage: Stage, names: Mapping[int, str]) -> str:
+    """The stage in the notation of the derivation; what is of its own block and scope is written
+    without them. `names` are what the inputs are called, by their ``id``."""
 
-    `values` are the names by the values' ``id``; an input that is none of them is a plain number.
-    """
-    own = f"<{stage.block}>"
-    names = [(name := values.get(id(x)) or str(x)).removesuffix(own) or name for x in stage.inputs]
-    if stage.op in TEMPLATES:
-        return TEMPLATES[stage.op].format(*names)
-    if stage.op == "index":
-        return f"{names[0]}[{_key(stage.params.get('key'))}]"
-    opening, comma, closing = JOINED.get(stage.op, (f"{stage.op}(", ", ", ")"))
-    shown = names if len(names) < 3 else [names[0], "…", names[-1]]
-    return opening + comma.join(shown) + closing
+    def called(x: Any) -> str:
+        name = Name.parse(names[id(x)])
+        if name.block == stage.block:
+            name = name._replace(block=None)
+        if name.scope == stage.scope:
+            name = name._replace(scope="")
+        return str(name)
 
-
-def _key(key: Any) -> str:
-    """An index as it is written, with one word for an array in it."""
-    if isinstance(key, tuple):
-        return ", ".join(map(_key, key)) or "()"
-    if isinstance(key, slice):
-        start, stop, step = ("" if i is None else str(i) for i in (key.start, key.stop, key.step))
-        return f"{start}:{stop}" + (f":{step}" if step else "")
-    if isinstance(key, (list, np.ndarray)):
-        return "mask" if np.asarray(key).dtype == bool else "array"
-    return "..." if key is Ellipsis else str(key)
+    return forward(stage, called, MOST)

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinygrad_lstm.derivation.expression import Leaf, is_number, number
+from tinygrad_lstm.derivation.forward import forward
 from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.derivation.symbol import Symbol, sent
 from tinygrad_lstm.engine.recorder import recorder
 from tinygrad_lstm.engine.tape import Stage
-from tinygrad_lstm.viz.look.formula import JOINED, formula
 from tinygrad_lstm.viz.look.text import printable
 
 __all__ = ["Rule", "Rules"]
@@ -23,8 +23,6 @@ Rule = list[
 
 # around a number it stands for a value; a letter, so that a name made of it is written as any other
 MARK = "\ua66e"
-WRITTEN = {"linear": "{0} {1}ᵀ + {2}"}  # as the numbers are: each row of a batch is a row
-FEW = 8
 
 
 class Rules:
@@ -43,14 +41,7 @@ class Rules:
 
     def forward(self, stage: Stage) -> Rule:
         """How a stage computes its value."""
-        marked = {id(x): self._mark(x) for x in stage.inputs if id(x) in self._index}
-        names = [marked.get(id(x)) or str(x) for x in stage.inputs]
-        if stage.op in WRITTEN:
-            return _pieces(WRITTEN[stage.op].format(*names))
-        if stage.op in JOINED and len(names) <= FEW:
-            opening, comma, closing = JOINED[stage.op]
-            return _pieces(opening + comma.join(names) + closing)
-        return _pieces(formula(stage, marked))
+        return _pieces(forward(stage, self._mark))
 
     def starts(self, root: Any) -> None:
         """Say that backward starts at `root` with a one, so that no formula needs to name its
