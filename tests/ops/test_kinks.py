@@ -321,3 +321,128 @@ def test_the_median_of_nothing_has_a_gradient_of_nothing():
         y = np.median(x)
     y.backward()
     assert x.grad.shape == (0, 3)
+
+
+# Nothing comes back from entries that a stage leaves behind, whatever the stage is.
+
+
+@tg.stage
+def first_half(x):
+    return x[: len(x) // 2]
+
+
+@first_half.rule
+def first_half_x(g, y, x):
+    return np.concatenate([g, np.zeros(len(x) - len(g))])
+
+
+@tg.stage(elementwise=True)
+def cube(x):
+    return x**3
+
+
+@cube.rule
+def cube_x(g, y, x):
+    return g * (3 * x**2)
+
+
+LEFT_BEHIND = {
+    "a row that is not taken": lambda x: tg.embedding(tg.exp(x), [0, 0]).sum() / 2,
+    "where in a checkpoint": tg.checkpoint(
+        lambda x: np.where(np.array([True, False]), tg.exp(x), 0).sum()
+    ),
+    "a checkpoint that where leaves behind": lambda x: np.where(
+        np.array([True, False]), tg.checkpoint(tg.exp)(x), 0
+    ).sum(),
+    "a stage of one's own that selects": lambda x: first_half(tg.exp(x)).sum(),
+    "a stage of one's own that is left behind": lambda x: first_half(
+        cube(tg.exp(x)) ** (1 / 3)
+    ).sum(),
+    "the norm of order -inf": lambda x: np.linalg.norm(tg.exp(x), -np.inf),
+    "a factor of 0": lambda x: (tg.exp(x) * np.array([1.0, 0.0])).sum(),
+    "a vector of parts": lambda x: tg.split(tg.exp(x), 2)[0].sum(),
+    "a sorted value": lambda x: np.sort(tg.exp(x))[0],
+    "a broadcast parameter": lambda x: np.where(
+        np.array([True, False]), tg.exp(x) * tg.exp(0.0 * x), 0
+    ).sum(),
+}
+
+
+@pytest.mark.parametrize("f", LEFT_BEHIND.values(), ids=LEFT_BEHIND)
+def test_what_a_stage_leaves_behind_sends_nothing_back(f):
+    x = Tensor([0.5, 1e4], requires_grad=True, name="x")
+    with np.errstate(all="ignore"):
+        y = f(x)
+    expected = [np.exp(0.5), 0.0]
+    np.testing.assert_allclose(gradients(y)[x], expected, rtol=1e-12)
+    np.testing.assert_allclose(gradients(y, create_graph=True)[x].numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(tg.explain(y, x).evaluate(), expected, rtol=1e-12)
+    hand = gradients(y)
+    assert tg.compare(hand, {"x": np.array(expected)}).ok
+    y.backward()
+    np.testing.assert_allclose(x.grad, expected, rtol=1e-12)
+
+
+def test_what_is_left_behind_is_decided_before_the_sum_over_a_batch():
+    w = Tensor(2.0, requires_grad=True)
+    rows = Tensor([[1.0, np.inf], [3.0, 4.0]], requires_grad=True)
+    y = np.where(np.isfinite(rows), rows * w, 0).sum()
+    assert gradients(y)[w] == 8.0
+    y.backward()
+    assert w.grad == 8.0 and rows.grad.tolist() == [[2.0, 0.0], [2.0, 2.0]]
+
+
+NAN_OF_MATHEMATICS = {
+    "a NaN that is read": (lambda x: (x * x).sum(), [1.0, nan], [2.0, nan]),
+    "a NaN that is chosen": (lambda x: np.where(x > 2, 0, x * x).sum(), [nan, 3.0], [nan, 0.0]),
+    "a NaN in the row of a softmax": (lambda x: tg.softmax(x)[0], [1.0, nan], [nan, nan]),
+    "a mean over a NaN": (lambda x: np.std(x), [1.0, nan], [nan, nan]),
+    "an infinite slope minus another": (
+        lambda x: (np.sqrt(x) - np.cbrt(x)).sum(),
+        [0.0, 1.0],
+        [nan, 1 / 6],
+    ),
+    "a power of a negative base": (
+        lambda x: np.power(-2.0, x).sum(),
+        [3.0, 2.0],
+        [nan, nan],
+    ),
+    "a product with a matrix that holds one": (
+        lambda x: (np.array([[1.0, nan], [0.0, 1.0]]) @ x).sum(),
+        [1.0, 1.0],
+        [1.0, nan],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("f", "at", "expected"), NAN_OF_MATHEMATICS.values(), ids=NAN_OF_MATHEMATICS
+)
+def test_a_nan_comes_back_where_mathematics_has_one(f, at, expected):
+    x = Tensor(at, requires_grad=True)
+    with np.errstate(all="ignore"):
+        y = f(x)
+    np.testing.assert_allclose(gradients(y)[x], expected)
+    np.testing.assert_allclose(gradients(y, create_graph=True)[x].numpy(), expected)
+    y.backward()
+    np.testing.assert_allclose(x.grad, expected)
+
+
+def test_a_hook_and_a_detector_see_one_walk():
+    seen = []
+    x = Tensor([1.0, 0.0], requires_grad=True)
+    with np.errstate(all="ignore"):
+        h = np.log(x)
+        h.register_hook(lambda g: seen.append(g.tolist()))
+        y = np.where([True, False], h, 0).sum()
+    y.backward(retain_graph=True)
+    with tg.detect_anomaly():
+        y.backward()
+    assert seen == [[1.0, 0.0], [1.0, 0.0]] and x.grad.tolist() == [2.0, 0.0]
+
+
+@pytest.mark.parametrize("root", [np.sqrt, lambda x: x**0.5, lambda x: np.power(x, np.array(0.5))])
+def test_a_root_that_counts_nothing_has_the_slope_0(root):
+    x = Tensor(0.0, requires_grad=True)
+    (root(x) * 0).backward()
+    assert x.grad == 0

@@ -13,10 +13,10 @@ import numpy as np
 from tinygrad_lstm.comparison.rows import Entry, Judge
 from tinygrad_lstm.engine.backward import Gradients
 from tinygrad_lstm.engine.gradients import Part
-from tinygrad_lstm.engine.hooks import conjugate
-from tinygrad_lstm.engine.recorder import recorder, recording
+from tinygrad_lstm.engine.memory import array_of, conjugated
+from tinygrad_lstm.engine.recorder import recording
 from tinygrad_lstm.engine.tape import Branch
-from tinygrad_lstm.numeric.rounding import plain
+from tinygrad_lstm.engine.walk import edges, sent
 
 __all__ = ["Chain", "edge", "locate"]
 
@@ -62,7 +62,6 @@ class Chain:
     def __init__(self, gradients: Gradients, given: Mapping[Any, np.ndarray]) -> None:
         self.gradients, self.given = gradients, given
         tape = gradients.tape
-        self.selecting = any(stage.output._op.selects for stage in tape.stages)
         self.order = [
             *(stage.output for stage in reversed(tape.stages)),
             *(x for x in tape.leaves if x.requires_grad),
@@ -73,28 +72,18 @@ class Chain:
         for x in self.order:
             for branch in gradients.branches(x):
                 self._by_stage[id(branch.stage.output)].append((x, branch))
-        self._walk(self.order, self.totals, self.sent)
+        for node, i, _ in edges([stage.output for stage in tape.stages]):
+            if id(node) not in self.totals:
+                self.totals[id(node)] = self._total(node)
+            self.sent[id(node), i] = rule(node, i, self.totals[id(node)])
+        self.totals |= {id(x): self._total(x) for x in self.order if id(x) not in self.totals}
 
-    def _walk(
-        self, values: Iterable[Any], totals: dict[int, np.ndarray], sent: dict[Edge, np.ndarray]
-    ) -> None:
-        before = recorder.selecting
-        try:
-            recorder.selecting = self.selecting
-            with recording(False), np.errstate(all="ignore"):
-                for x in values:
-                    totals[id(x)] = self._total(x, sent)
-                    for _, branch in self._by_stage[id(x)]:
-                        sent[edge(branch)] = self.rule(branch, totals[id(x)])
-        finally:
-            recorder.selecting = before
-
-    def _total(self, x: Any, sent: Mapping[Edge, np.ndarray]) -> np.ndarray:
+    def _total(self, x: Any) -> np.ndarray:
         part = Part(x, self.gradients.branches(x), "total")
         return (
             np.asarray(self.given[part.id], x.dtype)
             if part.id in self.given
-            else self.follows(part, sent)
+            else self.follows(part)
         )
 
     def follows(self, part: Part, sent: Mapping[Edge, np.ndarray] | None = None) -> np.ndarray:
@@ -102,7 +91,7 @@ class Chain:
         is computed from."""
         x, sent = part.value, self.sent if sent is None else sent
         if not part.branches or (x._hooks is not None and part.kind == "total"):
-            return np.asarray(plain(self.gradients[x]))
+            return np.asarray(array_of(self.gradients[x]))
         if part.kind == "branch":
             return sent[edge(part.branches[0])]
         terms = []
@@ -117,19 +106,7 @@ class Chain:
 
     def rule(self, branch: Branch, g: np.ndarray) -> np.ndarray:
         """What the stage of a branch sends back when `g` arrives at its output."""
-        node, i = branch.stage.output, branch.argument
-        op, values, params, g = (
-            node._op,
-            node._values,
-            node._params,
-            conjugate(np.asarray(g, node.dtype)),
-        )
-        found = op.send(i, g, node._array, values, params, guarded=self.selecting)
-        dtype = values[i].dtype
-        found = conjugate(np.asarray(plain(found)))
-        return np.asarray(
-            found.real if found.dtype.kind == "c" and dtype.kind != "c" else found, dtype
-        )
+        return rule(branch.stage.output, branch.argument, g)
 
     def skipped(self, part: Part) -> set[int]:
         """The values above a quantity, up to the next fork, by ``id``: a derivation may go past
@@ -194,6 +171,13 @@ class Chain:
         return (
             id(x) not in skipped and Part(x, self.gradients.branches(x), "total").id in self.given
         )
+
+
+def rule(node: Any, argument: int, g: np.ndarray) -> np.ndarray:
+    """What a stage sends back to an argument when `g` arrives at its output."""
+    with recording(False), np.errstate(all="ignore"):
+        arriving = conjugated(np.asarray(g, node.dtype))
+        return conjugated(np.asarray(sent(node, argument, arriving)))  # type: ignore[no-any-return]
 
 
 def in_blocks(part: Part) -> list[tuple[Branch, ...]]:

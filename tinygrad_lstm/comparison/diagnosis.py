@@ -27,9 +27,9 @@ from tinygrad_lstm.comparison.rows import Entry, Judge
 from tinygrad_lstm.derivation.expression import Expression
 from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.engine.gradients import Part
+from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.tape import Branch
 from tinygrad_lstm.errors import Error
-from tinygrad_lstm.numeric.rounding import plain
 
 __all__ = ["Diagnosis", "diagnose"]
 
@@ -282,7 +282,7 @@ class Search:
             if x is not part.value or part.kind != "total":
                 name, total = (
                     self.mistakes.gradient_name(x),
-                    np.asarray(plain(self.chain.gradients[x])),
+                    np.asarray(array_of(self.chain.gradients[x])),
                 )
                 yield Guess(
                     "another derivative",
@@ -294,7 +294,7 @@ class Search:
         for branch in self.chain.gradients.branches(part.value):
             if all(edge(branch) != edge(b) for b in part.branches):
                 other = self.tape.label(branch.stage.output)
-                array = np.asarray(plain(branch.gradient))
+                array = np.asarray(array_of(branch.gradient))
                 yield Guess(
                     "another derivative",
                     TEXT.write(self.mistakes.correct(branch)[0]),

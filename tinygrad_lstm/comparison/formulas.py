@@ -119,7 +119,6 @@ class Formulas:
                 branch.argument,
                 self.gradient(node) if g is None else g,
                 symbols,
-                self.chain.selecting,
             )
         return substitute(formula, self._transposes), array
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from tinygrad_lstm.engine.backward import Gradients
 from tinygrad_lstm.engine.gradients import Part
+from tinygrad_lstm.engine.memory import NUMBERS, array_of
 from tinygrad_lstm.engine.names import Key, Name
-from tinygrad_lstm.engine.node import NUMBERS
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DtypeError, UnknownNameError
-from tinygrad_lstm.numeric.rounding import Rounding, plain
+from tinygrad_lstm.numeric.rounding import Rounding
 
 __all__ = ["Entry", "Judge", "Row", "entries"]
 
@@ -105,7 +105,7 @@ class Judge:
 
     def row(self, name: str, key: Any, hand: np.ndarray) -> Row:
         """The row of a quantity that has a derivative on the tape."""
-        tape = np.asarray(plain(self.gradients[key]))
+        tape = np.asarray(array_of(self.gradients[key]))
         if hand.dtype.kind == "c" and tape.dtype.kind != "c":
             what = "the hand value is complex, and the derivative by a real value is real"
             raise DtypeError(
@@ -185,7 +185,7 @@ def _place(part: Part, places: dict[int, int]) -> tuple[int, int, int]:
 
 def _numbers(key: Any, value: Any) -> np.ndarray:
     try:
-        array = np.asarray(plain(value))
+        array = np.asarray(array_of(value))
     except ValueError as error:  # ragged lists
         raise DtypeError("the hand value is no array", where=str(key), got=str(error)) from error
     if array.dtype.kind not in NUMBERS:

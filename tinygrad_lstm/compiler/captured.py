@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lstm.engine.node import SCALARS, Node
+from tinygrad_lstm.engine.memory import SCALARS
+from tinygrad_lstm.engine.node import Node
 
 __all__ = ["Captured"]
 

@@ -251,7 +251,7 @@ def on_tape(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, 
             expected="a real scalar Tensor",
             got=type(loss).__name__,
         )
-    totals = reverse(ancestors(loss), {loss: seed(loss, None)})
+    totals = reverse(ancestors(loss), loss, seed(loss, None))
     leaves = [x for x in totals if x._op is None]
     found = [np.array(outgoing(x, totals[x])) for x in leaves]
     return loss._array[()], Leaves(named(leaves), leaves, found)

@@ -21,7 +21,7 @@ from tinygrad_lstm.compiler.calls import Call, emptied
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Graph, Value
 from tinygrad_lstm.compiler.reference import evaluate
-from tinygrad_lstm.engine.hooks import conjugate
+from tinygrad_lstm.engine.memory import Sparse, conjugated
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, watching
 from tinygrad_lstm.engine.tape import ancestors
@@ -208,7 +208,7 @@ def trace(function: Callable[..., Any], args: Any, tracer: Tracer) -> Program:
     leaves = [x for x in totals if x._op is None]
     return Program(
         tracer.graph,
-        [loss._array.value, *(conjugate(totals[x]).value for x in leaves)],
+        [loss._array.value, *(conjugated(totals[x]).value for x in leaves)],
         named(leaves),
         [args.get(id(x), x) for x in leaves],
         tracer.inputs,
@@ -246,7 +246,8 @@ def _contribution(tracer: Tracer, node: Any, i: int, g: Any) -> Any:
     """What one edge sends back, in the dtype of the value it belongs to."""
 
     def rule(g: Any, y: Any, *values: Any, **params: Any) -> Any:
-        return node._op.send(i, g, y, values, params)
+        found = node._op.send(i, g, y, values, params)
+        return np.asarray(found) if isinstance(found, Sparse) else found
 
     rule.__name__ = f"{node._op.name}, rule {i}"
     value = node._values[i]

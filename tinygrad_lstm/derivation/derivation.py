@@ -22,13 +22,13 @@ from tinygrad_lstm.derivation.expression import (
 )
 from tinygrad_lstm.derivation.lines import Line, Term
 from tinygrad_lstm.derivation.symbol import Symbol, sent
-from tinygrad_lstm.engine.backward import edit_error, seed
+from tinygrad_lstm.engine.backward import seed
 from tinygrad_lstm.engine.hooks import hooked
+from tinygrad_lstm.engine.memory import read_only
 from tinygrad_lstm.engine.names import Name
-from tinygrad_lstm.engine.node import edited, read_only
 from tinygrad_lstm.engine.operation import Operation
-from tinygrad_lstm.engine.recorder import recorder
-from tinygrad_lstm.engine.tape import Stage, Tape
+from tinygrad_lstm.engine.tape import Tape
+from tinygrad_lstm.engine.walk import edges
 from tinygrad_lstm.errors import UnknownNameError
 
 __all__ = ["Derivation"]
@@ -68,6 +68,7 @@ class Derivation:
             str(name): name for name in names.values() if name and name.block is not None
         }
         self._symbols: dict[int, Symbol] = {}
+        self._stages = {stage.output: stage for stage in tape.stages}
         root, start = tape.root, seed(tape.root, gradient)
         self._start = Leaf(start, self._free("gradient"))
         first = number(1) if gradient is None else self._start
@@ -120,31 +121,17 @@ class Derivation:
         self._gradients = {id(first): g}
         arrived: dict[int, list[tuple[Term, np.ndarray]]] = defaultdict(list)
         whole = {id(first)}  # what reaches the root through nothing but `first`
-        before = recorder.selecting
-        try:
-            for stage in reversed(self.tape.stages):
-                node = stage.output
-                recorder.selecting = recorder.selecting or node._op.selects
-                if id(node) in arrived:
-                    self._close(node, arrived[id(node)], through, whole)
-                if id(node) in self._gradients:
-                    for i in reversed(range(len(node._inputs))):
-                        x = node._inputs[i]
-                        if id(x) in values and x is not first:
-                            formula, array = self._sent(stage, i)
-                            arrived[id(x)].append((Term(stage, i, formula), array))
-        finally:
-            recorder.selecting = before
+        last = None
+        for node, i, x in edges([stage.output for stage in self.tape.stages]):
+            if node is not last and id(node) in arrived:
+                self._close(node, arrived[id(node)], through, whole)
+            last = node
+            if id(node) in self._gradients and id(x) in values and x is not first:
+                formula, array = sent(node, i, self._gradients[id(node)], self._symbol)
+                arrived[id(x)].append((Term(self._stages[node], i, formula), array))
         for leaf in self.tape.leaves:
             if id(leaf) in arrived:
                 self._close(leaf, arrived[id(leaf)], through, whole)
-
-    def _sent(self, stage: Stage, i: int) -> tuple[Expression, np.ndarray]:
-        node = stage.output
-        x, value = node._inputs[i], node._values[i]
-        if value is not x._array and edited(x, value):
-            raise edit_error(x, node)
-        return sent(node, i, self._gradients[id(node)], self._symbol, recorder.selecting)
 
     def _close(
         self, x: Any, arrived: list[tuple[Term, np.ndarray]], through: str, whole: set[int]

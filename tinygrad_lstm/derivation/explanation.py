@@ -20,8 +20,8 @@ from tinygrad_lstm.derivation.rolled import rolled
 from tinygrad_lstm.derivation.row import Row
 from tinygrad_lstm.derivation.shared import shared
 from tinygrad_lstm.derivation.view import View
-from tinygrad_lstm.engine.hooks import conjugate
-from tinygrad_lstm.engine.node import Node, read_only
+from tinygrad_lstm.engine.memory import conjugated, read_only
+from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DataError, DtypeError
 
@@ -189,7 +189,9 @@ class Explanation:
             behind it). It equals ``gradients(loss)[wrt]`` to rounding. Of a complex value the
             formulas have ``dL/dx - i dL/dy`` and this is its conjugate, as everywhere.
         """
-        found = {line.name: np.array(conjugate(self._values[line.symbol])) for line in self._wanted}
+        found = {
+            line.name: np.array(conjugated(self._values[line.symbol])) for line in self._wanted
+        }
         return found if self._several else found[self._wanted[0].name]
 
     @cached_property

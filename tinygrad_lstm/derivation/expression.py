@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.node import SCALARS
+from tinygrad_lstm.engine.memory import SCALARS
 from tinygrad_lstm.engine.operation import Operation
 from tinygrad_lstm.ops.elementwise import negative, square
 from tinygrad_lstm.ops.reduce import add_n

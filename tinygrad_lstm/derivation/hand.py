@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.gradients import Gradients, Part
+from tinygrad_lstm.engine.memory import NUMBERS
 from tinygrad_lstm.engine.names import Key
-from tinygrad_lstm.engine.node import NUMBERS, Node
+from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DtypeError, ShapeError
 from tinygrad_lstm.text import aligned

@@ -20,7 +20,7 @@ from tinygrad_lstm.derivation.expression import (
     substitute,
 )
 from tinygrad_lstm.derivation.lines import Line
-from tinygrad_lstm.engine.node import SCALARS
+from tinygrad_lstm.engine.memory import SCALARS
 
 __all__ = ["shortened"]
 

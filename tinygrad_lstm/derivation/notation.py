@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf
 from tinygrad_lstm.derivation.latex import escaped, latex_name
 from tinygrad_lstm.derivation.linebreak import width
-from tinygrad_lstm.engine.node import SCALARS
+from tinygrad_lstm.engine.memory import SCALARS
 
 __all__ = ["LATEX", "TEXT", "Notation"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_lstm.derivation.arrays import Arrays, uniform
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, parts
 from tinygrad_lstm.derivation.source import Sources, unwritten
-from tinygrad_lstm.engine.node import SCALARS
+from tinygrad_lstm.engine.memory import SCALARS
 
 __all__ = ["Module"]
 

@@ -16,8 +16,8 @@ from tinygrad_lstm.derivation.expression import Apply, Expression, parts
 from tinygrad_lstm.derivation.lines import Line, Term, shapes
 from tinygrad_lstm.derivation.notation import SCOPE, SUM, TEXT, Notation
 from tinygrad_lstm.derivation.row import Row
+from tinygrad_lstm.engine.memory import SCALARS
 from tinygrad_lstm.engine.names import Name, signed
-from tinygrad_lstm.engine.node import SCALARS
 from tinygrad_lstm.ops.reduce import add_n
 
 __all__ = ["rolled"]

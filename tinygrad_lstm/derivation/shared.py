@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_lstm.derivation.arrays import contents
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, parts
 from tinygrad_lstm.derivation.lines import Line
-from tinygrad_lstm.engine.node import SCALARS
+from tinygrad_lstm.engine.memory import SCALARS
 
 __all__ = ["shared"]
 

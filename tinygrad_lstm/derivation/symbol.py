@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, leaves, number
-from tinygrad_lstm.engine.node import SCALARS, Node
+from tinygrad_lstm.engine.memory import SCALARS, array_of, fitting
+from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import Operation
 from tinygrad_lstm.engine.recorder import block, recording
 from tinygrad_lstm.engine.tape import ancestors
+from tinygrad_lstm.engine.walk import guarded
 from tinygrad_lstm.errors import Error
-from tinygrad_lstm.ops.complex import real
-from tinygrad_lstm.ops.elementwise import finite
 from tinygrad_lstm.tensor.tensor import Tensor
 
 __all__ = ["Symbol", "sent"]
@@ -50,7 +50,7 @@ class Symbol(Tensor):
             return (
                 (known.get(x) if isinstance(x, Node) else None)
                 or getattr(x, "leaf", None)
-                or number(getattr(x, "_array", x))
+                or number(array_of(x))
             )
 
         for node in ancestors(
@@ -63,7 +63,7 @@ class Symbol(Tensor):
 
 
 def sent(
-    node: Any, argument: int, g: Symbol, symbols: Callable[[Any], Any], guard: bool
+    node: Any, argument: int, g: Symbol, symbols: Callable[[Any], Any]
 ) -> tuple[Expression, np.ndarray]:
     """What a stage sends back to one of its arguments: as a formula, and as numbers.
 
@@ -77,19 +77,14 @@ def sent(
         The gradient that arrives at the output.
     symbols : callable
         The Symbol of a value.
-    guard : bool
-        Whether there is a stage behind this one that selects entries; see :func:`past_selection`.
     """
-    op, x = node._op, node._values[argument]
+    x = node._values[argument]
     inputs = tuple(v if isinstance(v, SCALARS) else symbols(v) for v in node._inputs)
-    output, params = symbols(node), node._params
+    output = symbols(node)
     try:
-        with recording(True), block(None):
-            result = op.send(argument, g, output, inputs, params)
-            if guard and op.elementwise and not finite(result):
-                result = op.send(argument, g, output, inputs, params, guarded=True)
-            if result.dtype.kind == "c" and x.dtype.kind != "c":
-                result = real(result)  # the imaginary part of a real value cannot change
+        with recording(True), block(None), np.errstate(divide="ignore", invalid="ignore"):
+            result = guarded(node._op, argument, g, output, inputs, node._params)
+            result = fitting(result, x.dtype)
         formula, array = result.expression, result._array
         known = not g.leaf.gradient or not array.any()
         if array.shape == x.shape and (known or any(leaf is g.leaf for leaf in leaves(formula))):
@@ -110,18 +105,16 @@ def _opaque(
 ) -> tuple[Expression, np.ndarray]:
     """The rule itself as an operation, ``vjp_<rule>(δy, y, inputs)``: for one that cannot be run on
     symbols."""
-    op, x = node._op, node._values[argument]
-    rule = op.rules[0 if op.variadic else argument]
+    op, dtype = node._op, node._values[argument].dtype
 
     def forward(g: Any, y: Any, *inputs: Any, **params: Any) -> Any:
-        result = op.send(argument, g, y, inputs, params)
-        return np.asarray(
-            result.real if result.dtype.kind == "c" and x.dtype.kind != "c" else result
-        )
+        g = np.asarray(g, y.dtype)  # a formula may say 1
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(fitting(guarded(op, argument, g, y, inputs, params), dtype))
 
     if not op.variadic:  # so that its source can be read
-        functools.update_wrapper(forward, rule)
+        functools.update_wrapper(forward, op.rules[argument])
     array = forward(g._array, output._array, *node._values, **node._params)
     args = (g.leaf, output.leaf, *(i.leaf if isinstance(i, Symbol) else number(i) for i in inputs))
-    stage = Operation(forward, f"vjp_{rule.__name__}")
+    stage = Operation(forward, f"vjp_{op.rules[argument].__name__}")
     return Apply(stage, args, dict(node._params), array.shape), array

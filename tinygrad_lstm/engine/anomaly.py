@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.recorder import detector, watching
 from tinygrad_lstm.errors import AnomalyError
 
@@ -109,46 +110,35 @@ class detect_anomaly:
                 where,
             )
 
-    def guard(
-        self, node: Any, rules: tuple[Callable[..., Any], ...]
-    ) -> tuple[Callable[..., Any], ...]:
-        """The derivative rules of the stage that computed `node`, with a look at what they
-        return."""
-        return tuple(self._checked(node, rule) for rule in rules)
-
-    def _checked(self, node: Any, rule: Callable[..., Any]) -> Callable[..., Any]:
-        def checked(g: Any, y: Any, *inputs: Any, **params: Any) -> Any:
-            before, self._in_rule = self._in_rule, True
-            try:
-                contribution = rule(g, y, *inputs, **params)
-            finally:
-                self._in_rule = before
-            if _kind(contribution) > max(map(_kind, (g, y, *node._values))):
-                names = node._op.arguments or [str(i) for i in range(len(node._values))]
-                read = [
-                    ("gradient", None, g),
-                    *zip(names, node._inputs, node._values, strict=False),
-                ]
-                where = self._lines.get(
-                    id(node), "a line not known, since it was recorded outside detect_anomaly"
-                )
-                raise _anomaly(
-                    f"backward, rule {rule.__name__},",
-                    node._op,
-                    node._place.block,
-                    node.name,
-                    contribution,
-                    read,
-                    where,
-                )
-            return contribution
-
-        return checked
+    def sent(self, node: Any, argument: int, g: Any, run: Callable[[], Any]) -> Any:
+        """What a stage sends back to one of its arguments, which `run` computes, after a look at
+        it."""
+        before, self._in_rule = self._in_rule, True
+        try:
+            contribution = run()
+        finally:
+            self._in_rule = before
+        if _kind(contribution) > max(map(_kind, (g, node, *node._values))):
+            names = node._op.arguments or [str(i) for i in range(len(node._values))]
+            read = [("gradient", None, g), *zip(names, node._inputs, node._values, strict=False)]
+            where = self._lines.get(
+                id(node), "a line not known, since it was recorded outside detect_anomaly"
+            )
+            raise _anomaly(
+                f"backward, rule {node._op.rules[argument].__name__},",
+                node._op,
+                node._place.block,
+                node.name,
+                contribution,
+                read,
+                where,
+            )
+        return contribution
 
 
 def _kind(value: Any) -> int:
     """How far from finite a value is: an index of `KINDS`."""
-    array = np.asarray(getattr(value, "_array", value))
+    array = np.asarray(array_of(value))
     if array.dtype.kind not in "fc" or np.isfinite(array).all():
         return 0
     return 2 if np.isnan(array).any() else 1
@@ -170,7 +160,7 @@ def _anomaly(
         if name is None
         else f"stage {name} = {op.name}"
     )
-    array = np.asarray(getattr(made, "_array", made))
+    array = np.asarray(array_of(made))
     kind = _kind(array)
     at = tuple(
         int(i) for i in np.argwhere(np.isnan(array) if kind == 2 else ~np.isfinite(array))[0]
@@ -191,7 +181,7 @@ def _anomaly(
 def _entry(value: Any, at: tuple[int, ...], shape: tuple[int, ...]) -> str:
     """The entry of an input that met the bad entry of the result, where entries meet one by one;
     else the range."""
-    array = np.asarray(getattr(value, "_array", value))
+    array = np.asarray(array_of(value))
     if array.size == 1:
         return str(array.item())
     try:

@@ -12,122 +12,81 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.engine.gradients import Gradients
-from tinygrad_lstm.engine.hooks import conjugate, hooked
-from tinygrad_lstm.engine.node import Node, edited, frozen
-from tinygrad_lstm.engine.operation import past_selection
-from tinygrad_lstm.engine.recorder import detector, recorder, recording, watching
+from tinygrad_lstm.engine.hooks import hooked
+from tinygrad_lstm.engine.memory import Sparse, array_of, conjugated, finite, frozen
+from tinygrad_lstm.engine.node import Node
+from tinygrad_lstm.engine.recorder import detector, recording, watching
 from tinygrad_lstm.engine.tape import Branch, Stage, Tape, ancestors
+from tinygrad_lstm.engine.walk import edges, place, quick, sent
 from tinygrad_lstm.errors import DtypeError, GradientError
 
-__all__ = ["Gradients", "backward", "edit_error", "gradients", "reverse", "seed"]
+__all__ = ["Gradients", "backward", "gradients", "outgoing", "reverse", "seed"]
 
 
-def reverse(
-    nodes: list[Node],
-    totals: dict[Any, Any],
-    arrived: dict[Any, list[Branch]] | None = None,
-    create_graph: bool = False,
-    sums: set[Any] | None = None,
-) -> dict[Any, Any]:
-    """Walk a tape in reverse and return total derivatives by value.
+def reverse(nodes: list[Node], root: Node, start: Any) -> dict[Node, Any]:
+    """Walk a tape in reverse, adding up as it goes, and return the total derivatives by the leaves
+    and by the values with ``retain_grad``. Recorded, where `start` is a Tensor.
+
+    The guard of the walk costs a look at each contribution. So it is left out at first, and the
+    walk is repeated with it where a total is not finite; a hook or a detector sees one walk.
 
     Parameters
     ----------
-    nodes : list of Tensor
+    nodes : list of Node
         What the stages of the tape computed, in recording order.
-    totals : dict
-        The gradient that arrives at the last of them; the result is put here too.
-    arrived : dict, optional
-        Where to keep the contribution of every branch, last branch first. With it the totals of all
-        values are returned. Without it a contribution is added to its total as it comes, a total is
-        dropped when it has been used, and those of the leaves and of the values with
-        ``retain_grad`` are left.
-    create_graph : bool
-        Run the rules on Tensors, so that the derivatives have a tape of their own.
-    sums : set, optional
-        Filled with the values whose totals are arrays made here, by adding. Only these may be added
-        to in place.
+    root : Node
+        The last of them.
+    start : ndarray or Tensor
+        The gradient that arrives there.
     """
-    before = recorder.selecting
-    try:
-        return _walk(nodes, totals, arrived, create_graph, set() if sums is None else sums)
-    finally:
-        recorder.selecting = before
+    with np.errstate(divide="ignore", invalid="ignore"):  # an infinite slope is an answer
+        if not watching and all(node._hooks is None for node in nodes):
+            totals = _added(nodes, root, start, quick)
+            if all(map(finite, totals.values())):
+                return totals
+        return _added(nodes, root, start, sent)
 
 
-def _walk(
-    nodes: list[Any], totals: dict[Any, Any], arrived: Any, create_graph: bool, sums: set[Any]
-) -> dict[Any, Any]:
-    watch = detector() if watching else None
-    selecting = recorder.selecting
-    for node in reversed(nodes):
-        if arrived is None:
-            g = totals.pop(node)
-        elif node in arrived:
-            g = totals[node] = summed(arrived[node])
+def _added(
+    nodes: list[Node], root: Node, start: Any, send: Callable[[Node, int, Any], Any]
+) -> dict[Node, Any]:
+    """The totals that are left when each has been sent on: those of the leaves, and retained ones.
+
+    A contribution is added to its total as it comes, in place where that is an array made here.
+    """
+    totals, own, last, g = {root: start}, set(), None, start
+    retained = {}
+    for node, i, x in edges(nodes):
+        if node is not last:
+            last, g = node, totals.pop(node)
+            own.discard(node)
+            if node._hooks is not None:
+                g = hooked(node, g)
+                if node._hooks.retain:
+                    retained[node] = g
+        contribution = send(node, i, g)
+        if type(contribution) is Sparse:
+            if x not in own:
+                own.add(x)
+                totals[x] = np.array(totals[x]) if x in totals else np.zeros(x.shape, x.dtype)
+            contribution.add_to(totals[x])
+        elif x not in totals:
+            totals[x] = contribution
+        elif x in own:
+            totals[x] += contribution
         else:
-            g = totals[node]
-        op: Any = node._op
-        values, params, rules = node._values, node._params, op.rules
-        if node._hooks is not None:
-            g = hooked(node, g)
-            if arrived is not None or node._hooks.retain:
-                totals[node] = g
-        if watch is not None:
-            rules = watch.guard(node, rules)
-        output, read = (node, node._inputs) if create_graph else (node._array, values)
-        if op.selects:
-            selecting = recorder.selecting = True  # for the stages before it
-        add, variadic, guarded = op.add, op.variadic, selecting and op.elementwise
-        i = len(values)
-        for x in reversed(node._inputs):
-            i -= 1
-            if not isinstance(x, Node):
-                continue
-            value = values[i]
-            if value is not x._array and edited(x, value):
-                raise edit_error(x, node)
-            if not x._requires_grad:
-                continue
-            if (
-                add is not None and x in sums and value.shape and watch is None
-            ):  # no zeros are made for what the stage did not read
-                add(totals[x], g, **params)
-                continue
-            if variadic:
-                contribution = rules[0](g, output, read, i, **params)
-            elif guarded:
-                contribution = past_selection(rules[i], x, g, output, read, params)
-            else:
-                contribution = rules[i](g, output, *read, **params)
-            if contribution.dtype is not value.dtype or contribution.shape != value.shape:
-                contribution = _conform(contribution, value, node, i)
-            if arrived is not None:
-                # copies: what different keys of Gradients return never shares memory
-                arrived[x].append(
-                    Branch(
-                        Stage(node),
-                        i,
-                        contribution if create_graph else frozen(np.asarray(contribution)),
-                    )
-                )
-            elif x not in totals:
-                totals[x] = contribution
-            else:
-                if x in sums:
-                    totals[x] += contribution
-                else:
-                    totals[x] = totals[x] + contribution
-                    if not create_graph:
-                        sums.add(x)
-                if watch is not None:
-                    watch.added(x, totals[x], contribution)
-    return totals
+            totals[x] = totals[x] + contribution
+            if not isinstance(contribution, Node):
+                own.add(x)
+        if watching and (watch := detector()):
+            watch.added(x, totals[x], contribution)
+    return totals | retained
 
 
 accumulation = threading.Lock()  # a leaf may be in the graphs of several threads
@@ -139,16 +98,9 @@ def backward(root: Any, gradient: Any = None, retain_graph: bool = False) -> Non
     for node in nodes:
         if node._spent:
             raise _spent(node)
-    sums: set[Any] = set()
-    totals = reverse(nodes, {root: start}, sums=sums)
-    found = {}
-    for x, total in totals.items():
-        if x._hooks is not None or total.dtype.kind == "c":
-            found[x] = np.array(outgoing(x, total))
-        else:
-            found[x] = (
-                np.asarray(total) if x in sums else np.array(total)
-            )  # what is not a sum may be another value's too
+    totals = reverse(nodes, root, start)
+    # copies: a total may be another value's too, or what the user gave
+    found = {x: np.array(outgoing(x, total)) for x, total in totals.items()}
     with accumulation:
         for x, total in found.items():
             x.grad = total if x.grad is None else x.grad + total
@@ -199,14 +151,33 @@ def gradients(root: Any, gradient: Any = None, create_graph: bool = False) -> Gr
     arrived: dict[Any, list[Branch]] = defaultdict(list)
     with recording(create_graph):
         start, tape = seed(root, gradient, create_graph), Tape(root)
-        totals = reverse(tape.naming.nodes, {root: start}, arrived, create_graph)
-        totals |= {x: summed(branches) for x, branches in arrived.items() if x._op is None}
+        totals = _kept(tape.naming.nodes, root, start, arrived)
         totals = {x: outgoing(x, g) for x, g in totals.items()}
         stages = {stage.output: stage for stage in tape.stages}
         branches = {x: [_branch(b, stages) for b in reversed(arrived[x])] for x in arrived}
     if not create_graph:
         totals = {x: frozen(np.asarray(g)) for x, g in totals.items()}
     return Gradients(tape, totals, branches)
+
+
+def _kept(
+    nodes: list[Node], root: Node, start: Any, arrived: dict[Node, list[Branch]]
+) -> dict[Node, Any]:
+    """The total derivatives by all values. `arrived` is filled with what came along each edge, last
+    branch first."""
+    totals, last, g = {root: start}, None, start
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for node, i, x in edges(nodes):
+            if node is not last:
+                last, g = node, summed(arrived[node]) if node in arrived else start
+                if node._hooks is not None:
+                    g = hooked(node, g)
+                totals[node] = g
+            contribution = sent(node, i, g)
+            if not isinstance(contribution, Node):  # what keys return never shares memory
+                contribution = frozen(np.asarray(contribution))
+            arrived[x].append(Branch(Stage(node), i, contribution))
+        return totals | {x: summed(found) for x, found in arrived.items() if x not in totals}
 
 
 def summed(arrived: list[Branch]) -> Any:
@@ -219,12 +190,12 @@ def summed(arrived: list[Branch]) -> Any:
 
 def outgoing(x: Any, total: Any) -> Any:
     """The total derivative by `x` as the user sees it."""
-    return conjugate(hooked(x, total) if x._op is None and x._hooks is not None else total)
+    return conjugated(hooked(x, total) if x._op is None and x._hooks is not None else total)
 
 
 def _branch(branch: Branch, stages: dict[Any, Stage]) -> Branch:
     """A branch as the user sees it: its stage is that of the tape, which knows its name."""
-    return Branch(stages[branch.stage.output], branch.argument, conjugate(branch.gradient))
+    return Branch(stages[branch.stage.output], branch.argument, conjugated(branch.gradient))
 
 
 def seed(root: Any, gradient: Any, create_graph: bool = False) -> Any:
@@ -264,7 +235,7 @@ def seed(root: Any, gradient: Any, create_graph: bool = False) -> Any:
             expected=root.shape,
             got=start.shape,
         )
-    return conjugate(start)
+    return conjugated(start)
 
 
 def _start(root: Any, gradient: Any, create_graph: bool) -> Any:
@@ -275,49 +246,16 @@ def _start(root: Any, gradient: Any, create_graph: bool) -> Any:
             if gradient._array.dtype == root._array.dtype
             else gradient.astype(root._array.dtype)
         )  # type: ignore[attr-defined]
-    start = np.array(getattr(gradient, "_array", gradient), root._array.dtype)
+    start = np.array(array_of(gradient), root._array.dtype)
     return root._leaf(start) if create_graph else start
-
-
-def _conform(contribution: Any, value: np.ndarray, node: Any, i: int) -> Any:
-    """A contribution in the dtype of the value it belongs to. The wrong shape is an error of the
-    rule."""
-    if contribution.shape != value.shape:
-        rule = node._op.rules[0 if node._op.variadic else i].__name__
-        raise GradientError(
-            "the derivative rule returns the wrong shape",
-            where=f"{rule}, for {Stage(node)!r}",
-            expected=value.shape,
-            got=contribution.shape,
-        )
-    if contribution.dtype.kind == "c" and value.dtype.kind != "c":
-        contribution = contribution.real  # the imaginary part of a real value cannot change
-    return contribution if contribution.dtype == value.dtype else contribution.astype(value.dtype)
-
-
-def _where(node: Any) -> str:
-    stage = (
-        f"stage {node._op.name}" if node.name is None else f"stage {node.name} = {node._op.name}"
-    )
-    return stage if node._place.block is None else f"{stage} in block {node._place.block}"
 
 
 def _spent(node: Any) -> GradientError:
     return GradientError(
         "backward has already run through this graph",
-        where=_where(node),
+        where=place(node),
         expected="a graph that was recorded since the last backward",
         do="run forward again, give retain_graph=True to the first backward, or detach() a state "
         "that is carried over; "
         "gradients() changes nothing and can be called again",
-    )
-
-
-def edit_error(x: Any, node: Any) -> GradientError:
-    """What is raised where a value is no longer what a stage saw."""
-    return GradientError(
-        f"{x.name or 'a value'} {x.shape} was edited after the stage had read it, so the "
-        "derivative may be wrong",
-        where=_where(node),
-        do="edit it before forward or after backward, or work on a copy",
     )

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import frozen
 from tinygrad_lstm.engine.names import Key
 from tinygrad_lstm.engine.naming import matching
-from tinygrad_lstm.engine.node import Node, frozen
+from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Branch, Tape
 from tinygrad_lstm.errors import UnknownNameError
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.node import Node, read_only
+from tinygrad_lstm.engine.memory import array_of, conjugated, read_only
+from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.errors import GradientError
 
-__all__ = ["Handle", "Hooks", "conjugate", "hooked"]
+__all__ = ["Handle", "Hooks", "hooked"]
 
 
 class Hooks(dict[Any, Callable[[Any], Any]]):
@@ -40,16 +41,10 @@ class Handle:
 def hooked(node: Any, total: Any) -> Any:
     """`total`, the derivative by `node`, after the hooks of `node` have seen it in turn."""
     for hook in tuple(node._hooks.values()):
-        answer = hook(_shown(conjugate(total)))
+        answer = hook(_shown(conjugated(total)))
         if answer is not None:
-            total = conjugate(_replacement(node, answer, total))
+            total = conjugated(_replacement(node, answer, total))
     return total
-
-
-def conjugate(g: Any) -> Any:
-    """A gradient between the two conventions for complex values: the user's, and the one of the
-    walk."""
-    return np.conjugate(g) if g.dtype.kind == "c" else g
 
 
 def _shown(total: Any) -> Any:
@@ -62,7 +57,7 @@ def _shown(total: Any) -> Any:
 def _replacement(node: Any, answer: Any, total: Any) -> Any:
     """What a hook returned, as a gradient of `node`; a Tensor where the walk has a tape."""
     if not (isinstance(total, Node) and isinstance(answer, Node)):
-        answer = np.array(getattr(answer, "_array", answer), node.dtype)
+        answer = np.array(array_of(answer), node.dtype)
         answer = node._leaf(answer) if isinstance(total, Node) else answer
     if answer.shape != node.shape:
         where = f"hook of {node.name or 'a value'}"

@@ -14,6 +14,7 @@ is up to its owner; only what would read as the key of a part is refused, where 
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 import unicodedata
@@ -217,7 +218,7 @@ def checked_name(name: Any, where: str) -> str:
         raise DtypeError("a name is a str", where=where, got=repr(name))
     if not name:
         raise DataError("a name has at least one character", where=where, do="None takes it away")
-    if " via " in f" {name} " or not Key.parse(name).is_total:
+    if not _is_value(name):
         raise DataError(
             "this name would be read as the key of a part of a derivative",
             where=where,
@@ -225,6 +226,12 @@ def checked_name(name: Any, where: str) -> str:
             got=repr(name),
         )
     return str(name)
+
+
+@functools.lru_cache(maxsize=4096)  # a loop gives the same names again and again
+def _is_value(name: str) -> bool:
+    """Whether a text is the key of a whole derivative."""
+    return " via " not in f" {name} " and Key.parse(name).is_total
 
 
 def checked_scope(name: Any) -> str:

@@ -17,77 +17,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.recorder import NOWHERE, Place, next_order, recorder
-from tinygrad_lstm.errors import DtypeError
 
-__all__ = ["NUMBERS", "SCALARS", "Node", "edited", "frozen", "own", "read_only"]
-
-SCALARS = (
-    int,
-    float,
-    complex,
-    np.generic,
-)  # immutable: stages keep them as they are, so that Python's stay weak (NEP 50)
-
-NUMBERS = "biufc"  # the kinds of dtype that a Tensor can have
+__all__ = ["Node", "edited"]
 
 NO_PARAMETERS: dict[str, Any] = {}
-
-
-def own(value: Any, dtype: Any = None) -> np.ndarray:
-    """A copy of `value` as an array of numbers in native byte order."""
-    if getattr(value, "abstract", False):  # known by shape and dtype only: nothing writes to it
-        return value if dtype is None else value.astype(np.dtype(dtype))  # type: ignore[no-any-return]
-    try:
-        array = np.array(value)
-        wanted = array.dtype if dtype is None else np.dtype(dtype)
-    except (ValueError, TypeError) as error:  # ragged lists, and what is no dtype
-        raise DtypeError(f"no Tensor can be made of this: {error}", where="Tensor(...)") from error
-    if array.dtype.kind not in NUMBERS or wanted.kind not in NUMBERS:
-        kind = array.dtype if array.dtype.kind not in NUMBERS else wanted
-        raise DtypeError(
-            "a Tensor holds numbers",
-            expected="a number, an array or nested lists of numbers",
-            got=f"dtype {kind}",
-        )
-    if array.dtype.kind == "c" and wanted.kind != "c":
-        raise DtypeError(
-            "the imaginary part would be lost",
-            where="Tensor(...)",
-            expected=f"real numbers, for {wanted}",
-            got=array.dtype,
-        )
-    return (
-        array
-        if array.dtype is wanted and wanted.isnative
-        else array.astype(wanted.newbyteorder("="))
-    )
-
-
-def frozen(value: Any) -> Any:
-    """A parameter as a stage can keep it: lists and arrays in it are copied, since their owner may
-    edit them later."""
-    try:
-        hash(value)  # what has a hash cannot be edited
-        return value
-    except TypeError:
-        pass
-    if isinstance(value, np.ndarray):
-        value = value.copy()
-        value.flags.writeable = False
-    elif isinstance(value, (list, tuple)):
-        value = type(value)(map(frozen, value))
-    elif isinstance(value, slice):
-        value = slice(frozen(value.start), frozen(value.stop), frozen(value.step))
-    elif isinstance(value, dict):
-        value = {key: frozen(v) for key, v in value.items()}
-    return value
-
-
-def read_only(array: np.ndarray) -> np.ndarray:
-    """The same memory, for somebody who may look at it and keep it, but not write."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 class Node:

@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from tinygrad_lstm.engine.node import SCALARS, Node, frozen, own
+from tinygrad_lstm.engine.memory import SCALARS, frozen, own
+from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recorder, watching
 from tinygrad_lstm.errors import DtypeError, Error, GradientError, IndexingError, ShapeError
 
-__all__ = ["NUMPY", "Operation", "implements", "operation", "past_selection", "unbroadcast"]
+__all__ = ["NUMPY", "Operation", "implements", "operation", "unbroadcast"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Rule = Callable[..., Any]  # rule(gradient, output, *inputs, **parameters)
 
 
 class Operation:
@@ -33,19 +35,17 @@ class Operation:
     forward : callable
         ``forward(*inputs, **parameters)`` on arrays. Arguments without a default are inputs and get
         a rule each; the others are parameters. A forward function of ``*inputs`` takes any number
-        of them and has one rule, which is called as ``rule(gradient, output, inputs, argument,
-        **parameters)``.
+        of them and has one rule, declared as ``rule(gradient, output, inputs, argument,
+        **parameters)``; `rules` binds the argument.
     name : str, optional
         What tapes, pictures and errors call it, where that is not the function's name.
     analytic : bool, default False
         Whether `forward` also computes the function's analytic continuation when it is given
         complex arrays. :func:`gradcheck` uses the complex step where all stages do.
-    selects : bool, default False
-        Whether it lets only some entries of an input through (``where``, an index). What stands in
-        the others, even a NaN, must not come back: where a tape selects, backward looks out for it.
     elementwise : bool, default False
-        Whether each entry of the output depends on one entry of each input, with broadcasting: then
-        :func:`past_selection` can look out for its rules.
+        Whether each entry of the output depends on one entry of each input, with broadcasting (of a
+        loss: where it is not reduced). The guard of branches not taken asks for it; see
+        :mod:`tinygrad_lstm.engine.walk`.
 
     Attributes
     ----------
@@ -53,16 +53,12 @@ class Operation:
         The names of the inputs, in order; empty when their number is open.
     variadic : bool
         Whether the number of inputs is open.
-    rules : tuple of callable
-        The derivative rules by argument; empty for an operation without a derivative (a
-        comparison).
-    add : callable or None
-        For an operation of one input that reads few of its entries: ``add(total, gradient,
-        **parameters)`` adds what the rule returns to `total`, in place, at the cost of those few.
+    rules : sequence of callable
+        The derivative rules by argument, each called as ``rules[i](gradient, output, *inputs,
+        **parameters)``; empty for an operation without a derivative (a comparison).
     """
 
     __slots__ = (
-        "add",
         "analytic",
         "arguments",
         "elementwise",
@@ -70,7 +66,6 @@ class Operation:
         "name",
         "parameters",
         "rules",
-        "selects",
         "variadic",
     )
 
@@ -79,57 +74,51 @@ class Operation:
         forward: Callable[..., Any],
         name: str | None = None,
         analytic: bool = False,
-        selects: bool = False,
         elementwise: bool = False,
     ) -> None:
         self.name = name or forward.__name__
         self.forward = forward
         self.analytic = analytic
-        self.selects = selects
         self.elementwise = elementwise
         signature = inspect.signature(forward).parameters.values()
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in signature)
         fixed = [p for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
         self.arguments = tuple(p.name for p in fixed if p.default is p.empty)
         self.parameters = tuple(p.name for p in fixed if p.default is not p.empty)
-        self.rules: tuple[Callable[..., Any], ...] = ()
-        self.add: Callable[..., None] | None = None
+        self.rules: tuple[Rule, ...] | Each = ()
 
     def rule(self, function: Function) -> Function:
         """Declare the derivative rule of an argument: a decorator for
         ``<operation>_<argument>``."""
-        rules = self.rules or self.missing()
-        names = [rule.__name__ for rule in rules]
+        names = [f"{self.name}_{argument}" for argument in self.arguments or ("i",)]
         if function.__name__ not in names:
             raise Error(
                 "a derivative rule is named after its operation and argument",
                 expected=" or ".join(names),
                 got=function.__name__,
             )
-        i = names.index(function.__name__)
-        self.rules = (*rules[:i], function, *rules[i + 1 :])
+        if self.variadic:
+            self.rules = Each(function)
+        else:
+            rules = list(self.rules or self.missing())
+            rules[names.index(function.__name__)] = function
+            self.rules = tuple(rules)
         return function
 
     def send(
-        self,
-        argument: int,
-        g: Any,
-        output: Any,
-        inputs: Any,
-        params: dict[str, Any],
-        guarded: bool = False,
+        self, argument: int, g: Any, output: Any, inputs: Sequence[Any], params: dict[str, Any]
     ) -> Any:
-        """What the rule of an argument returns; if `guarded`, see :func:`past_selection`. The walk
-        backward has this in line, for speed."""
+        """What the rule of an argument returns: ``rules[argument](g, output, *inputs, **params)``,
+        but not at the cost of all inputs where their number is open."""
         if self.variadic:
-            return self.rules[0](g, output, inputs, argument, **params)
-        if guarded and self.elementwise:
-            return past_selection(self.rules[argument], inputs[argument], g, output, inputs, params)
+            return self.rules.rule(g, output, inputs, argument, **params)
         return self.rules[argument](g, output, *inputs, **params)
 
-    def missing(self) -> tuple[Callable[..., Any], ...]:
+    def missing(self) -> tuple[Rule, ...] | Each:
         """What stands in for the rules until they are declared: it says so when it is needed."""
-        return tuple(_missing(f"{self.name}_{argument}") for argument in self.arguments or ("i",))
+        if self.variadic:
+            return Each(_missing(f"{self.name}_i"))
+        return tuple(_missing(f"{self.name}_{argument}") for argument in self.arguments)
 
     def bind(
         self, inputs: tuple[Any, ...], params: dict[str, Any]
@@ -205,6 +194,23 @@ def _missing(name: str) -> Callable[..., Any]:
 
     rule.__name__ = name
     return rule
+
+
+class Each:
+    """The rules of an operation with any number of inputs: one function for all, to which the
+    argument is bound."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+
+    def __getitem__(self, argument: Any) -> Any:
+        def bound(g: Any, y: Any, *inputs: Any, **params: Any) -> Any:
+            return self.rule(g, y, inputs, argument, **params)
+
+        bound.__name__ = self.rule.__name__
+        return bound
+
+    __iter__ = None  # without an end
 
 
 class Recorded(Protocol):
@@ -334,23 +340,6 @@ def operation(*functions: Any, **options: Any) -> Callable[[Callable[..., Any]],
         return implements(*functions)(recorded(Operation(forward, **options)))
 
     return declare
-
-
-def past_selection(
-    rule: Callable[..., Any], x: Any, g: Any, y: Any, read: Any, params: dict[str, Any]
-) -> Any:
-    """What the rule of an elementwise operation sends back to `x`, but 0 where no gradient arrives
-    and the slope is not finite.
-
-    Such a zero comes from a stage that selects: what happened in the entries it left behind has no
-    influence, and 0 * inf would make it a NaN.
-    """
-    whole = [np.broadcast_to(v, y.shape) if hasattr(v, "shape") else v for v in read]
-    with np.errstate(invalid="ignore"):
-        sent = rule(g, y, *whole, **params)
-    return unbroadcast(
-        np.where(np.logical_and(np.equal(g, 0), np.logical_not(np.isfinite(sent))), 0, sent), x
-    )
 
 
 def unbroadcast(gradient: Any, x: Any) -> Any:

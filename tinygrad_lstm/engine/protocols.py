@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.node import Node, read_only
+from tinygrad_lstm.engine.memory import read_only
+from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import NUMPY, implements
 from tinygrad_lstm.errors import DtypeError, Error, GradientError
 

@@ -59,9 +59,6 @@ class Recorder(threading.local):
         Whether stages are recorded.
     place : Place
         The block and the scope they are recorded in.
-    selecting : bool
-        Whether the walk backward has come past a stage that lets only some entries through
-        (``where``).
     depth : int
         How many transforms (grad, jacobian, ...) are running, one inside the other.
     entered : list of setting
@@ -70,7 +67,6 @@ class Recorder(threading.local):
 
     enabled = True
     place = NOWHERE
-    selecting = False
     depth = 0
 
     def __init__(self) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import frozen
 from tinygrad_lstm.engine.names import Key, Name
 from tinygrad_lstm.engine.naming import Naming
-from tinygrad_lstm.engine.node import Node, frozen
+from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.errors import UnknownNameError
 from tinygrad_lstm.text import aligned
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import finite as all_finite
 from tinygrad_lstm.errors import DataError, ShapeError
-from tinygrad_lstm.ops.elementwise import finite as all_finite
 from tinygrad_lstm.tensor.tensor import Tensor
 
 __all__ = ["at", "check_finite", "has_loss"]

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.backward import gradients
+from tinygrad_lstm.engine.memory import conjugated
 from tinygrad_lstm.errors import ShapeError
 from tinygrad_lstm.numeric.directions import Search
 from tinygrad_lstm.numeric.entries import Entry, Judge, index
 from tinygrad_lstm.numeric.outcome import GradCheck
 from tinygrad_lstm.numeric.point import Point, dense
 from tinygrad_lstm.numeric.rounding import check_tolerance
-from tinygrad_lstm.ops.complex import conj
 from tinygrad_lstm.ops.shape import concatenate
 from tinygrad_lstm.tensor.tensor import Tensor
 
@@ -152,13 +152,13 @@ def gradgradcheck(
 
     def slopes(*values: Any) -> Any:
         *xs, g = values
-        found = gradients(f(*xs), _conj(g), create_graph=True)
+        found = gradients(f(*xs), conjugated(g), create_graph=True)
         on_tape = [
             x * 0.0 for x in xs
         ]  # else a gradient that does not depend on them, rightly or not, could not be asked
         return concatenate(
             [
-                (zero + _conj(found[x]) if x in found else zero).reshape(-1)
+                (zero + conjugated(found[x]) if x in found else zero).reshape(-1)
                 for x, zero in zip(xs, on_tape, strict=True)
             ]
         )
@@ -171,11 +171,6 @@ def gradgradcheck(
     return _check(
         "gradgradcheck", Point(slopes, [*tensors, arriving], "gradgradcheck"), rtol, every, names
     )
-
-
-def _conj(x: Any) -> Any:
-    """Backward conjugates what arrives and what it returns; the chain rule alone is analytic."""
-    return conj(x) if x.dtype.kind == "c" else x
 
 
 def numeric_gradients(f: Callable[..., Any], *tensors: Any) -> list[np.ndarray]:

@@ -9,13 +9,14 @@ import numpy as np
 
 from tinygrad_lstm.engine.backward import Gradients
 from tinygrad_lstm.engine.backward import gradients as differentiate
+from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.operation import recorded
 from tinygrad_lstm.engine.recorder import recording
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.tensor.tensor import Tensor
 
-__all__ = ["Rounding", "check_tolerance", "plain"]
+__all__ = ["Rounding", "check_tolerance"]
 
 ROUNDINGS = 16  # how many roundings a number may have gone through
 
@@ -42,7 +43,7 @@ class Rounding:
         """How far rounding to `precision` moves each entry of a derivative."""
         if precision not in self._runs:
             self._runs[precision] = [self._run(float(precision.eps), seed) for seed in range(3)]
-        value = plain(self.gradients[key])
+        value = array_of(self.gradients[key])
         with np.errstate(all="ignore"):
             moves = [
                 np.abs(run[_twin(key, self.gradients.tape, run.tape)] - value)
@@ -58,7 +59,9 @@ class Rounding:
 
     @functools.cached_property
     def _largest(self) -> float:
-        values = (plain(self.gradients[x]) for x in self.gradients.tape.values if x.requires_grad)
+        values = (
+            array_of(self.gradients[x]) for x in self.gradients.tape.values if x.requires_grad
+        )
         return max(
             float(np.max(np.abs(value), initial=0, where=np.isfinite(value))) for value in values
         )
@@ -88,7 +91,7 @@ class Rounding:
                 twin._label, twin._place = x._label, x._place
                 if x._op is not None:
                     twin._order = x._order  # values without a name have the same numbers then
-            return differentiate(twins[id(tape.root)], plain(self.gradients[tape.root]))
+            return differentiate(twins[id(tape.root)], array_of(self.gradients[tape.root]))
 
 
 def _twin(key: Any, tape: Tape, other: Tape) -> Any:
@@ -98,11 +101,6 @@ def _twin(key: Any, tape: Tape, other: Tape) -> Any:
         if isinstance(key, str)
         else next(b for a, b in zip(tape.values, other.values, strict=True) if a is key)
     )
-
-
-def plain(value: Any) -> Any:
-    """The array of a Tensor; anything else as it is."""
-    return getattr(value, "_array", value)
 
 
 def check_tolerance(where: str, rtol: Any) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 
 from tinygrad_lstm.engine.operation import operation
 from tinygrad_lstm.errors import ShapeError
-from tinygrad_lstm.ops.elementwise import sigmoid, times
+from tinygrad_lstm.ops.elementwise import sigmoid
 
 __all__ = ["elu", "erf", "erfc", "gelu", "leaky_relu", "logsigmoid", "silu", "softplus"]
 
 
-@operation()
+@operation(elementwise=True)
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     """`x` where it is positive, else ``negative_slope * x``. The derivative at 0 is
     `negative_slope`."""
@@ -31,7 +31,7 @@ def nonpositive(x: Any) -> Any:
     return np.where(x > 0, 0, x)
 
 
-@operation()
+@operation(elementwise=True)
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """`x` where it is positive, else ``alpha * (exp(x) - 1)``. The derivative at 0 is `alpha`.
 
@@ -43,10 +43,10 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 @elu.rule
 def elu_x(g: Any, y: Any, x: Any, alpha: float = 1.0) -> Any:
-    return np.where(x > 0, g, times(g, alpha * np.exp(nonpositive(x))))
+    return np.where(x > 0, g, g * (alpha * np.exp(nonpositive(x))))
 
 
-@operation(analytic=True)
+@operation(analytic=True, elementwise=True)
 def silu(x: Any) -> Any:
     """``x * sigmoid(x)``, also called swish.
 
@@ -59,10 +59,10 @@ def silu(x: Any) -> Any:
 @silu.rule
 def silu_x(g: Any, y: Any, x: Any) -> Any:
     s = sigmoid(x)
-    return times(g, s * (1 + x * (1 - s)))
+    return g * (s * (1 + x * (1 - s)))
 
 
-@operation()
+@operation(elementwise=True)
 def softplus(x: Any, beta: float = 1.0) -> Any:
     """``log(1 + exp(beta * x)) / beta``, exact for every `x`: PyTorch's, but without a threshold
     above which it is `x`."""
@@ -71,10 +71,10 @@ def softplus(x: Any, beta: float = 1.0) -> Any:
 
 @softplus.rule
 def softplus_x(g: Any, y: Any, x: Any, beta: float = 1.0) -> Any:
-    return times(g, sigmoid(beta * x))
+    return g * sigmoid(beta * x)
 
 
-@operation()
+@operation(elementwise=True)
 def logsigmoid(x: Any) -> Any:
     """``log(sigmoid(x))``, to full precision at both ends."""
     return -np.logaddexp(-x, 0)
@@ -82,7 +82,7 @@ def logsigmoid(x: Any) -> Any:
 
 @logsigmoid.rule
 def logsigmoid_x(g: Any, y: Any, x: Any) -> Any:
-    return times(g, sigmoid(-x))
+    return g * sigmoid(-x)
 
 
 # The C library's error function, entry by entry: NumPy has none, and this one is right to the last
@@ -90,7 +90,7 @@ def logsigmoid_x(g: Any, y: Any, x: Any) -> Any:
 _erf, _erfc = np.vectorize(math.erf, otypes=[float]), np.vectorize(math.erfc, otypes=[float])
 
 
-@operation()
+@operation(elementwise=True)
 def erf(x: Any) -> Any:
     """The error function ``2/sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to `x`, of real
     values."""
@@ -102,7 +102,7 @@ def erf_x(g: Any, y: Any, x: Any) -> Any:
     return g * (2 / math.sqrt(math.pi) * bell(x))
 
 
-@operation()
+@operation(elementwise=True)
 def erfc(x: Any) -> Any:
     """``1 - erf(x)``, to full relative precision for large `x`."""
     return _erfc(x).astype(np.result_type(x, 0.0))
@@ -123,7 +123,7 @@ TANH_FACTOR = math.sqrt(2 / math.pi)
 TANH_CUBIC = 0.044715
 
 
-@operation()
+@operation(elementwise=True)
 def gelu(x: Any, approximate: str = "none") -> Any:
     """`x` times the probability that a standard normal variable is below it.
 
@@ -158,8 +158,8 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 def gelu_x(g: Any, y: Any, x: Any, approximate: str = "none") -> Any:
     p = probability(x, approximate)
     if approximate == "none":
-        return times(g, p + x * (bell(x * math.sqrt(0.5)) / math.sqrt(2 * math.pi)))
-    return times(g, p + x * (2 * p * (1 - p)) * (TANH_FACTOR * (1 + 3 * TANH_CUBIC * x * x)))
+        return g * (p + x * (bell(x * math.sqrt(0.5)) / math.sqrt(2 * math.pi)))
+    return g * (p + x * (2 * p * (1 - p)) * (TANH_FACTOR * (1 + 3 * TANH_CUBIC * x * x)))
 
 
 @np.errstate(over="ignore")

@@ -12,7 +12,7 @@ from tinygrad_lstm.engine.operation import operation
 __all__ = ["conj", "conjugate", "copy", "imag", "real"]
 
 
-@operation(np.conjugate)
+@operation(np.conjugate, elementwise=True)
 def conj(x: Any) -> Any:
     """The complex conjugate, as :func:`numpy.conjugate`."""
     return np.conjugate(x)
@@ -26,7 +26,7 @@ def conj_x(g: Any, y: Any, x: Any) -> Any:
 conjugate = conj
 
 
-@operation(np.real)
+@operation(np.real, elementwise=True)
 def real(x: Any) -> Any:
     """The real part, as :func:`numpy.real`."""
     return np.real(x)
@@ -37,7 +37,7 @@ def real_x(g: Any, y: Any, x: Any) -> Any:
     return g.astype(x.dtype)
 
 
-@operation(np.imag)
+@operation(np.imag, elementwise=True)
 def imag(x: Any) -> Any:
     """The imaginary part, as :func:`numpy.imag`."""
     return np.imag(x)
@@ -48,7 +48,7 @@ def imag_x(g: Any, y: Any, x: Any) -> Any:
     return -1j * g  # backward keeps the real part of it, which is 0, where x is real
 
 
-@operation(np.copy, analytic=True)
+@operation(np.copy, analytic=True, elementwise=True)
 def copy(x: Any) -> Any:
     """The same entries in memory of their own, as :func:`numpy.copy`: a stage that passes its
     gradient on."""

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.node import SCALARS
+from tinygrad_lstm.engine.memory import SCALARS, conjugated
 from tinygrad_lstm.engine.operation import implements, operation, unbroadcast
-from tinygrad_lstm.engine.recorder import recorder
 
 __all__ = [
     "abs",
@@ -61,44 +60,14 @@ __all__ = [
     "zeros_like",
 ]
 
-NUMBERS = (np.ndarray, *SCALARS)
+
+def quotient(a: Any, b: Any) -> Any:
+    """``a / b``, and 0 where `a` and `b` are 0."""
+    undefined = np.logical_and(np.equal(a, 0), np.equal(b, 0))
+    return np.where(undefined, 0, a / np.where(undefined, 1, b))
 
 
-def finite(x: Any) -> bool:
-    """Whether all entries are finite; those of a symbol are taken to be. An overflow of the squares
-    is a harmless False."""
-    if type(x) is not np.ndarray:
-        x = getattr(x, "_array", x)
-        if not isinstance(x, NUMBERS):
-            return True
-    return math.isfinite(np.vdot(x, x).real)  # the cheapest test of all entries at once
-
-
-def times(g: Any, slope: Any) -> Any:
-    """``g * slope``, but 0 where no gradient arrives at an infinite or undefined slope, which 0 *
-    inf would make a NaN.
-
-    Such a zero comes from a branch that was not taken: what happened there has no influence. Only
-    those entries are touched, since elsewhere the product has to remain differentiable by `g`. A
-    tape without a stage that selects entries has no such branch, and is not searched.
-    """
-    if not recorder.selecting or finite(slope):
-        return g * slope
-    return g * np.where(
-        np.logical_and(np.equal(g, 0), np.logical_not(np.isfinite(slope))), 0, slope
-    )
-
-
-def over(g: Any, d: Any) -> Any:
-    """``g / d``, but 0 where no gradient arrives at a `d` of 0 or NaN; see :func:`times`. Another
-    gradient becomes infinite there."""
-    if finite(d) and np.all(getattr(d, "_array", d)):
-        return g / d
-    with np.errstate(divide="ignore"):  # an infinite slope is the answer
-        return g / np.where(np.logical_and(np.equal(g, 0), np.logical_not(np.abs(d) > 0)), 1, d)
-
-
-@operation(np.add, analytic=True)
+@operation(np.add, analytic=True, elementwise=True)
 def add(a: Any, b: Any) -> Any:
     """``a + b``, as :func:`numpy.add`."""
     return a + b
@@ -114,7 +83,7 @@ def add_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(g, b)
 
 
-@operation(np.subtract, analytic=True)
+@operation(np.subtract, analytic=True, elementwise=True)
 def subtract(a: Any, b: Any) -> Any:
     """``a - b``, as :func:`numpy.subtract`."""
     return a - b
@@ -146,7 +115,7 @@ def multiply_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(g * a, b)
 
 
-@operation(np.divide, analytic=True)
+@operation(np.divide, analytic=True, elementwise=True)
 def divide(a: Any, b: Any) -> Any:
     """``a / b``, as :func:`numpy.divide`."""
     return a / b
@@ -154,15 +123,15 @@ def divide(a: Any, b: Any) -> Any:
 
 @divide.rule
 def divide_a(g: Any, y: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(over(g, b), a)
+    return unbroadcast(g / b, a)
 
 
 @divide.rule
 def divide_b(g: Any, y: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(over(times(-g, y), b), b)
+    return unbroadcast(-g * y / b, b)
 
 
-@operation(np.power, analytic=True)
+@operation(np.power, analytic=True, elementwise=True)
 def power(a: Any, b: Any) -> Any:
     """``a ** b``, as :func:`numpy.power`.
 
@@ -173,23 +142,21 @@ def power(a: Any, b: Any) -> Any:
 
 
 @power.rule
-@np.errstate(divide="ignore")  # 0 ** -0.5: an infinite slope is the answer
 def power_a(g: Any, y: Any, a: Any, b: Any) -> Any:
     if isinstance(b, SCALARS):
         n: Any = b
-        return times(g, n * a ** (n - 1)) if n else np.zeros_like(a)
+        return g * (n * a ** (n - 1)) if n else np.zeros_like(a)
     zero = np.equal(b, 0)
-    return unbroadcast(np.where(zero, 0, times(g, b * a ** np.where(zero, 1, b - 1))), a)
+    return unbroadcast(np.where(zero, 0, g * (b * a ** np.where(zero, 1, b - 1))), a)
 
 
 @power.rule
-@np.errstate(divide="ignore", invalid="ignore")  # log of a negative base: the NaN is the answer
 def power_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     zero = np.logical_and(np.equal(a, 0), np.greater_equal(b, 0))
-    return unbroadcast(np.where(zero, 0, times(g, y * np.log(np.where(zero, 1, a)))), b)
+    return unbroadcast(np.where(zero, 0, g * (y * np.log(np.where(zero, 1, a)))), b)
 
 
-@operation(np.negative, analytic=True)
+@operation(np.negative, analytic=True, elementwise=True)
 def negative(x: Any) -> Any:
     """``-x``, as :func:`numpy.negative`."""
     return -x
@@ -200,7 +167,7 @@ def negative_x(g: Any, y: Any, x: Any) -> Any:
     return -g
 
 
-@operation(np.square, analytic=True)
+@operation(np.square, analytic=True, elementwise=True)
 def square(x: Any) -> Any:
     """``x * x`` as one stage with one edge, as :func:`numpy.square`."""
     return np.square(x)
@@ -208,10 +175,10 @@ def square(x: Any) -> Any:
 
 @square.rule
 def square_x(g: Any, y: Any, x: Any) -> Any:
-    return times(g, 2 * x)
+    return g * (2 * x)
 
 
-@operation(np.sqrt, analytic=True)
+@operation(np.sqrt, analytic=True, elementwise=True)
 def sqrt(x: Any) -> Any:
     """The square root, as :func:`numpy.sqrt`. The derivative at 0 is infinite."""
     return np.sqrt(x)
@@ -219,10 +186,10 @@ def sqrt(x: Any) -> Any:
 
 @sqrt.rule
 def sqrt_x(g: Any, y: Any, x: Any) -> Any:
-    return over(g, 2 * y)
+    return g / (2 * y)
 
 
-@operation(np.cbrt)
+@operation(np.cbrt, elementwise=True)
 def cbrt(x: Any) -> Any:
     """The cube root, as :func:`numpy.cbrt`. The derivative at 0 is infinite."""
     return np.cbrt(x)
@@ -230,10 +197,10 @@ def cbrt(x: Any) -> Any:
 
 @cbrt.rule
 def cbrt_x(g: Any, y: Any, x: Any) -> Any:
-    return over(g, 3 * y * y)
+    return g / (3 * y * y)
 
 
-@operation(np.reciprocal, analytic=True)
+@operation(np.reciprocal, analytic=True, elementwise=True)
 def reciprocal(x: Any) -> Any:
     """``1 / x``, as :func:`numpy.reciprocal`."""
     return np.reciprocal(x)
@@ -241,10 +208,10 @@ def reciprocal(x: Any) -> Any:
 
 @reciprocal.rule
 def reciprocal_x(g: Any, y: Any, x: Any) -> Any:
-    return times(-g, y * y)
+    return -g * (y * y)
 
 
-@operation(np.hypot)
+@operation(np.hypot, elementwise=True)
 def hypot(a: Any, b: Any) -> Any:
     """``sqrt(a**2 + b**2)``, as :func:`numpy.hypot`. Both derivatives are 0 where both are 0."""
     return np.hypot(a, b)
@@ -252,15 +219,15 @@ def hypot(a: Any, b: Any) -> Any:
 
 @hypot.rule
 def hypot_a(g: Any, y: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(times(g, over(a, y)), a)
+    return unbroadcast(g * quotient(a, y), a)
 
 
 @hypot.rule
 def hypot_b(g: Any, y: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(times(g, over(b, y)), b)
+    return unbroadcast(g * quotient(b, y), b)
 
 
-@operation(np.absolute, np.fabs)
+@operation(np.absolute, np.fabs, elementwise=True)
 def abs(x: Any) -> Any:
     """The absolute value, as :func:`numpy.absolute`. The derivative at 0 is 0."""
     return np.absolute(x)
@@ -268,10 +235,10 @@ def abs(x: Any) -> Any:
 
 @abs.rule
 def abs_x(g: Any, y: Any, x: Any) -> Any:
-    return times(g, np.conjugate(np.sign(x)) if x.dtype.kind == "c" else np.sign(x))
+    return g * conjugated(np.sign(x))
 
 
-@operation(np.exp, analytic=True)
+@operation(np.exp, analytic=True, elementwise=True)
 def exp(x: Any) -> Any:
     """The exponential, as :func:`numpy.exp`."""
     return np.exp(x)
@@ -279,10 +246,10 @@ def exp(x: Any) -> Any:
 
 @exp.rule
 def exp_x(g: Any, y: Any, x: Any) -> Any:
-    return times(g, y)
+    return g * y
 
 
-@operation(np.expm1, analytic=True)
+@operation(np.expm1, analytic=True, elementwise=True)
 def expm1(x: Any) -> Any:
     """``exp(x) - 1`` without cancellation, as :func:`numpy.expm1`."""
     return np.expm1(x)
@@ -291,10 +258,10 @@ def expm1(x: Any) -> Any:
 @expm1.rule
 @np.errstate(over="ignore")  # forward has warned of it
 def expm1_x(g: Any, y: Any, x: Any) -> Any:
-    return times(g, np.exp(x))  # y + 1 would be 0 from x = -37 on
+    return g * np.exp(x)  # y + 1 would be 0 from x = -37 on
 
 
-@operation(np.log, analytic=True)
+@operation(np.log, analytic=True, elementwise=True)
 def log(x: Any) -> Any:
     """The natural logarithm, as :func:`numpy.log`."""
     return np.log(x)
@@ -302,10 +269,10 @@ def log(x: Any) -> Any:
 
 @log.rule
 def log_x(g: Any, y: Any, x: Any) -> Any:
-    return over(g, x)
+    return g / x
 
 
-@operation(np.log1p, analytic=True)
+@operation(np.log1p, analytic=True, elementwise=True)
 def log1p(x: Any) -> Any:
     """``log(1 + x)`` without cancellation, as :func:`numpy.log1p`."""
     return np.log1p(x)
@@ -313,10 +280,10 @@ def log1p(x: Any) -> Any:
 
 @log1p.rule
 def log1p_x(g: Any, y: Any, x: Any) -> Any:
-    return over(g, 1 + x)
+    return g / (1 + x)
 
 
-@operation(np.log2, analytic=True)
+@operation(np.log2, analytic=True, elementwise=True)
 def log2(x: Any) -> Any:
     """The logarithm to base 2, as :func:`numpy.log2`."""
     return np.log2(x)
@@ -324,10 +291,10 @@ def log2(x: Any) -> Any:
 
 @log2.rule
 def log2_x(g: Any, y: Any, x: Any) -> Any:
-    return over(g, x * math.log(2))
+    return g / (x * math.log(2))
 
 
-@operation(np.log10, analytic=True)
+@operation(np.log10, analytic=True, elementwise=True)
 def log10(x: Any) -> Any:
     """The logarithm to base 10, as :func:`numpy.log10`."""
     return np.log10(x)
@@ -335,10 +302,10 @@ def log10(x: Any) -> Any:
 
 @log10.rule
 def log10_x(g: Any, y: Any, x: Any) -> Any:
-    return over(g, x * math.log(10))
+    return g / (x * math.log(10))
 
 
-@operation(np.logaddexp)
+@operation(np.logaddexp, elementwise=True)
 def logaddexp(a: Any, b: Any) -> Any:
     """``log(exp(a) + exp(b))`` without overflow, as :func:`numpy.logaddexp`. Two equal infinities
     share the gradient equally."""
@@ -353,12 +320,12 @@ def gap(a: Any, b: Any) -> Any:
 
 @logaddexp.rule
 def logaddexp_a(g: Any, y: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(times(g, sigmoid(gap(a, b))), a)
+    return unbroadcast(g * sigmoid(gap(a, b)), a)
 
 
 @logaddexp.rule
 def logaddexp_b(g: Any, y: Any, a: Any, b: Any) -> Any:
-    return unbroadcast(times(g, sigmoid(gap(b, a))), b)
+    return unbroadcast(g * sigmoid(gap(b, a)), b)
 
 
 @operation(np.tanh, analytic=True, elementwise=True)
@@ -384,7 +351,7 @@ def sigmoid_x(g: Any, y: Any, x: Any) -> Any:
     return g * (y * (1 - y))
 
 
-@operation(selects=True)
+@operation(elementwise=True)
 def relu(x: Any) -> Any:
     """``max(x, 0)``. The derivative at 0 is 0."""
     return np.maximum(x, 0)
@@ -395,7 +362,7 @@ def relu_x(g: Any, y: Any, x: Any) -> Any:
     return np.where(y <= 0, 0, g)  # a NaN passes the gradient on
 
 
-@operation(np.maximum, selects=True)
+@operation(np.maximum, elementwise=True)
 def maximum(a: Any, b: Any) -> Any:
     """The larger of the two, as :func:`numpy.maximum`.
 
@@ -415,7 +382,7 @@ def maximum_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(np.where(b < a, 0, np.where(np.equal(a, b), g / 2, g)), b)
 
 
-@operation(np.minimum, selects=True)
+@operation(np.minimum, elementwise=True)
 def minimum(a: Any, b: Any) -> Any:
     """The smaller of the two, as :func:`numpy.minimum`.
 
@@ -435,7 +402,7 @@ def minimum_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(np.where(b > a, 0, np.where(np.equal(a, b), g / 2, g)), b)
 
 
-@operation(name="clip", selects=True)
+@operation(name="clip", elementwise=True)
 def bound(x: Any, low: Any, high: Any) -> Any:
     return np.minimum(np.maximum(x, low), high)
 
@@ -489,7 +456,7 @@ def _range(x: Any) -> tuple[Any, Any]:
     )
 
 
-@operation(np.where, selects=True)
+@operation(np.where, elementwise=True)
 def where(condition: Any, a: Any, b: Any) -> Any:
     """`a` where `condition` holds, else `b`, as :func:`numpy.where`. The branch not taken receives
     0."""
@@ -511,7 +478,7 @@ def where_b(g: Any, y: Any, condition: Any, a: Any, b: Any) -> Any:
     return unbroadcast(np.where(condition, 0, g), b)
 
 
-@operation(name="astype")
+@operation(name="astype", elementwise=True)
 def cast(x: Any, dtype: Any = None) -> Any:
     return x.astype(dtype)
 
@@ -521,7 +488,7 @@ def astype_x(g: Any, y: Any, x: Any, dtype: Any = None) -> Any:
     return g  # backward gives every gradient the dtype of its value
 
 
-@operation(name="astype")
+@operation(name="astype", elementwise=True)
 def cast_to_constant(x: Any, dtype: Any = None) -> Any:
     return x.astype(dtype)
 
@@ -535,7 +502,7 @@ def astype(x: Any, dtype: Any = None) -> Any:
 # Flat between their jumps: the derivative is 0, also at a jump.
 
 
-@operation(np.sign)
+@operation(np.sign, elementwise=True)
 def sign(x: Any) -> Any:
     """-1, 0 or 1, and of complex values ``x / abs(x)``, as :func:`numpy.sign`. The derivative by
     real values is 0."""
@@ -545,13 +512,13 @@ def sign(x: Any) -> Any:
 @sign.rule
 def sign_x(g: Any, y: Any, x: Any) -> Any:
     return (
-        over(g - np.conjugate(g * y * y), 2 * np.absolute(x))
+        (g - np.conjugate(g * y * y)) / (2 * np.absolute(x))
         if x.dtype.kind == "c"
         else np.zeros_like(x)
     )
 
 
-@operation(np.floor)
+@operation(np.floor, elementwise=True)
 def floor(x: Any) -> Any:
     """The next integer below, as :func:`numpy.floor`. The derivative is 0."""
     return np.floor(x)
@@ -562,7 +529,7 @@ def floor_x(g: Any, y: Any, x: Any) -> Any:
     return np.zeros_like(x)
 
 
-@operation(np.ceil)
+@operation(np.ceil, elementwise=True)
 def ceil(x: Any) -> Any:
     """The next integer above, as :func:`numpy.ceil`. The derivative is 0."""
     return np.ceil(x)
@@ -573,7 +540,7 @@ def ceil_x(g: Any, y: Any, x: Any) -> Any:
     return np.zeros_like(x)
 
 
-@operation(np.trunc)
+@operation(np.trunc, elementwise=True)
 def trunc(x: Any) -> Any:
     """The next integer towards 0, as :func:`numpy.trunc`. The derivative is 0."""
     return np.trunc(x)
@@ -584,7 +551,7 @@ def trunc_x(g: Any, y: Any, x: Any) -> Any:
     return np.zeros_like(x)
 
 
-@operation(np.round, np.around)
+@operation(np.round, np.around, elementwise=True)
 def round(x: Any, decimals: int = 0) -> Any:
     """Rounded to `decimals`, halves to even, as :func:`numpy.round`. The derivative is 0."""
     return np.round(x, decimals)
@@ -602,7 +569,7 @@ def rint(x: Any) -> Any:
     return round(x)
 
 
-@operation(np.floor_divide)
+@operation(np.floor_divide, elementwise=True)
 def floor_divide(a: Any, b: Any) -> Any:
     """``a // b``, as :func:`numpy.floor_divide`. Both derivatives are 0."""
     return a // b
@@ -618,7 +585,7 @@ def floor_divide_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return np.zeros_like(b)
 
 
-@operation(np.remainder, np.mod)
+@operation(np.remainder, np.mod, elementwise=True)
 def remainder(a: Any, b: Any) -> Any:
     """``a % b`` with the sign of `b`, as :func:`numpy.remainder`. The derivatives are those of ``a
     - b * (a // b)``."""
@@ -638,49 +605,49 @@ def remainder_b(g: Any, y: Any, a: Any, b: Any) -> Any:
 # Without a derivative: the results are constants.
 
 
-@operation(np.greater)
+@operation(np.greater, elementwise=True)
 def greater(a: Any, b: Any) -> Any:
     """``a > b``, as :func:`numpy.greater`."""
     return np.greater(a, b)
 
 
-@operation(np.greater_equal)
+@operation(np.greater_equal, elementwise=True)
 def greater_equal(a: Any, b: Any) -> Any:
     """``a >= b``, as :func:`numpy.greater_equal`."""
     return np.greater_equal(a, b)
 
 
-@operation(np.less)
+@operation(np.less, elementwise=True)
 def less(a: Any, b: Any) -> Any:
     """``a < b``, as :func:`numpy.less`."""
     return np.less(a, b)
 
 
-@operation(np.less_equal)
+@operation(np.less_equal, elementwise=True)
 def less_equal(a: Any, b: Any) -> Any:
     """``a <= b``, as :func:`numpy.less_equal`."""
     return np.less_equal(a, b)
 
 
-@operation(np.equal)
+@operation(np.equal, elementwise=True)
 def equal(a: Any, b: Any) -> Any:
     """``a == b``, as :func:`numpy.equal`."""
     return np.equal(a, b)
 
 
-@operation(np.not_equal)
+@operation(np.not_equal, elementwise=True)
 def not_equal(a: Any, b: Any) -> Any:
     """``a != b``, as :func:`numpy.not_equal`."""
     return np.not_equal(a, b)
 
 
-@operation(np.zeros_like)
+@operation(np.zeros_like, elementwise=True)
 def zeros_like(x: Any) -> Any:
     """Zeros of the shape and dtype of `x`, as :func:`numpy.zeros_like`."""
     return np.zeros_like(x)
 
 
-@operation(np.ones_like)
+@operation(np.ones_like, elementwise=True)
 def ones_like(x: Any) -> Any:
     """Ones of the shape and dtype of `x`, as :func:`numpy.ones_like`."""
     return np.ones_like(x)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_lstm.engine.operation import operation, unbroadcast
 from tinygrad_lstm.errors import DtypeError, IndexingError, ShapeError
-from tinygrad_lstm.ops.select import scatter
+from tinygrad_lstm.ops.select import at
 
 __all__ = ["dropout", "embedding", "layer_norm"]
 
@@ -80,7 +80,7 @@ def layer_norm_bias(g: Any, y: Any, x: Any, weight: Any, bias: Any, eps: float =
     return unbroadcast(g, bias)
 
 
-@operation(name="dropout")
+@operation(name="dropout", elementwise=True)
 def masked(x: Any, mask: Any = None) -> Any:
     return x * mask
 
@@ -163,7 +163,7 @@ def rows_of(weight: Any, indices: Any = None) -> Any:
 
 @rows_of.rule
 def embedding_weight(g: Any, y: Any, weight: Any, indices: Any = None) -> Any:
-    return scatter(g, key=indices, shape=weight.shape)
+    return at(g, indices, weight.shape)
 
 
 def embedding(weight: Any, indices: Any) -> Any:

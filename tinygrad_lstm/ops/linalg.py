@@ -20,7 +20,7 @@ import numpy as np
 
 from tinygrad_lstm.engine.operation import implements, operation, unbroadcast
 from tinygrad_lstm.errors import DtypeError, GradientError, ShapeError
-from tinygrad_lstm.ops.reduce import quotient
+from tinygrad_lstm.ops.elementwise import quotient
 
 __all__ = [
     *("EighResult", "QRResult", "SVDResult", "SlogdetResult"),

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.operation import operation, unbroadcast
 from tinygrad_lstm.errors import ShapeError
-from tinygrad_lstm.ops.elementwise import sigmoid, times
+from tinygrad_lstm.ops.elementwise import sigmoid
 from tinygrad_lstm.ops.layer import check_numbers
 from tinygrad_lstm.ops.reduce import log_softmax, restore, softmax
 
@@ -76,7 +77,7 @@ def spread(g: Any, count: int, reduction: str) -> Any:
     return g / count if reduction == "mean" else g
 
 
-@operation()
+@operation(elementwise=True)
 def absolute_error(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """The absolute differences. Where there is no difference the derivative is 0.
 
@@ -105,9 +106,7 @@ def absolute_error_prediction(
     g: Any, y: Any, prediction: Any, target: Any, reduction: str = "mean"
 ) -> Any:
     difference = prediction - target
-    return unbroadcast(
-        times(spread(g, difference.size, reduction), np.sign(difference)), prediction
-    )
+    return unbroadcast(spread(g, difference.size, reduction) * np.sign(difference), prediction)
 
 
 @absolute_error.rule
@@ -115,10 +114,10 @@ def absolute_error_target(
     g: Any, y: Any, prediction: Any, target: Any, reduction: str = "mean"
 ) -> Any:
     difference = prediction - target
-    return unbroadcast(times(-spread(g, difference.size, reduction), np.sign(difference)), target)
+    return unbroadcast(-spread(g, difference.size, reduction) * np.sign(difference), target)
 
 
-@operation()
+@operation(elementwise=True)
 def huber(prediction: Any, target: Any, delta: float = 1.0, reduction: str = "mean") -> Any:
     """Half the square of a difference up to `delta`, and ``delta * (|difference| - delta/2)``
     beyond: less for outliers.
@@ -164,7 +163,7 @@ def huber_prediction(
 ) -> Any:
     difference = prediction - target
     return unbroadcast(
-        times(spread(g, difference.size, reduction), np.clip(difference, -delta, delta)), prediction
+        spread(g, difference.size, reduction) * np.clip(difference, -delta, delta), prediction
     )
 
 
@@ -174,7 +173,7 @@ def huber_target(
 ) -> Any:
     difference = prediction - target
     return unbroadcast(
-        times(-spread(g, difference.size, reduction), np.clip(difference, -delta, delta)), target
+        -spread(g, difference.size, reduction) * np.clip(difference, -delta, delta), target
     )
 
 
@@ -256,7 +255,7 @@ def probabilities(target: Any, logits: Any, axis: int) -> Any:
     shape = np.shape(logits)
     if np.shape(target) == shape:
         return target
-    classes, count = np.asarray(getattr(target, "_array", target)), shape[axis]
+    classes, count = np.asarray(array_of(target)), shape[axis]
     if classes.shape != (*shape[: axis % len(shape)], *shape[axis % len(shape) + 1 :]):
         expected = f"classes or probabilities for logits of shape {shape}"
         raise ShapeError(
@@ -269,7 +268,7 @@ def probabilities(target: Any, logits: Any, axis: int) -> Any:
     return one_hot(target, count=count, axis=axis, dtype=getattr(logits, "dtype", float))
 
 
-@operation()
+@operation(elementwise=True)
 def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = "mean") -> Any:
     """The cross entropy of ``sigmoid(logits)`` as a prediction of `target`, to full precision for
     logits of any size.
@@ -305,7 +304,7 @@ def binary_cross_entropy_with_logits_logits(
     g: Any, y: Any, logits: Any, target: Any, reduction: str = "mean"
 ) -> Any:
     slope = sigmoid(logits) - target
-    return unbroadcast(times(spread(g, slope.size, reduction), slope), logits)
+    return unbroadcast(spread(g, slope.size, reduction) * slope, logits)
 
 
 @binary_cross_entropy_with_logits.rule
@@ -313,4 +312,4 @@ def binary_cross_entropy_with_logits_target(
     g: Any, y: Any, logits: Any, target: Any, reduction: str = "mean"
 ) -> Any:
     slope = -logits + np.zeros_like(target)
-    return unbroadcast(times(spread(g, slope.size, reduction), slope), target)
+    return unbroadcast(spread(g, slope.size, reduction) * slope, target)

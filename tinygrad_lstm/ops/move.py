@@ -176,7 +176,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> A
     return padded(array, pad_width=positions(pad_width), mode=mode, **options)
 
 
-@operation(np.tril, analytic=True, selects=True)
+@operation(np.tril, analytic=True)
 def tril(x: Any, k: int = 0) -> Any:
     """The lower triangle up to diagonal `k`, with zeros above it, as :func:`numpy.tril`."""
     return np.tril(x, k)
@@ -187,7 +187,7 @@ def tril_x(g: Any, y: Any, x: Any, k: int = 0) -> Any:
     return unbroadcast(np.tril(g, k), x)  # NumPy makes a matrix of a row
 
 
-@operation(np.triu, analytic=True, selects=True)
+@operation(np.triu, analytic=True)
 def triu(x: Any, k: int = 0) -> Any:
     """The upper triangle from diagonal `k`, with zeros below it, as :func:`numpy.triu`."""
     return np.triu(x, k)
@@ -198,7 +198,7 @@ def triu_x(g: Any, y: Any, x: Any, k: int = 0) -> Any:
     return unbroadcast(np.triu(g, k), x)
 
 
-@operation(np.diag, analytic=True, selects=True)
+@operation(np.diag, analytic=True)
 def diag(x: Any, k: int = 0) -> Any:
     """The matrix with the vector `x` on diagonal `k`, or that diagonal of the matrix `x`, as
     :func:`numpy.diag`."""
@@ -217,7 +217,7 @@ def diagflat(v: Any, k: int = 0) -> Any:
     return diag(ravel(v), k=k)
 
 
-@operation(np.diagonal, analytic=True, selects=True)
+@operation(np.diagonal, analytic=True)
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The diagonal of the matrices in the axes `axis1` and `axis2`, as a new last axis, as
     :func:`numpy.diagonal`."""

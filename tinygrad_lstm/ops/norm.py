@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import conjugated
 from tinygrad_lstm.engine.operation import implements, operation
 from tinygrad_lstm.errors import ShapeError
-from tinygrad_lstm.ops.reduce import axes_of, conjugated, quotient, restore, share
+from tinygrad_lstm.ops.elementwise import quotient
+from tinygrad_lstm.ops.reduce import axes_of, restore, share
 
 __all__ = ["norm"]
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.node import NUMBERS, Node, read_only
+from tinygrad_lstm.engine.memory import NUMBERS, read_only
+from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import Function, Operation, recorded
 from tinygrad_lstm.errors import DtypeError, Error, GradientError
 
@@ -21,6 +22,7 @@ def stage(
     name: str | None = None,
     differentiable: bool = True,
     analytic: bool = False,
+    elementwise: bool = False,
 ) -> Any:
     """Make a stage of your own: a decorator for its forward function.
 
@@ -44,6 +46,10 @@ def stage(
     analytic : bool, default False
         Whether `forward` also computes the function's analytic continuation when it is given
         complex arrays, so that :func:`gradcheck` can use the complex step.
+    elementwise : bool, default False
+        Whether each entry of the output depends on one entry of each input, with broadcasting. Then
+        an entry that is not taken later on (by ``where``, by an index) sends nothing back, not even
+        where its slope is infinite or undefined.
 
     Returns
     -------
@@ -73,9 +79,13 @@ def stage(
     """
     if forward is None:
         return lambda function: stage(
-            function, name=name, differentiable=differentiable, analytic=analytic
+            function,
+            name=name,
+            differentiable=differentiable,
+            analytic=analytic,
+            elementwise=elementwise,
         )
-    op = Own(_guarded(forward, name or forward.__name__), name, analytic)
+    op = Own(_guarded(forward, name or forward.__name__), name, analytic, elementwise)
     if not op.arguments and not op.variadic:
         raise Error(
             "a stage has inputs: arguments without a default",

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import conjugated
 from tinygrad_lstm.engine.operation import operation
+from tinygrad_lstm.ops.elementwise import quotient
 
 __all__ = [
     "add_n",
@@ -135,21 +137,10 @@ def deviation(x: Any, axis: Any, factor: float, divisor: float) -> Any:
     )
 
 
-def conjugated(x: Any) -> Any:
-    """The conjugate of a complex value: it comes into the derivative of ``abs(x) ** 2``."""
-    return np.conjugate(x) if x.dtype.kind == "c" else x
-
-
-def quotient(a: Any, b: Any) -> Any:
-    """``a / b``, and 0 where `a` and `b` are 0."""
-    undefined = np.equal(a, 0) * np.equal(b, 0)
-    return np.where(undefined, 0, a / np.where(undefined, 1, b))
-
-
 # The largest, the smallest, the one in the middle.
 
 
-@operation(np.max, np.amax, selects=True)
+@operation(np.max, np.amax)
 def max(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The largest entry along `axis`, as :func:`numpy.max`. Entries that tie share the gradient
     equally."""
@@ -161,7 +152,7 @@ def max_x(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -> A
     return restore(g, x, axis, keepdims) * share(x, restore(y, x, axis, keepdims), axis)
 
 
-@operation(np.min, np.amin, selects=True)
+@operation(np.min, np.amin)
 def min(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The smallest entry along `axis`, as :func:`numpy.min`. Entries that tie share the gradient
     equally."""
@@ -180,7 +171,7 @@ def share(x: Any, value: Any, axis: Any) -> Any:
     return tied / tied.sum(axis=axis, keepdims=True)
 
 
-@operation(np.median, selects=True)
+@operation(np.median)
 def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The entry in the middle of the sorted entries, or the mean of the two there, as
     :func:`numpy.median`.
@@ -200,7 +191,7 @@ def median_x(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -
     return restore(g, x, axis, keepdims) * (lower + upper) / 2
 
 
-@operation(selects=True)
+@operation()
 def middle(x: Any, axis: Any = None, method: str = "lower") -> Any:
     """The entry below or above the middle; a constant, since only its place is asked for."""
     return np.quantile(x, 0.5, axis=axis, method=method, keepdims=True)  # type: ignore[call-overload]

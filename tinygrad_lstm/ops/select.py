@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import Sparse, add_at, array_of
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import implements, operation
 
@@ -46,18 +47,7 @@ def positions(k: Any) -> Any:
     return k
 
 
-def add_at(total: Any, x: Any, key: Any = ...) -> None:
-    """``total[key] += x``, in place, with repeated indices adding up."""
-    if any(
-        isinstance(k, np.ndarray) and k.dtype != bool
-        for k in (key if isinstance(key, tuple) else (key,))
-    ):
-        np.add.at(total, key, x)
-    else:  # slices, integers and masks never repeat
-        total[key] += x
-
-
-@operation(analytic=True, selects=True)
+@operation(analytic=True)
 def index(x: Any, key: Any = ...) -> Any:
     """``x[key]``: slices, integers, masks, index arrays, as NumPy's indexing."""
     return x[key]
@@ -65,17 +55,14 @@ def index(x: Any, key: Any = ...) -> Any:
 
 @index.rule
 def index_x(g: Any, y: Any, x: Any, key: Any = ...) -> Any:
-    return scatter(g, key=key, shape=x.shape)
-
-
-index.op.add = add_at  # so that reading x[0], x[1], ... is linear in backward
+    return at(g, key, x.shape)
 
 
 @operation(analytic=True)
 def scatter(x: Any, key: Any = ..., shape: Any = ()) -> Any:
     """Zeros of `shape` with `x` added at ``[key]``, repeated indices adding up: the adjoint of
     :func:`index`."""
-    out = np.zeros(shape, x.dtype)
+    out = np.zeros(shape, np.asarray(x).dtype)
     add_at(out, x, key)
     return out
 
@@ -83,6 +70,14 @@ def scatter(x: Any, key: Any = ..., shape: Any = ()) -> Any:
 @scatter.rule
 def scatter_x(g: Any, y: Any, x: Any, key: Any = ..., shape: Any = ()) -> Any:
     return g[key]
+
+
+def at(g: Any, key: Any, shape: tuple[int, ...]) -> Any:
+    """:func:`scatter`; of an array in short form, so that reading x[0], x[1], ... is linear in
+    backward."""
+    if type(g) is not np.ndarray or not shape:
+        return scatter(g, key=key, shape=shape)
+    return Sparse(g, key, shape)
 
 
 def send_back(g: Any, x: Any, move: Callable[..., Any], *how: Any) -> Any:
@@ -94,7 +89,7 @@ def send_back(g: Any, x: Any, move: Callable[..., Any], *how: Any) -> Any:
     return scatter(g, key=came_from, shape=(x.size,)).reshape(x.shape)
 
 
-@operation(name="take", analytic=True, selects=True)
+@operation(name="take", analytic=True)
 def taken(x: Any, indices: Any = None, axis: Any = None, mode: str = "raise") -> Any:
     return np.take(x, indices, axis, mode=mode)  # type: ignore[call-overload]
 
@@ -133,7 +128,7 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
     return taken(a, indices=positions(indices), axis=axis, mode=mode)
 
 
-@operation(name="take_along_axis", analytic=True, selects=True)
+@operation(name="take_along_axis", analytic=True)
 def taken_along_axis(x: Any, indices: Any = None, axis: Any = -1) -> Any:
     return np.take_along_axis(x, indices, axis)
 
@@ -172,7 +167,7 @@ def in_order(x: Any, axis: Any = -1) -> Any:
 
 @in_order.rule
 def sort_x(g: Any, y: Any, x: Any, axis: Any = -1) -> Any:
-    return send_back(g, x, sorted_as, getattr(x, "_array", x), axis)
+    return send_back(g, x, sorted_as, array_of(x), axis)
 
 
 def sorted_as(numbers: Any, x: Any, axis: int | None) -> Any:
@@ -253,7 +248,7 @@ def flatnonzero(x: Any) -> Any:
 def nonzero(x: Any) -> Any:
     """The positions of the entries that are not zero, an array for each axis, as
     :func:`numpy.nonzero`. Constants."""
-    return np.nonzero(getattr(x, "_array", x))
+    return np.nonzero(array_of(x))
 
 
 @operation(np.searchsorted)

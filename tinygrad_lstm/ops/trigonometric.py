@@ -1,8 +1,7 @@
 """Trigonometric and hyperbolic functions; tanh, which the LSTM needs, is among the element-wise
 operations.
 
-Source of the derivatives: any table of elementary derivatives. Where forward leaves the domain
-NumPy warns, so the rules do not warn again.
+Source of the derivatives: any table of elementary derivatives.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.operation import operation, unbroadcast
-from tinygrad_lstm.ops.elementwise import over, times
+from tinygrad_lstm.ops.elementwise import quotient
 
 __all__ = [
     "arccos",
@@ -30,31 +29,29 @@ __all__ = [
 ]
 
 
-@operation(np.sin, analytic=True)
+@operation(np.sin, analytic=True, elementwise=True)
 def sin(x: Any) -> Any:
     """The sine of an angle in radians, as :func:`numpy.sin`."""
     return np.sin(x)
 
 
 @sin.rule
-@np.errstate(invalid="ignore")
 def sin_x(g: Any, y: Any, x: Any) -> Any:
-    return times(g, np.cos(x))
+    return g * np.cos(x)
 
 
-@operation(np.cos, analytic=True)
+@operation(np.cos, analytic=True, elementwise=True)
 def cos(x: Any) -> Any:
     """The cosine of an angle in radians, as :func:`numpy.cos`."""
     return np.cos(x)
 
 
 @cos.rule
-@np.errstate(invalid="ignore")
 def cos_x(g: Any, y: Any, x: Any) -> Any:
-    return times(-g, np.sin(x))
+    return -g * np.sin(x)
 
 
-@operation(np.tan, analytic=True)
+@operation(np.tan, analytic=True, elementwise=True)
 def tan(x: Any) -> Any:
     """The tangent of an angle in radians, as :func:`numpy.tan`."""
     return np.tan(x)
@@ -62,10 +59,10 @@ def tan(x: Any) -> Any:
 
 @tan.rule
 def tan_x(g: Any, y: Any, x: Any) -> Any:
-    return times(g, 1 + y * y)
+    return g * (1 + y * y)
 
 
-@operation(np.arcsin, analytic=True)
+@operation(np.arcsin, analytic=True, elementwise=True)
 def arcsin(x: Any) -> Any:
     """The angle in radians whose sine is `x`, as :func:`numpy.arcsin`. The derivative at -1 and 1
     is infinite."""
@@ -73,12 +70,11 @@ def arcsin(x: Any) -> Any:
 
 
 @arcsin.rule
-@np.errstate(invalid="ignore")
 def arcsin_x(g: Any, y: Any, x: Any) -> Any:
-    return over(g, np.sqrt((1 - x) * (1 + x)))  # 1 - x * x would cancel near the ends
+    return g / np.sqrt((1 - x) * (1 + x))  # 1 - x * x would cancel near the ends
 
 
-@operation(np.arccos, analytic=True)
+@operation(np.arccos, analytic=True, elementwise=True)
 def arccos(x: Any) -> Any:
     """The angle in radians whose cosine is `x`, as :func:`numpy.arccos`. The derivative at -1 and 1
     is infinite."""
@@ -86,12 +82,11 @@ def arccos(x: Any) -> Any:
 
 
 @arccos.rule
-@np.errstate(invalid="ignore")
 def arccos_x(g: Any, y: Any, x: Any) -> Any:
-    return over(-g, np.sqrt((1 - x) * (1 + x)))
+    return -g / np.sqrt((1 - x) * (1 + x))
 
 
-@operation(np.arctan, analytic=True)
+@operation(np.arctan, analytic=True, elementwise=True)
 def arctan(x: Any) -> Any:
     """The angle in radians whose tangent is `x`, as :func:`numpy.arctan`."""
     return np.arctan(x)
@@ -100,10 +95,10 @@ def arctan(x: Any) -> Any:
 @arctan.rule
 @np.errstate(over="ignore")  # x * x is inf where the slope is 0
 def arctan_x(g: Any, y: Any, x: Any) -> Any:
-    return over(g, 1 + x * x)
+    return g / (1 + x * x)
 
 
-@operation(np.arctan2)
+@operation(np.arctan2, elementwise=True)
 def arctan2(a: Any, b: Any) -> Any:
     """The angle in radians of the point with ordinate `a` and abscissa `b`, as
     :func:`numpy.arctan2`. Both derivatives are 0 at the origin."""
@@ -113,16 +108,16 @@ def arctan2(a: Any, b: Any) -> Any:
 @arctan2.rule
 def arctan2_a(g: Any, y: Any, a: Any, b: Any) -> Any:
     radius = np.hypot(a, b)
-    return unbroadcast(over(g * over(b, radius), radius), a)
+    return unbroadcast(g * quotient(quotient(b, radius), radius), a)
 
 
 @arctan2.rule
 def arctan2_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     radius = np.hypot(a, b)
-    return unbroadcast(over(-g * over(a, radius), radius), b)
+    return unbroadcast(-g * quotient(quotient(a, radius), radius), b)
 
 
-@operation(np.sinh, analytic=True)
+@operation(np.sinh, analytic=True, elementwise=True)
 def sinh(x: Any) -> Any:
     """The hyperbolic sine, as :func:`numpy.sinh`."""
     return np.sinh(x)
@@ -131,10 +126,10 @@ def sinh(x: Any) -> Any:
 @sinh.rule
 @np.errstate(over="ignore")
 def sinh_x(g: Any, y: Any, x: Any) -> Any:
-    return times(g, np.cosh(x))
+    return g * np.cosh(x)
 
 
-@operation(np.cosh, analytic=True)
+@operation(np.cosh, analytic=True, elementwise=True)
 def cosh(x: Any) -> Any:
     """The hyperbolic cosine, as :func:`numpy.cosh`."""
     return np.cosh(x)
@@ -143,10 +138,10 @@ def cosh(x: Any) -> Any:
 @cosh.rule
 @np.errstate(over="ignore")
 def cosh_x(g: Any, y: Any, x: Any) -> Any:
-    return times(g, np.sinh(x))
+    return g * np.sinh(x)
 
 
-@operation(np.arcsinh, analytic=True)
+@operation(np.arcsinh, analytic=True, elementwise=True)
 def arcsinh(x: Any) -> Any:
     """The inverse of :func:`sinh`, as :func:`numpy.arcsinh`."""
     return np.arcsinh(x)
@@ -155,24 +150,23 @@ def arcsinh(x: Any) -> Any:
 @arcsinh.rule
 @np.errstate(over="ignore")  # x * x is inf where the slope is 0
 def arcsinh_x(g: Any, y: Any, x: Any) -> Any:
-    return over(g, np.sqrt(1 + x * x))
+    return g / np.sqrt(1 + x * x)
 
 
-@operation(np.arccosh, analytic=True)
+@operation(np.arccosh, analytic=True, elementwise=True)
 def arccosh(x: Any) -> Any:
     """The inverse of :func:`cosh`, as :func:`numpy.arccosh`. The derivative at 1 is infinite."""
     return np.arccosh(x)
 
 
 @arccosh.rule
-@np.errstate(invalid="ignore")
 def arccosh_x(g: Any, y: Any, x: Any) -> Any:
-    return over(
-        g, np.sqrt(x - 1) * np.sqrt(x + 1)
+    return g / (
+        np.sqrt(x - 1) * np.sqrt(x + 1)
     )  # two roots: on complex values that of the product has another branch
 
 
-@operation(np.arctanh, analytic=True)
+@operation(np.arctanh, analytic=True, elementwise=True)
 def arctanh(x: Any) -> Any:
     """The inverse of :func:`tanh`, as :func:`numpy.arctanh`. The derivative at -1 and 1 is
     infinite."""
@@ -181,4 +175,4 @@ def arctanh(x: Any) -> Any:
 
 @arctanh.rule
 def arctanh_x(g: Any, y: Any, x: Any) -> Any:
-    return over(g, (1 - x) * (1 + x))
+    return g / ((1 - x) * (1 + x))

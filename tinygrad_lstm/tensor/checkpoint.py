@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.backward import reverse
+from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import operation
 from tinygrad_lstm.engine.recorder import next_order, no_grad, recorder, recording
@@ -114,7 +115,8 @@ class Part:
         """The derivative by one of the inputs. They are asked for one by one, from the last to the
         first, and `f` runs once."""
         if self._found is None or self._found[0] is not g:
-            again, nodes = self.run()
+            with np.errstate(all="ignore"):  # NumPy has warned the first time
+                again, nodes = self.run()
             if not _same(again, y):
                 do = "let a random generator start from a seed inside the function"
                 raise GradientError(
@@ -123,7 +125,7 @@ class Part:
                     expected="the same value",
                     do=do,
                 )
-            self._found = g, reverse(nodes, {again: g}, create_graph=isinstance(g, Node))
+            self._found = g, reverse(nodes, again, g)
         x, totals = self.inputs[argument], self._found[1]
         if argument == 0:
             self._found = None
@@ -156,7 +158,7 @@ def _read(nodes: list[Node]) -> tuple[Any, ...]:
 
 
 def _same(again: Any, y: Any) -> bool:
-    a, b = again._array, getattr(y, "_array", y)
+    a, b = again._array, array_of(y)
     tolerance = float(
         np.sqrt(np.finfo(a.dtype).eps)
     )  # far below a random draw, far above another order of summation

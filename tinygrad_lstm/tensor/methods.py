@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.protocols import NumPy, numpy_function
 from tinygrad_lstm.errors import DtypeError, ShapeError
 from tinygrad_lstm.ops import elementwise, product, reduce, shape
@@ -135,7 +136,7 @@ class Methods(NumPy):
         return self
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self._array == getattr(value, "_array", value)).any())
+        return bool((self._array == array_of(value)).any())
 
     def fill(self, value: Any) -> None:
         """Refused, as is :meth:`sort` in place: use ``t[...] = value`` under no_grad."""

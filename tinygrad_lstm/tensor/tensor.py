@@ -10,8 +10,8 @@ import numpy as np
 
 from tinygrad_lstm.engine.backward import backward
 from tinygrad_lstm.engine.hooks import Handle, Hooks
+from tinygrad_lstm.engine.memory import array_of, own
 from tinygrad_lstm.engine.names import checked_name, spelled
-from tinygrad_lstm.engine.node import own
 from tinygrad_lstm.engine.recorder import Place, recorder
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DtypeError, GradientError, ShapeError
@@ -94,7 +94,7 @@ class Tensor(Methods):
                 do="compute a new value",
             )
         if value is not self._array:
-            self._replace(own(getattr(value, "_array", value), self.dtype))
+            self._replace(own(array_of(value), self.dtype))
 
     def _replace(self, array: np.ndarray) -> None:
         if array.shape != self.shape:
@@ -137,7 +137,7 @@ class Tensor(Methods):
     @name.setter
     def name(self, name: str | None) -> None:
         self._label = None if name is None else checked_name(name, "a Tensor's name")
-        if not self._place.scope:  # named inside a scope, and recorded before it
+        if recorder.place.scope and not self._place.scope:  # recorded before, named inside
             self._place = self._place._replace(scope=recorder.place.scope)
 
     def named(self, name: str) -> Tensor:
@@ -326,7 +326,7 @@ class Tensor(Methods):
                 "edited under no_grad",
             )
         array = self._array.copy()
-        array[plain(key)] = getattr(value, "_array", value)
+        array[plain(key)] = array_of(value)
         self._replace(array)
 
     def __len__(self) -> int:

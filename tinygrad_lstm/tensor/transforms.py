@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.backward import outgoing, reverse, seed
+from tinygrad_lstm.engine.memory import conjugated
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import nested, recorder, recording
 from tinygrad_lstm.engine.tape import ancestors
 from tinygrad_lstm.errors import DtypeError, ShapeError
-from tinygrad_lstm.ops.complex import conj, copy, real
+from tinygrad_lstm.ops.complex import copy, real
 from tinygrad_lstm.ops.reduce import add_n
 from tinygrad_lstm.ops.shape import stack
 from tinygrad_lstm.tensor.tensor import Tensor
@@ -78,9 +79,7 @@ def _vjp(f: Callable[..., Any], xs: Sequence[Any], plain: bool) -> tuple[Any, Pu
     def pull(g: Any = None) -> tuple[Any, ...]:
         keep = not plain and recorder.enabled and (depends or getattr(g, "requires_grad", False))
         with recording(keep):
-            totals = (
-                reverse(nodes, {y: seed(y, g, keep)}, create_graph=keep) if y._requires_grad else {}
-            )
+            totals = reverse(nodes, y, seed(y, g, keep)) if y._requires_grad else {}
             return tuple(_shown(_total(x, totals), plain) for x in inputs)
 
     return _shown(y if depends and recorder.enabled else y.detach(), plain), pull
@@ -157,7 +156,7 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
             return _as_asked(tuple(np.zeros((*y.shape, *np.shape(x))) for x in xs), argnums)
         return _as_asked(
             tuple(
-                _conj(stack(column)).reshape((*y.shape, *column[0].shape))
+                conjugated(stack(column)).reshape((*y.shape, *column[0].shape))
                 for column in zip(*rows, strict=True)
             ),
             argnums,
@@ -329,14 +328,10 @@ def _inner(gs: Sequence[Any], vectors: Sequence[Any]) -> Any:
     """The real inner product, in which a complex number is a pair of real ones."""
     return add_n(
         *[
-            real(_conj(g) * v).sum() if g.dtype.kind == "c" else (g * v).sum()
+            real(conjugated(g) * v).sum() if g.dtype.kind == "c" else (g * v).sum()
             for g, v in zip(gs, vectors, strict=True)
         ]
     )
-
-
-def _conj(x: Any) -> Any:
-    return conj(x) if x.dtype.kind == "c" else x
 
 
 def _name(f: Any) -> str:

@@ -11,7 +11,6 @@ from tinygrad_lstm.derivation.expression import Leaf, is_number, number
 from tinygrad_lstm.derivation.forward import forward
 from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.derivation.symbol import Symbol, sent
-from tinygrad_lstm.engine.recorder import recorder
 from tinygrad_lstm.engine.tape import Stage
 from tinygrad_lstm.viz.look.text import printable
 
@@ -48,15 +47,13 @@ class Rules:
         gradient."""
         self._gradients[id(root)] = Symbol(number(1))
 
-    def sent(
-        self, stage: Stage, argument: int, gradient: Any, is_only: bool, selecting: bool
-    ) -> Rule:
+    def sent(self, node: Any, argument: int, gradient: Any, is_only: bool) -> Rule:
         """What a stage sends back to an argument.
 
         Parameters
         ----------
-        stage : Stage
-            The stage.
+        node : Tensor
+            The stage's output.
         argument : int
             The position of the value among its inputs.
         gradient : ndarray
@@ -64,19 +61,12 @@ class Rules:
         is_only : bool
             Whether the value is read through this edge alone, so that a one that it is sent is its
             gradient.
-        selecting : bool
-            Whether backward has come past a stage that lets only some entries through.
         """
-        node = stage.output
         if id(node) not in self._gradients:
             self._gradients[id(node)] = Symbol(Leaf(gradient, self._mark(node), gradient=True))
-        before, recorder.selecting = recorder.selecting, selecting
-        try:
-            written, _ = sent(node, argument, self._gradients[id(node)], self._symbol, selecting)
-        finally:
-            recorder.selecting = before
+        written, _ = sent(node, argument, self._gradients[id(node)], self._symbol)
         if is_only and is_number(written, 1) and written.shape == ():
-            self.starts(stage.inputs[argument])
+            self.starts(node._inputs[argument])
         return _pieces(TEXT.write(written))
 
     def _mark(self, x: Any) -> str:

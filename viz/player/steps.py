@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.gradients import Gradients
-from tinygrad_lstm.engine.tape import Stage
+from tinygrad_lstm.engine.walk import edges
 from tinygrad_lstm.viz.graph.data import Graph, Node, Run
 from tinygrad_lstm.viz.graph.members import array
 from tinygrad_lstm.viz.look.text import printable
@@ -85,9 +85,9 @@ class _Recorder:
     def node(self, x: Any) -> Node | None:
         return self.graph.by_key.get(self.key(x))
 
-    def run(self, stage: Stage) -> Run | None:
-        """The blocks that are not drawn in which a stage is."""
-        return self.graph.folded.get(self.graph.places.get(id(stage.output)))
+    def run(self, output: Any) -> Run | None:
+        """The blocks that are not drawn in which the stage of a value is."""
+        return self.graph.folded.get(self.graph.places.get(id(output)))
 
     def data(self) -> Data:
         steps = [*self.forward(), *self.backward()]
@@ -142,7 +142,7 @@ class _Recorder:
             "kind": "given",
             "values": [i for i, value in enumerate(self.values) if value["op"] in GIVEN],
         }
-        for run, stages in groupby(self.tape.stages, self.run):
+        for run, stages in groupby(self.tape.stages, lambda stage: self.run(stage.output)):
             if run:
                 outputs = [id(stage.output) for stage in stages]
                 yield _passed(run, outputs) | {
@@ -160,57 +160,53 @@ class _Recorder:
 
     def backward(self) -> Iterator[Data]:
         yield {"kind": "seed", "value": self.index[id(self.tape.root)]}
-        selecting = False
-        for run, stages in groupby(reversed(self.tape.stages), self.run):
+        walked = edges([stage.output for stage in self.tape.stages])
+        for run, found in groupby(walked, lambda edge: self.run(edge[0])):
             if run:
-                passed = list(stages)
-                selecting = selecting or any(stage.output._op.selects for stage in passed)
-                yield _passed(run, passed) | {
+                passed = list(found)
+                stages = {id(node) for node, _, _ in passed}
+                yield _passed(run, stages) | {
                     "kind": "return",
                     "branches": list(self.absorbed(run, passed)),
                 }
                 continue
-            for stage in stages:
-                selecting = selecting or stage.output._op.selects
-                yield from self.sent_by(stage, selecting)
+            for node, argument, x in found:
+                yield from self.sent_by(node, argument, x)
 
-    def sent_by(self, stage: Stage, selecting: bool) -> Iterator[Data]:
-        for argument, x in reversed(list(enumerate(stage.inputs))):
-            if (id(stage.output), argument) in self.sent:
-                arrived, is_only = (
-                    array(self.gradients[stage.output]),
-                    len(self.tape.readers[id(x)]) == 1,
-                )
-                rule = self.rules.sent(stage, argument, arrived, is_only, selecting)
-                branch = {
-                    "by": self.index[id(stage.output)],
-                    "argument": argument,
-                    "rule": rule,
-                    "edges": self.edges_to(stage, argument, x),
-                }
-                yield {
-                    "kind": "backward",
-                    "value": self.index[id(x)],
-                    "branch": self.arrive(x, self.sent[id(stage.output), argument], branch),
-                }
+    def sent_by(self, node: Any, argument: int, x: Any) -> Iterator[Data]:
+        if (id(node), argument) not in self.sent:
+            return
+        arrived, is_only = array(self.gradients[node]), len(self.tape.readers[id(x)]) == 1
+        branch = {
+            "by": self.index[id(node)],
+            "argument": argument,
+            "rule": self.rules.sent(node, argument, arrived, is_only),
+            "edges": self.edges_to(node, argument, x),
+        }
+        yield {
+            "kind": "backward",
+            "value": self.index[id(x)],
+            "branch": self.arrive(x, self.sent[id(node), argument], branch),
+        }
 
-    def edges_to(self, stage: Stage, argument: int, x: Any) -> list[str]:
+    def edges_to(self, node: Any, argument: int, x: Any) -> list[str]:
         """The drawn edge of a branch; none where a parameter is only listed."""
-        target = self.key(stage.output)
-        source = self.key(x) if self.node(x) else f"{self.key(x)}-{stage.block}"
+        target = self.key(node)
+        source = self.key(x) if self.node(x) else f"{self.key(x)}-{node.block}"
         key = f"{source}-{target}-{argument}"
         return [key] if key in self.edges else []
 
-    def absorbed(self, run: Run, stages: Iterable[Stage]) -> Iterator[tuple[int, int]]:
+    def absorbed(
+        self, run: Run, passed: Iterable[tuple[Any, int, Any]]
+    ) -> Iterator[tuple[int, int]]:
         """What stages that are not drawn send back to values that are: one branch for each such
         value."""
         found: dict[int, list[Any]] = defaultdict(list)
         values = {}
-        for stage in stages:
-            for argument, x in enumerate(stage.inputs):
-                if (id(stage.output), argument) in self.sent:
-                    values[id(x)] = x
-                    found[id(x)].append(self.sent[id(stage.output), argument])
+        for node, argument, x in passed:
+            if (id(node), argument) in self.sent:
+                values[id(x)] = x
+                found[id(x)].append(self.sent[id(node), argument])
         for i, sent in found.items():
             branch = {
                 "by": None,

@@ -1,0 +1,160 @@
+"""Arrays: who owns one, who may write to it, and the array in what is given.
+
+A stage and its owner never share memory that can be written: `own` copies what comes in, `frozen`
+what a stage keeps, and `read_only` is what is handed out.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.errors import DtypeError
+
+__all__ = [
+    "NUMBERS",
+    "SCALARS",
+    "Sparse",
+    "add_at",
+    "array_of",
+    "conjugated",
+    "finite",
+    "fitting",
+    "frozen",
+    "own",
+    "read_only",
+]
+
+SCALARS = (
+    int,
+    float,
+    complex,
+    np.generic,
+)  # immutable: stages keep them as they are, so that Python's stay weak (NEP 50)
+
+NUMBERS = "biufc"  # the kinds of dtype that a Tensor can have
+
+
+def own(value: Any, dtype: Any = None) -> np.ndarray:
+    """A copy of `value` as an array of numbers in native byte order."""
+    if getattr(value, "abstract", False):  # known by shape and dtype only: nothing writes to it
+        return value if dtype is None else value.astype(np.dtype(dtype))  # type: ignore[no-any-return]
+    try:
+        array = np.array(value)
+        wanted = array.dtype if dtype is None else np.dtype(dtype)
+    except (ValueError, TypeError) as error:  # ragged lists, and what is no dtype
+        raise DtypeError(f"no Tensor can be made of this: {error}", where="Tensor(...)") from error
+    if array.dtype.kind not in NUMBERS or wanted.kind not in NUMBERS:
+        kind = array.dtype if array.dtype.kind not in NUMBERS else wanted
+        raise DtypeError(
+            "a Tensor holds numbers",
+            expected="a number, an array or nested lists of numbers",
+            got=f"dtype {kind}",
+        )
+    if array.dtype.kind == "c" and wanted.kind != "c":
+        raise DtypeError(
+            "the imaginary part would be lost",
+            where="Tensor(...)",
+            expected=f"real numbers, for {wanted}",
+            got=array.dtype,
+        )
+    return (
+        array
+        if array.dtype is wanted and wanted.isnative
+        else array.astype(wanted.newbyteorder("="))
+    )
+
+
+def frozen(value: Any) -> Any:
+    """A parameter as a stage can keep it: lists and arrays in it are copied, since their owner may
+    edit them later."""
+    try:
+        hash(value)  # what has a hash cannot be edited
+        return value
+    except TypeError:
+        pass
+    if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.flags.writeable = False
+    elif isinstance(value, (list, tuple)):
+        value = type(value)(map(frozen, value))
+    elif isinstance(value, slice):
+        value = slice(frozen(value.start), frozen(value.stop), frozen(value.step))
+    elif isinstance(value, dict):
+        value = {key: frozen(v) for key, v in value.items()}
+    return value
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """The same memory, for somebody who may look at it and keep it, but not write."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def array_of(value: Any) -> Any:
+    """The array of a Tensor, for looking at; anything else as it is."""
+    return getattr(value, "_array", value)
+
+
+def conjugated(x: Any) -> Any:
+    """The conjugate of a complex value, an array or a Tensor; a real one as it is."""
+    return np.conjugate(x) if x.dtype.kind == "c" else x
+
+
+def finite(x: Any) -> bool:
+    """Whether all entries are finite; those of an array that is known by its shape alone are taken
+    to be. An overflow of the squares is a harmless False."""
+    array = array_of(x)
+    if not isinstance(array, (np.ndarray, *SCALARS)):
+        return True
+    return math.isfinite(np.vdot(array, array).real)  # the cheapest test of all entries at once
+
+
+def fitting(gradient: Any, dtype: np.dtype[Any]) -> Any:
+    """A gradient, an array or a Tensor, of a value of this dtype: of a real value the imaginary
+    part cannot change."""
+    return gradient.real if gradient.dtype.kind == "c" and dtype.kind != "c" else gradient
+
+
+def add_at(total: np.ndarray, x: Any, key: Any = ...) -> None:
+    """``total[key] += x``, in place, with repeated indices adding up."""
+    if any(
+        isinstance(k, np.ndarray) and k.dtype != bool
+        for k in (key if isinstance(key, tuple) else (key,))
+    ):
+        np.add.at(total, key, x)
+    else:  # slices, integers and masks never repeat
+        total[key] += x
+
+
+class Sparse:
+    """A gradient that is 0 but for the entries at one index: what reading a few entries of a large
+    value sends back, at the cost of those few.
+
+    Parameters
+    ----------
+    entries : ndarray
+        What is added at ``[key]``, repeated indices adding up.
+    key : index
+        Where, as in ``x[key]``.
+    shape : tuple of int
+        The shape of the whole.
+    """
+
+    __slots__ = ("_entries", "_key", "dtype", "shape")
+
+    def __init__(self, entries: np.ndarray, key: Any, shape: tuple[int, ...]) -> None:
+        self._entries, self._key, self.shape = entries, key, shape
+        self.dtype = entries.dtype
+
+    def add_to(self, total: np.ndarray) -> None:
+        """Add it to `total`, in place."""
+        add_at(total, self._entries, self._key)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole = np.zeros(self.shape, self.dtype if dtype is None else dtype)
+        self.add_to(whole)
+        return whole

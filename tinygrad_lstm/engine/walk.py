@@ -1,0 +1,140 @@
+"""The one walk: the edges of a tape in the order of backward, and what a stage sends back along
+one.
+
+Here stands the guard of branches that were not taken. Rules are plain mathematics, ``g * slope``;
+where no gradient arrives (``g`` is 0) and the slope is infinite or undefined they make a NaN of
+``0 * inf``, though what happened there has no influence. `guarded` puts the 0 back that is meant.
+It touches nothing that is finite, and no NaN that a gradient other than 0 makes: these are the
+mathematics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.memory import Sparse, array_of, finite, fitting
+from tinygrad_lstm.engine.node import Node, edited
+from tinygrad_lstm.engine.operation import Operation, unbroadcast
+from tinygrad_lstm.engine.recorder import detector, watching
+from tinygrad_lstm.engine.tape import Stage
+from tinygrad_lstm.errors import GradientError
+
+__all__ = ["conform", "edges", "guarded", "place", "quick", "sent"]
+
+
+def edges(nodes: Sequence[Node]) -> Iterator[tuple[Node, int, Node]]:
+    """The edges along which a gradient goes back, each as a stage's output, the argument position
+    and the value that it read: of the last stage first, and of a stage the last argument first.
+
+    When the first edge of a stage comes, all edges to its output have come before.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        What the stages computed, in recording order.
+
+    Raises
+    ------
+    GradientError
+        If a value is no longer what a stage read.
+    """
+    for node in reversed(nodes):
+        values = node._values
+        i = len(values)
+        for x in reversed(node._inputs):
+            i -= 1
+            if isinstance(x, Node):
+                if values[i] is not x._array and edited(x, values[i]):
+                    raise _edit_error(x, node)
+                if x._requires_grad:
+                    yield node, i, x
+
+
+def quick(node: Node, argument: int, g: Any) -> Any:
+    """What the stage of `node` sends back to an argument when `g` arrives, without the guard: an
+    array, or a Tensor where `g` is one."""
+    output, inputs = (node, node._inputs) if isinstance(g, Node) else (node._array, node._values)
+    contribution = node._op.send(argument, g, output, inputs, node._params)
+    value = node._values[argument]
+    if contribution.dtype is value.dtype and contribution.shape == value.shape:
+        return contribution
+    return conform(contribution, node, argument)
+
+
+def sent(node: Node, argument: int, g: Any) -> Any:
+    """As `quick`, but 0 from a branch that was not taken, and looked at by `detect_anomaly`."""
+    output, inputs = (node, node._inputs) if isinstance(g, Node) else (node._array, node._values)
+
+    def run() -> Any:
+        return guarded(node._op, argument, g, output, inputs, node._params)
+
+    watch = detector() if watching else None
+    contribution = run() if watch is None else watch.sent(node, argument, g, run)
+    return conform(contribution, node, argument)
+
+
+def guarded(
+    op: Operation, argument: int, g: Any, output: Any, inputs: Sequence[Any], params: dict[str, Any]
+) -> Any:
+    """What a rule sends back, but 0 where that is not finite although no gradient arrives.
+
+    For an operation that works entry by entry this is decided entry by entry, before the sum over
+    the axes along which an input was broadcast; for another one only where nothing arrives at all.
+    It runs on arrays, Tensors and symbols alike.
+    """
+    x = inputs[argument]
+    contribution = op.send(argument, g, output, inputs, params)
+    if isinstance(contribution, Sparse):
+        contribution = np.asarray(contribution)
+    if finite(contribution):
+        return contribution
+    if op.elementwise and _is_broadcast(output, inputs):
+        whole = [np.broadcast_to(v, output.shape) if hasattr(v, "shape") else v for v in inputs]
+        contribution = op.send(argument, g, output, whole, params)
+    elif np.any(array_of(g)):
+        return contribution
+    else:
+        g = 0
+    lost = np.logical_and(np.equal(g, 0), np.logical_not(np.isfinite(contribution)))
+    if np.any(array_of(lost)):
+        contribution = np.where(lost, 0, contribution)
+    return unbroadcast(contribution, x)
+
+
+def _is_broadcast(output: Any, inputs: Sequence[Any]) -> bool:
+    return bool(output.shape == np.broadcast_shapes(*map(np.shape, inputs)))
+
+
+def conform(contribution: Any, node: Node, argument: int) -> Any:
+    """A contribution in the dtype of the value it belongs to. The wrong shape is an error of the
+    rule."""
+    value = node._values[argument]
+    if contribution.shape != value.shape:
+        raise GradientError(
+            "the derivative rule returns the wrong shape",
+            where=f"{node._op.rules[argument].__name__}, for {Stage(node)!r}",
+            expected=value.shape,
+            got=contribution.shape,
+        )
+    contribution = fitting(contribution, value.dtype)
+    return contribution if contribution.dtype == value.dtype else contribution.astype(value.dtype)
+
+
+def place(node: Node) -> str:
+    """The stage of `node` and its block, for an error."""
+    stage = (
+        f"stage {node._op.name}" if node.name is None else f"stage {node.name} = {node._op.name}"
+    )
+    return stage if node._place.block is None else f"{stage} in block {node._place.block}"
+
+
+def _edit_error(x: Node, node: Node) -> GradientError:
+    return GradientError(
+        f"{x.name or 'a value'} {x.shape} was edited after the stage had read it, so the "
+        "derivative may be wrong",
+        where=place(node),
+        do="edit it before forward or after backward, or work on a copy",
+    )
