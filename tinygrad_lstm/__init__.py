@@ -1,7 +1,7 @@
 """Reverse-mode automatic differentiation on NumPy that shows why a gradient is what it is, with an
 LSTM on top."""
 
-from tinygrad_lstm import by_hand, nn, optim
+from tinygrad_lstm import by_hand, nn, optim, training
 from tinygrad_lstm.allocator import keep_freed_memory
 from tinygrad_lstm.comparison.comparison import Comparison, assert_gradients_match, compare
 from tinygrad_lstm.compiler.compiled import compile as compile
@@ -256,6 +256,7 @@ __all__ = [
     "tensordot",
     "tile",
     "trace",
+    "training",
     "transpose",
     "tril",
     "triu",

@@ -22,12 +22,13 @@ FLOORS = {  # a room may import itself and these
     "nn": {"errors", "engine", "ops", "tensor", "lstm"},
     "optim": {"errors", "engine", "tensor"},
     "parallel": {"errors", "engine", "ops", "tensor", "compiler"},
+    "training": {"errors", "engine", "ops", "tensor", "nn", "optim"},
     "by_hand": {"errors", "engine", "lstm"},
     "comparison": {"errors", "text", "engine", "ops", "tensor", "derivation", "numeric"},
     "viz": {"errors", "text", "engine", "tensor", "derivation"},
     "cli": {
         *("errors", "text", "allocator", "engine", "ops", "tensor", "derivation", "numeric"),
-        *("lstm", "by_hand", "comparison", "parallel", "viz"),
+        *("lstm", "by_hand", "comparison", "parallel", "training", "viz"),
     },
     "__main__": {"cli"},
 }

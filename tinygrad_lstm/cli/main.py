@@ -12,12 +12,14 @@ from tinygrad_lstm.cli.commands.compare import COMPARE
 from tinygrad_lstm.cli.commands.demo import DEMO
 from tinygrad_lstm.cli.commands.draw import DRAW
 from tinygrad_lstm.cli.commands.explain import EXPLAIN
+from tinygrad_lstm.cli.commands.forecast import FORECAST
+from tinygrad_lstm.cli.commands.train import TRAIN
 from tinygrad_lstm.cli.options import Parser
 from tinygrad_lstm.errors import Error
 
 __all__ = ["main"]
 
-COMMANDS = (DEMO, COMPARE, DRAW, EXPLAIN)
+COMMANDS = (DEMO, COMPARE, DRAW, EXPLAIN, TRAIN, FORECAST)
 
 BROKEN_PIPE = 141  # what a shell reports of a program whose reader went away
 INTERRUPTED = 130

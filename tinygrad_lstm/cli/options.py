@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from tinygrad_lstm.cli.series import SHIPPED
 from tinygrad_lstm.errors import DataError
+from tinygrad_lstm.training.series import SHIPPED
 from tinygrad_lstm.viz.image.render import FORMATS
 
-__all__ = ["LARGEST", "Command", "Parser", "add_problem", "picture", "whole_number"]
+__all__ = [
+    "LARGEST",
+    "Command",
+    "Parser",
+    "add_problem",
+    "picture",
+    "positive_number",
+    "whole_number",
+]
 
 LARGEST = 10**6  # of any size: beyond it a slip of the finger is likelier than a wish
 
@@ -98,6 +107,17 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def positive_number(text: str) -> float:
+    """The type of an option that takes a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return number
 
 
 def picture(text: str) -> Path:

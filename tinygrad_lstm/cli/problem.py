@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm import by_hand
-from tinygrad_lstm.cli.series import read_series, scale
 from tinygrad_lstm.comparison.comparison import Row, compare
 from tinygrad_lstm.engine.backward import Gradients
 from tinygrad_lstm.engine.names import Name
@@ -22,6 +21,7 @@ from tinygrad_lstm.lstm.lstm import LSTM
 from tinygrad_lstm.numeric.gradcheck import numeric_gradients
 from tinygrad_lstm.tensor.tensor import Tensor
 from tinygrad_lstm.text import aligned
+from tinygrad_lstm.training.series import read_series, scale
 
 __all__ = ["Problem", "describe_forks", "judge", "problem"]
 
@@ -163,7 +163,8 @@ def _series(options: Any) -> tuple[np.ndarray, np.ndarray, str]:
                 got=getattr(options, name),
                 do="leave it out",
             )
-    values, label = read_series(options.data, options.column)
+    series = read_series(options.data, options.column)
+    values, label = series.values, series.name
     steps = options.steps or max(len(values) - 1, 1)
     if len(values) <= steps:
         raise DataError(

@@ -1,6 +1,7 @@
 """Reading a series from CSV: what is accepted, and what each refusal says."""
 
 import csv
+import gzip
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_lstm import DataError
-from tinygrad_lstm.cli.series import read_series, scale
+from tinygrad_lstm.training import read_series
+from tinygrad_lstm.training.series import scale
 
 
 @pytest.fixture
@@ -34,19 +36,25 @@ def file(tmp_path):
         '"a;b",v\n1, 1.5\n2, -2\n3, 3e1\n',
         '"two\nlines",v\n1,1.5\n2,-2\n3,3e1\n',
         "1700-01-01,1.5\n1701-01-01,-2\n1702-01-01,3e1\n",
+        "t;v\n1;1,5\n2;-2\n3;3e1\n",
+        't,v\n1,"1,5"\n2,"-2"\n3,"30,0"\n',
+        "t;v;\n1;1.5;\n2;-2;\n3;30;\n",
+        "01.02.2020;1,5\n02.02.2020;-2,0\n03.02.2020;30\n",
+        gzip.compress(b"v\n1.5\n-2\n3e1\n"),
+        b"\xef\xbb\xbfv\r\n1.5\r\n-2\r\n3e1",
     ],
 )
 def test_forms_of_csv_that_hold_the_same_numbers(file, content):
-    values, _ = read_series(file(content))
+    values = read_series(file(content)).values
     assert values.tolist() == [1.5, -2.0, 30.0]
     assert values.dtype == np.float64
 
 
 def test_a_column_by_name_or_by_number(file):
-    assert read_series(file("a,b\n1,2\n3,4\n"), "a")[0].tolist() == [1, 3]
-    assert read_series(file("land,2020\nx,2\ny,4\n"), "2020")[0].tolist() == [2, 4]
-    values, label = read_series(file("1,2\n3,4\n"), "1")
-    assert (values.tolist(), label) == ([1, 3], "1")
+    assert read_series(file("a,b\n1,2\n3,4\n"), "a").values.tolist() == [1, 3]
+    assert read_series(file("land,2020\nx,2\ny,4\n"), "2020").values.tolist() == [2, 4]
+    series = read_series(file("1,2\n3,4\n"), "1")
+    assert (series.values.tolist(), series.name) == ([1, 3], "1")
 
 
 @given(
@@ -59,7 +67,7 @@ def test_what_the_csv_module_writes_comes_back_bit_by_bit(tmp_path_factory, rows
     path = tmp_path_factory.mktemp("csv") / "s.csv"
     with path.open("w", newline="") as f:
         csv.writer(f).writerows([["a", "b"], *rows])
-    np.testing.assert_array_equal(read_series(path, "a")[0], [a for a, _ in rows])
+    np.testing.assert_array_equal(read_series(path, "a").values, [a for a, _ in rows])
 
 
 @pytest.mark.parametrize(
@@ -71,10 +79,11 @@ def test_what_the_csv_module_writes_comes_back_bit_by_bit(tmp_path_factory, rows
         ("a,b\n1,2\n", "c", ["no such column", "one of a, b", "'c'"]),
         ("a,a\n1,2\n", "a", ["several columns"]),
         ("a,b\n1,2\n3,x\n", None, ["line 3", "column b", "'x'"]),
-        ("a,b\n1,2\n3,\n", None, ["line 3", "column b", "an empty cell"]),
-        ("a,b\n1,nan\n", None, ["line 2", "column b", "'nan'"]),
+        ("a,b\n1,2\n3,\n", None, ["line 3", "column b", "missing", "--missing"]),
+        ("a,b\n1,nan\n", None, ["line 2", "column b", "all values are missing"]),
         ("a,b\n1,-inf\n", None, ["line 2", "'-inf'"]),
-        ("a;b\n1;2,5\n", None, ["line 2", "'2,5'", "with a point"]),
+        ("a;b\n1;2.5\n2;3,5\n", None, ["line 3", "'3,5'", "with a point"]),
+        (gzip.compress(b"v\n1\n")[:-4], None, ["not whole"]),
         ('a,b\n1,"2\n', None, ["not CSV", "line 2"]),
         (b"\xff\xfea\x00,\x00", None, ["UTF-8"]),
         (b"a\n1\x00\n", None, ["line"]),
@@ -97,9 +106,8 @@ def test_a_file_that_cannot_be_opened(tmp_path):
 
 
 def test_the_shipped_series_is_the_published_one():
-    values, label = read_series("sunspots")
-    years, _ = read_series("sunspots", "year")
-    assert label == "sunspots"
+    values, years = (read_series("sunspots", name).values for name in (None, "year"))
+    assert read_series("sunspots").name == "sunspots"
     assert years.tolist() == list(range(1700, 2009))
     assert (
         values.sum().round(6) == 15373.4
@@ -111,8 +119,8 @@ def test_the_shipped_series_is_the_published_one():
 def test_a_file_called_like_the_shipped_series(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sunspots").write_text("1\n2\n")
-    assert len(read_series("./sunspots")[0]) == 2
-    assert len(read_series("sunspots")[0]) == 309
+    assert len(read_series("./sunspots")) == 2
+    assert len(read_series("sunspots")) == 309
 
 
 @given(st.lists(st.floats(-1e300, 1e300), min_size=2).filter(lambda v: max(v) - min(v) > 1e-300))
@@ -127,3 +135,55 @@ def test_scaled_values_fill_the_interval_in_the_same_order(values):
 def test_what_cannot_be_scaled(values):
     with pytest.raises(DataError, match="cannot be scaled"):
         scale(np.array(values), "v")
+
+
+def test_grouped_digits_and_a_sign_that_is_asked_for(file):
+    grouped = file("t;a\n1;1.234,5\n2;2.000.000\n3;-3,25\n")
+    assert read_series(grouped).values.tolist() == [1234.5, 2e6, -3.25]
+    ambiguous = file("t;a\n1;1,234\n2;5\n")
+    assert read_series(ambiguous).values.tolist() == [1.234, 5]
+    with pytest.raises(DataError, match="'1,234'"):
+        read_series(ambiguous, decimal=".")
+    with pytest.raises(DataError, match="decimal"):
+        read_series(ambiguous, decimal=";")
+
+
+def test_missing_values_are_filled_by_a_stated_rule(file):
+    path = file("t,a\n1,\n2,1\n3,NA\n4,-\n5,4\n6,null\n")
+    assert read_series(path, missing="linear").values.tolist() == [1, 1, 2, 3, 4, 4]
+    series = read_series(path, missing="previous")
+    assert series.values.tolist() == [1, 1, 1, 1, 4, 4] and series.filled == 4
+    assert series.times == list("123456")
+    with pytest.raises(DataError, match=r"line 2: 4 values are missing"):
+        read_series(path)
+    with pytest.raises(DataError, match="no such rule"):
+        read_series(path, missing="zero")
+
+
+def test_arrays_and_frames():
+    assert read_series([1, 2, 3]).values.tolist() == [1, 2, 3]
+    assert read_series(np.array([1.0, np.nan, 3]), missing="linear").values[1] == 2
+    for bad in ([], [[1]], ["x"], [np.inf]):
+        with pytest.raises(DataError):
+            read_series(bad)
+
+
+def test_pandas():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [1, 2], "b": [3.0, None]}, index=["x", "y"])
+    series = read_series(frame, "a")
+    assert (series.values.tolist(), series.name, series.times) == ([1, 2], "a", ["x", "y"])
+    assert read_series(frame["b"], missing="previous").values.tolist() == [3, 3]
+    with pytest.raises(DataError, match="one of a, b"):
+        read_series(frame, "c")
+
+
+@pytest.mark.slow
+def test_a_million_rows_in_seconds(tmp_path):
+    import time
+
+    path = tmp_path / "long.csv"
+    path.write_text("t,v\n" + "".join(f"{i},{i / 7}\n" for i in range(10**6)))
+    start = time.monotonic()
+    assert len(read_series(path)) == 10**6
+    assert time.monotonic() - start < 20
