@@ -105,7 +105,7 @@ def _places(tape: Tape) -> dict[Any, list[Any]]:
     for stage in tape.stages:
         node = stage.output
         for mark in _marks(node):
-            found[node._place.block, node._place.scope, *mark].append(node)
+            found[(node._place.block, node._place.scope, *mark)].append(node)
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.arrays import Array
 from tinygrad_lstm.engine.memory import frozen
 from tinygrad_lstm.engine.names import Key
 from tinygrad_lstm.engine.naming import matching
@@ -44,7 +45,7 @@ class Part:
         return self.kind, id(self.value), *((id(b.stage.output), b.argument) for b in self.branches)
 
 
-class Gradients(Mapping[str, Any]):
+class Gradients(Mapping[str, Array]):
     """The derivatives of one value by every value on its tape, with the contribution of every
     branch.
 
@@ -67,19 +68,21 @@ class Gradients(Mapping[str, Any]):
     """
 
     def __init__(
-        self, tape: Tape, totals: dict[Any, Any], arrived: Mapping[Any, list[Branch]]
+        self, tape: Tape, totals: dict[Any, Array], arrived: Mapping[Any, list[Branch]]
     ) -> None:
         self.tape = tape
         self._totals = totals
         self._branches = {x: tuple(branches) for x, branches in arrived.items()}
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Any) -> Array:
         part = self.part(key)
         if part.kind == "total":
             return self._totals[part.value]
         first, *others = (branch.gradient for branch in part.branches)
         total = sum(others, first)
-        return total if isinstance(total, Node) else frozen(np.asarray(total))
+        if isinstance(total, Node):  # gradients of gradients
+            return total  # type: ignore[return-value]
+        return frozen(np.asarray(total))
 
     def part(self, key: Any) -> Part:
         """What a key asks for: a name, the key of a part as text or as :class:`Key`, or a Tensor.

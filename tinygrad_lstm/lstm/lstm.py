@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.arrays import Seed
 from tinygrad_lstm.engine.recorder import block
 from tinygrad_lstm.errors import DataError, DtypeError, ShapeError
 from tinygrad_lstm.lstm.cell import BIASES, WEIGHTS, Cell
@@ -65,7 +66,7 @@ class LSTM(Cell):
         self,
         input_size: int,
         hidden_size: int,
-        rng: Any = None,
+        rng: Seed = None,
         dtype: Any = np.float64,
         forget_bias: float = 0.0,
     ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.arrays import Seed
 from tinygrad_lstm.errors import ShapeError
 from tinygrad_lstm.nn.module import Module, generator, precision
 from tinygrad_lstm.ops.elementwise import where
@@ -38,7 +39,7 @@ class Linear(Module):
         out_features: int,
         bias: bool = True,
         *,
-        rng: Any = None,
+        rng: Seed = None,
         dtype: Any = np.float64,
     ) -> None:
         columns, rows = size(in_features, "Linear", "in_features"), size(out_features, "Linear")
@@ -82,7 +83,7 @@ class Embedding(Module):
         embedding_dim: int,
         padding_idx: int | None = None,
         *,
-        rng: Any = None,
+        rng: Seed = None,
         dtype: Any = np.float64,
     ) -> None:
         rows = size(num_embeddings, "Embedding", "num_embeddings")
@@ -123,7 +124,7 @@ class Dropout(Module):
         The source of the choice.
     """
 
-    def __init__(self, p: float = 0.5, *, rng: Any = None) -> None:
+    def __init__(self, p: float = 0.5, *, rng: Seed = None) -> None:
         self.p, self.rng = probability(p, "Dropout"), generator(rng, "Dropout")
 
     def forward(self, x: Any) -> Any:

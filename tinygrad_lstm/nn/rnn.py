@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.arrays import Seed
 from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.nn.cells import (
     ElmanCell,
@@ -85,7 +86,7 @@ class LSTM(Recurrent):
         bidirectional: bool = False,
         proj_size: int = 0,
         *,
-        rng: Any = None,
+        rng: Seed = None,
         dtype: Any = np.float64,
         forget_bias: float | None = None,
         layer_norm: bool = False,
@@ -168,7 +169,7 @@ class GRU(Recurrent):
         bidirectional: bool = False,
         *,
         reset_after: bool = True,
-        rng: Any = None,
+        rng: Seed = None,
         dtype: Any = np.float64,
         initial: str = "zero",
         noise: float = 0.1,
@@ -216,7 +217,7 @@ class RNN(Recurrent):
         dropout: float = 0.0,
         bidirectional: bool = False,
         *,
-        rng: Any = None,
+        rng: Seed = None,
         dtype: Any = np.float64,
         initial: str = "zero",
         noise: float = 0.1,

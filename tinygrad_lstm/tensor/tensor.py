@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.arrays import ArrayLike
 from tinygrad_lstm.engine.backward import backward
 from tinygrad_lstm.engine.hooks import Handle, Hooks
 from tinygrad_lstm.engine.memory import array_of, own
@@ -237,7 +238,9 @@ class Tensor(Methods):
             self._hooks = Hooks()
         return self._hooks  # type: ignore[no-any-return]
 
-    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+    def backward(
+        self, gradient: Tensor | ArrayLike | None = None, retain_graph: bool = False
+    ) -> None:
         """Add the derivatives of this value to ``.grad`` of every leaf that led to it and requires
         gradients.
 

@@ -1,0 +1,168 @@
+"""Write the types of the public names: tinygrad_lstm/__init__.pyi.
+
+To make it again: python tests/project/make_stub.py && ruff format tinygrad_lstm/__init__.pyi
+
+The operations take Tensors, arrays, and symbols, so that their code can only say Any. What a user
+passes is narrower: Tensors, or what NumPy makes an array of. A Tensor anywhere gives a Tensor,
+arrays alone give an array. This is said here, by overloads, from the signatures of the functions;
+all other names are those of the rooms, as __init__.py imports them.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+
+INIT = Path(__file__).parents[2] / "tinygrad_lstm" / "__init__.py"
+STUB = INIT.with_suffix(".pyi")
+
+AXES = "int | tuple[int, ...] | None"
+SHAPE = "int | Sequence[int]"
+TYPES = {  # of parameters, where a signature says Any
+    "axis": AXES,
+    "axes": "Any",
+    "decimals": "int",
+    "destination": SHAPE,
+    "dtype": "DTypeLike",
+    "indices_or_sections": "int | Sequence[int] | Array",
+    "key": "Any",
+    "kind": "str | None",
+    "optimize": "bool | str",
+    "options": "Any",
+    "ord": "float | str | None",
+    "pad_width": "int | Sequence[Any]",
+    "repeats": "int | Sequence[int] | Array",
+    "reps": SHAPE,
+    "shape": SHAPE,
+    "shift": SHAPE,
+    "side": "str",
+    "sorter": "Any",
+    "source": SHAPE,
+    "subscripts": "str",
+}
+OPTIONAL = {"destination", "shape", "source"}  # which have a default that stands for none
+NUMBERS = {"a_min", "a_max", "min", "max"}  # parameters that are arrays themselves
+NO_GRADIENT = {"indices"}  # inputs that do not decide what comes out
+RESULTS = {  # of functions that do not return one value
+    "dsplit": "list[{}]",
+    "hsplit": "list[{}]",
+    "nonzero": "tuple[{}, ...]",
+    "qr": "QRResult | {}",
+    "split": "list[{}]",
+    "svd": "SVDResult | {}",
+    "vsplit": "list[{}]",
+}
+RESULTS |= dict.fromkeys(("atleast_1d", "atleast_2d", "atleast_3d"), "Any")  # as many as are given
+
+
+def main() -> None:
+    STUB.write_text(stub(), encoding="utf-8")
+
+
+def stub() -> str:
+    source = INIT.read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    imports, functions, last = [], [], []
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module and ".ops." in node.module:
+            module = importlib.import_module(node.module)
+            given = [alias.name for alias in node.names]
+            for name in module.__all__ if given == ["*"] else given:
+                if inspect.isclass(value := getattr(module, name)) or name == "stage":
+                    imports.append(f"from {node.module} import {name} as {name}")
+                else:
+                    functions += overloads(name, value)
+        elif isinstance(node, ast.ImportFrom):
+            imports += [
+                f"from {node.module} import {alias.name} as {alias.asname or alias.name}"
+                for alias in node.names
+            ]
+        elif isinstance(node, ast.Assign):
+            name = ast.unparse(node.targets[0])
+            last += ["__version__: str"] if name == "__version__" else [ast.unparse(node)]
+    head = [
+        "# Made by tests/project/make_stub.py from the signatures of the functions.",
+        '# mypy: disable-error-code="overload-overlap"',
+        "from collections.abc import Sequence",
+        "from typing import Any, overload",
+        "",
+        "import numpy as np",
+        "from numpy.typing import DTypeLike",
+        "",
+        "from tinygrad_lstm.engine.arrays import Array, ArrayLike",
+    ]
+    return "\n".join([*head, *sorted(imports), "", *last, "", *functions, ""])
+
+
+def overloads(name: str, function: object) -> list[str]:
+    """The signatures of a function: with a Tensor in each place, and with arrays alone."""
+    parameters = list(inspect.signature(function).parameters.values())
+    inputs = [p for p in parameters if is_input(p)]
+    result = RESULTS.get(name) or declared(function)
+    if "{}" not in result:
+        every = {p.name: "Tensor | ArrayLike" for p in inputs}
+        return [signature(name, parameters, every, result)]
+    arrays = dict.fromkeys((p.name for p in inputs), "ArrayLike")
+    plain = signature(name, parameters, arrays, result.format("Array"))
+    if any(p.kind is p.VAR_POSITIONAL or "Sequence" in str(p.annotation) for p in inputs):
+        mixed = dict.fromkeys(arrays, "Tensor | ArrayLike")
+        recorded = signature(name, parameters, mixed, result.format("Tensor"))
+        return [f"@overload\n{plain}", f"@overload\n{recorded}"]
+    lines = []
+    for i in range(len(inputs)):  # the first Tensor stands there
+        kinds = ["ArrayLike"] * i + ["Tensor"] + ["Tensor | ArrayLike"] * (len(inputs) - i - 1)
+        chosen = dict(zip(arrays, kinds, strict=True))
+        lines.append(f"@overload\n{signature(name, parameters, chosen, result.format('Tensor'))}")
+    return [*lines, f"@overload\n{plain}"]
+
+
+def is_input(p: inspect.Parameter) -> bool:
+    open_ended = p.kind is p.VAR_POSITIONAL
+    unsaid = str(p.annotation) in ("Any", "Sequence[Any]")
+    return unsaid and (open_ended or p.default is p.empty) and p.name not in {*TYPES, *NO_GRADIENT}
+
+
+def declared(function: object) -> str:
+    """What a function says that it returns, with {} for a value."""
+    said = str(inspect.signature(function).return_annotation)
+    return {
+        "Any": "{}",
+        "list[Any]": "list[{}]",
+        "tuple[Any, ...]": "tuple[{}, ...]",
+    }.get(said, said)
+
+
+def signature(
+    name: str, parameters: list[inspect.Parameter], inputs: dict[str, str], result: str
+) -> str:
+    words, star = [], False
+    for p in parameters:
+        if p.kind is p.KEYWORD_ONLY and not star:
+            words.append("*")
+        star = star or p.kind in (p.KEYWORD_ONLY, p.VAR_POSITIONAL)
+        words.append(word(p, inputs))
+        if p.kind is p.POSITIONAL_ONLY:
+            words.append("/")
+    return f"def {name}({', '.join(words)}) -> {result}: ..."
+
+
+def word(p: inspect.Parameter, inputs: dict[str, str]) -> str:
+    said = str(p.annotation)
+    if p.name in inputs:
+        said = f"Sequence[{inputs[p.name]}]" if said == "Sequence[Any]" else inputs[p.name]
+    elif p.name in NUMBERS:
+        said = "Tensor | ArrayLike | None"
+    elif p.name in NO_GRADIENT:
+        said = "Tensor | ArrayLike"
+    elif said == "Any":
+        said = TYPES[p.name]
+        if (p.default is None and "None" not in said and said != "Any") or p.name in OPTIONAL:
+            said = f"{said} | None"
+    mark = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
+    return f"{mark}{p.name}: {said}" + ("" if p.default is p.empty else " = ...")
+
+
+if __name__ == "__main__":
+    main()
