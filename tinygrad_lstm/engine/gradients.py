@@ -85,7 +85,7 @@ class Gradients(Mapping[str, Array]):
         return frozen(np.asarray(total))
 
     def part(self, key: Any) -> Part:
-        """What a key asks for: a name, the key of a part as text or as :class:`Key`, or a Tensor.
+        """What a key asks for: a name, the key of a part as text or as ``Key``, or a Tensor.
 
         Raises
         ------

@@ -103,7 +103,7 @@ class Embedding(Module):
         self.weight = Tensor(start, True, "weight", precision(dtype, "Embedding"))
 
     def forward(self, words: Any) -> Any:
-        """The rows of words, which are whole numbers: shape (*words.shape, embedding_dim)."""
+        """The rows of words, which are whole numbers: shape ``(*words.shape, D)``."""
         words = np.asarray(words)
         rows = embedding(self.weight, words)
         if self.padding_idx is None:
@@ -163,7 +163,7 @@ class LayerNorm(Module):
         self.bias = Tensor(np.zeros(shape), elementwise_affine and bias, "bias", dtype)
 
     def forward(self, x: Any) -> Any:
-        """x of shape (..., *normalized_shape), normalised."""
+        """x of shape ``(..., *normalized_shape)``, normalised."""
         return layer_norm(as_tensor(x, self.weight.dtype), self.weight, self.bias, eps=self.eps)
 
 
