@@ -137,4 +137,6 @@ def test_the_public_names_have_known_types(folder):
 def test_the_stub_is_that_of_the_functions():
     made = runpy.run_path(str(ROOT / "tests" / "project" / "make_stub.py"))["stub"]()
     kept = STUB.read_text(encoding="utf-8")
-    assert ast.dump(ast.parse(made)) == ast.dump(ast.parse(kept)), "run tests/project/make_stub.py"
+    assert ast.dump(ast.parse(made)) == ast.dump(ast.parse(kept)), (
+        "run PYTHONPATH=. python tests/project/make_stub.py, and ruff format"
+    )
