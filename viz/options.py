@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,28 @@ from tinygrad_lstm.tensor.tensor import Tensor
 from tinygrad_lstm.viz.graph.levels import LEVELS
 from tinygrad_lstm.viz.look.style import THEMES
 
-__all__ = ["Options", "path_of", "several"]
+__all__ = ["PAGES", "Options", "Page", "page_of", "path_of", "several"]
+
+
+class Page(NamedTuple):
+    """How large a picture is shown, and how small its text may be there."""
+
+    width: float
+    height: float
+    smallest: float
+    unit: str
+
+
+PAGES = {
+    "readme": Page(830, math.inf, 9, "px"),
+    "slide": Page(1920, 1080, 9, "px"),
+    "a4": Page(482, 728, 6, "pt"),  # with margins of 20 mm
+}
+
+
+def page_of(width: str | float) -> Page:
+    """The page that `draw(width=...)` names, or one of so many points on paper."""
+    return PAGES[width] if isinstance(width, str) else Page(float(width), math.inf, 6, "pt")
 
 
 def several(given: Any) -> tuple[Any, ...]:
@@ -34,6 +56,10 @@ def is_whole(x: Any) -> bool:
     return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
 
 
+def _is_positive(x: Any) -> bool:
+    return type(x) is not bool and isinstance(x, (int, float)) and 0 < x < math.inf
+
+
 LONGEST = 1e6  # seconds: what every system's timers can hold
 
 OPTIONS: dict[
@@ -47,6 +73,10 @@ OPTIONS: dict[
     "theme": (lambda t: isinstance(t, str) and t in THEMES, " or ".join(THEMES)),
     "blocks": (lambda b: b is None or (is_whole(b) and b >= 1), "a whole number from 1, or None"),
     "wrap": (lambda b: b is None or (is_whole(b) and b >= 1), "a whole number from 1, or None"),
+    "width": (
+        lambda w: w is None or (w in PAGES if isinstance(w, str) else _is_positive(w)),
+        f"{', '.join(PAGES)}, a number of points above 0, or None",
+    ),
     "level": (lambda s: isinstance(s, str) and s in LEVELS, " or ".join(LEVELS)),
     "expand": (lambda e: all(is_whole(t) for t in several(e)), "whole numbers of blocks"),
     "parameters": (lambda s: isinstance(s, str) and s in ("once", "block"), "once or block"),
@@ -59,7 +89,7 @@ OPTIONS: dict[
         "what compare(...) returned, or None",
     ),
     "timeout": (
-        lambda s: type(s) is not bool and isinstance(s, (int, float)) and 0 < s <= LONGEST,
+        lambda s: _is_positive(s) and s <= LONGEST,
         f"a number of seconds above 0, up to {LONGEST:,.0f}",
     ),
 }
@@ -83,6 +113,7 @@ class Options:
     expand: Any
     parameters: str
     wrap: int | None
+    width: str | float | None
     path: Any
     comparison: Any
     timeout: float

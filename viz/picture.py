@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
-from functools import partial
+from collections.abc import Collection
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,53 +12,62 @@ import numpy as np
 
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.tensor.tensor import Tensor
-from tinygrad_lstm.viz.graph.build import build
-from tinygrad_lstm.viz.graph.crowds import thinned
-from tinygrad_lstm.viz.graph.data import Graph
-from tinygrad_lstm.viz.graph.levels import runs
-from tinygrad_lstm.viz.graph.marks import verdicts
-from tinygrad_lstm.viz.graph.members import blocks_of
+from tinygrad_lstm.viz.compose import Composer
 from tinygrad_lstm.viz.image.dot import source
 from tinygrad_lstm.viz.image.render import FORMATS, render, write
-from tinygrad_lstm.viz.image.svg import described
+from tinygrad_lstm.viz.image.svg import described, sized
 from tinygrad_lstm.viz.look.legend import headline
-from tinygrad_lstm.viz.look.style import THEMES
 from tinygrad_lstm.viz.look.text import description, printable
-from tinygrad_lstm.viz.options import Options, path_of, several
-from tinygrad_lstm.viz.player.player import page
+from tinygrad_lstm.viz.options import Options, page_of, path_of
+from tinygrad_lstm.viz.player.player import Page, page
 
-__all__ = ["Picture", "draw"]
+__all__ = ["Page", "Picture", "draw"]
 
 
 class Picture:
-    """A drawn graph. A notebook shows it; `save` writes it.
+    """A drawn graph. A notebook shows it, as wide as its column at most; `save` writes it.
 
     Attributes
     ----------
     dot : str
-        The picture as DOT text.
-    timeout : float
-        The limit for Graphviz, in seconds.
-    page : callable
-        What makes the page that plays the picture.
-    title, description : str
-        What a screen reader says of the SVG.
+        The picture as DOT text, with every branch.
     image : str
         The DOT text of images, in which a fork of more than twelve branches is folded.
+    title, description : str
+        What a screen reader says of the SVG.
+    page : Page
+        The page that plays the picture; a notebook shows it in a frame.
     """
 
-    def __init__(
-        self,
-        dot: str,
-        timeout: float,
-        page: Callable[[], str],
-        title: str = "",
-        description: str = "",
-        image: str | None = None,
-    ) -> None:
-        self.dot, self.timeout, self.page = dot, timeout, page
-        self.title, self.description = title, description
-        self.image = dot if image is None else image
+    def __init__(self, loss: Tensor, composer: Composer) -> None:
+        self._loss, self._composer = loss, composer
+        self.dot = source(composer.whole)
+        self.title = headline(composer.graph, composer.options.title)
+        self.description = description(composer.graph)
+
+    @cached_property
+    def image(self) -> str:
+        return (
+            self.dot
+            if self._composer.image is self._composer.whole
+            else source(self._composer.image)
+        )
+
+    @cached_property
+    def page(self) -> Page:
+        composer, asked = self._composer, self._composer.asked
+        with np.errstate(all="ignore"):
+            return Page(
+                page(
+                    self._loss,
+                    asked.gradients,
+                    composer.played,
+                    lambda graph: self._rendered(source(composer.on_page(graph)), "svg").decode(),
+                    composer.graph.ways,
+                    asked.title,
+                    asked.theme,
+                )
+            )
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Write the picture to a file; its suffix is the format.
@@ -114,16 +123,28 @@ class Picture:
 
     def _drawn(self, format: str) -> bytes:
         if format == "html":
-            return self.page().encode()
-        drawn = render(self.dot if format == "dot" else self.image, format, self.timeout)
-        return (
-            described(drawn.decode(), self.title, self.description).encode()
-            if format == "svg"
-            else drawn
-        )
+            return self.page.html.encode()
+        if format == "dot":
+            return self.dot.encode()
+        drawn = self._rendered(self.image, format)
+        if format != "svg":
+            return drawn
+        width = self._composer.options.width
+        svg = described(drawn.decode(), self.title, self.description)
+        return (sized(svg, page_of(width)) if width else svg).encode()
+
+    def _rendered(self, dot: str, format: str) -> bytes:
+        return render(dot, format, self._composer.options.timeout)
 
     def _repr_svg_(self) -> str:
         return self._drawn("svg").decode()
+
+    def _repr_html_(self) -> str:
+        """The SVG in the document itself, so that its tooltips are shown."""
+        svg = self._repr_svg_()
+        return svg[svg.index("<svg") :].replace(
+            "<svg ", '<svg style="max-width: 100%; height: auto" ', 1
+        )
 
     def __repr__(self) -> str:
         return f"<Picture, {len(self.dot)} characters of DOT>"
@@ -142,6 +163,7 @@ def draw(
     expand: int | Collection[int] = (),
     parameters: str = "once",
     wrap: int | None = None,
+    width: str | float | None = None,
     path: Any = (),
     comparison: Any = None,
     timeout: float = 60.0,
@@ -184,6 +206,11 @@ def draw(
     wrap : int, optional
         How many blocks stand in a row, for a page that is narrower than the graph; the others
         follow below. All, by default, and where blocks differ so much that they do not line up.
+    width : {"readme", "slide", "a4"} or float, optional
+        Where the picture is to be read: a column of 830 px, a slide of 1920 by 1080 px, a page of
+        paper, or so many points of one. The level (from `level` down), the blocks and the rows are
+        then the first with which the smallest text has 9 px on a screen, 6 pt on paper. By default
+        all is drawn as large as it is.
     path : str or Tensor, or a sequence of them
         All ways from the loss back to these values are marked, each in its colour, and the rest is
         faded.
@@ -203,7 +230,7 @@ def draw(
     DrawingError
         If nothing was recorded, if an option or the format is unknown, if the file cannot be
         written, or if Graphviz fails, takes longer than `timeout`, or is not there; the DOT text is
-        then written beside `file`.
+        then written beside `file`. If nothing would be legible at `width`.
     UnknownNameError
         If `path` names a value that is not on the tape.
 
@@ -219,7 +246,18 @@ def draw(
     True
     """
     options = Options(
-        gradients, title, theme, blocks, level, expand, parameters, wrap, path, comparison, timeout
+        gradients,
+        title,
+        theme,
+        blocks,
+        level,
+        expand,
+        parameters,
+        wrap,
+        width,
+        path,
+        comparison,
+        timeout,
     )
     if not isinstance(loss, Tensor):
         raise DrawingError(
@@ -229,38 +267,7 @@ def draw(
             got=type(loss).__name__,
         )
     with np.errstate(all="ignore"):  # sums that overflow are drawn as inf or nan
-        picture = _composed(loss, options)
+        picture = Picture(loss, Composer(loss, options))
     if file is not None:
         picture.save(file)
     return picture
-
-
-def _composed(loss: Tensor, options: Options) -> Picture:
-    """The picture of a loss, from its tape to DOT text."""
-    title, tape = options.title, loss.tape
-
-    def arrange(dot: str) -> str:
-        return render(dot, "plain", options.timeout).decode()
-
-    def dot_of(graph: Graph, theme: str) -> str:
-        return source(graph, THEMES[theme], title, arrange, options.wrap)
-
-    def svg_of(graph: Graph) -> str:
-        return render(dot_of(graph, "light"), "svg", options.timeout).decode()
-
-    hidden = runs(blocks_of(tape), options.level, several(options.expand), options.blocks)
-    found = verdicts(options.comparison, tape)
-    graph_with = partial(build, tape, runs=hidden, verdicts=found, wired=options.wired)
-    graph = graph_with(options.gradients, path=several(options.path), level=options.level)
-    play = partial(
-        page, loss, options.gradients, graph_with, svg_of, graph.ways, title, options.theme
-    )
-    dot, fewer = dot_of(graph, options.theme), thinned(graph)
-    return Picture(
-        dot,
-        options.timeout,
-        play,
-        headline(graph, title),
-        description(graph),
-        dot if fewer is graph else dot_of(fewer, options.theme),
-    )

@@ -19,8 +19,9 @@ from tinygrad_lstm import (
 from tinygrad_lstm.viz import draw
 from tinygrad_lstm.viz.graph.build import build
 from tinygrad_lstm.viz.graph.levels import with_parameters
-from tinygrad_lstm.viz.image.dot import measures, source
+from tinygrad_lstm.viz.image.dot import source
 from tinygrad_lstm.viz.image.render import render
+from tinygrad_lstm.viz.image.scene import composed, measures
 from tinygrad_lstm.viz.layout import cells
 from tinygrad_lstm.viz.look.style import THEMES
 
@@ -130,7 +131,7 @@ def test_one_template_whatever_the_length():
 
     for T in (20, 40):
         graph = levelled(rnn_loss(T), blocks=None)
-        source(graph, THEMES["light"], arrange=arrange)
+        source(composed(graph, THEMES["light"], arrange=arrange))
     assert len(asked) == 2
     assert asked[0] == asked[1]
     assert "W" not in asked[0]  # no text of the user
@@ -158,8 +159,8 @@ def test_a_block_that_graphviz_cannot_place_is_left_to_it_as_a_whole():
 
     graph = levelled(rnn_loss(3))
     assert cells.place(graph, measures(graph), fails) is None
-    assert "layout=dot" in source(graph, THEMES["light"], arrange=fails)
-    assert "layout=nop2" in source(graph, THEMES["light"], arrange=in_a_row)
+    assert "layout=dot" in source(composed(graph, THEMES["light"], arrange=fails))
+    assert "layout=nop2" in source(composed(graph, THEMES["light"], arrange=in_a_row))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tinygrad_lstm import (
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.viz.graph.build import build
 from tinygrad_lstm.viz.graph.levels import runs
-from tinygrad_lstm.viz.image.dot import measures
+from tinygrad_lstm.viz.image.scene import measures
 from tinygrad_lstm.viz.layout.lstm import place
 from tinygrad_lstm.viz.layout.roles import TOTAL, roles
 from tinygrad_lstm.viz.look.style import SHAPES, THEMES

@@ -18,8 +18,8 @@ from tinygrad_lstm import gradients
 from tinygrad_lstm.viz.graph.build import build
 from tinygrad_lstm.viz.graph.levels import runs
 from tinygrad_lstm.viz.graph.members import blocks_of
-from tinygrad_lstm.viz.image.dot import measures
 from tinygrad_lstm.viz.image.render import render
+from tinygrad_lstm.viz.image.scene import measures
 from tinygrad_lstm.viz.layout.arrange import arranged
 
 pytestmark = pytest.mark.skipif(not (PROGRAM or EMBEDDED), reason="needs Graphviz")

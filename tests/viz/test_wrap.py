@@ -9,7 +9,7 @@ from cases import gru_loss, in_a_row, levelled, lstm_loss
 from tinygrad_lstm import gradients
 from tinygrad_lstm.viz import draw
 from tinygrad_lstm.viz.graph.build import build
-from tinygrad_lstm.viz.image.dot import measures
+from tinygrad_lstm.viz.image.scene import measures
 from tinygrad_lstm.viz.layout import cells
 from tinygrad_lstm.viz.layout.curves import end_to_end, rounded, since, until
 from tinygrad_lstm.viz.layout.lstm import place

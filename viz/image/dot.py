@@ -9,49 +9,33 @@ labels and tooltips, escaped.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import graphviz
 
 from tinygrad_lstm.viz.graph.data import Graph, Node, Run, Zero
-from tinygrad_lstm.viz.layout.arrange import arranged
-from tinygrad_lstm.viz.layout.curves import ARROW, Point, arrow, written
-from tinygrad_lstm.viz.layout.places import Box, Frame, Layout, Measures
+from tinygrad_lstm.viz.image.scene import Scene
+from tinygrad_lstm.viz.layout.curves import ARROW, arrow, written
+from tinygrad_lstm.viz.layout.places import Box, Frame, Layout
 from tinygrad_lstm.viz.look.ink import edge_ink, escaped, node_ink, zero_ink
 from tinygrad_lstm.viz.look.ledger import ledger
 from tinygrad_lstm.viz.look.legend import legend, titled
-from tinygrad_lstm.viz.look.style import FONT, SHAPES, Theme, kind, text_width
-from tinygrad_lstm.viz.look.tables import Table, html, inked, size
-from tinygrad_lstm.viz.look.text import SMALLEST, Line, contribution, heading, ledger_tooltip, lines
+from tinygrad_lstm.viz.look.style import FONT, Theme
+from tinygrad_lstm.viz.look.tables import html, inked, size
+from tinygrad_lstm.viz.look.text import SMALLEST, Line, heading, ledger_tooltip
 
-__all__ = ["measures", "source"]
-
-
-TIGHT = {"ellipse": (1.1, 1.5), "hexagon": (1.25, 1.1)}  # of three short lines
-NARROWEST = 600.0  # points across for the title, the legend and the ledger
+__all__ = ["source"]
 
 
-def source(
-    graph: Graph,
-    theme: Theme,
-    title: str | None = None,
-    arrange: Callable[[str], str] | None = None,
-    wrap: int | None = None,
-) -> str:
-    """The DOT text of a graph.
-
-    With positions where the stages are those of the LSTM, and where blocks repeat and `arrange`
-    (Graphviz, from DOT text to its plain format) can place one of them, with at most `wrap` frames
-    in a row; elsewhere for ``dot`` to lay out.
-    """
-    layout, is_lstm = arranged(graph, measures(graph), arrange, wrap)
-    picture = _canvas(graph, theme, "nop2" if layout else "dot")
-    if layout:
-        headed = titled(graph, title, is_lstm, "LEFT", _room(layout))
-        _placed(picture, graph, layout, theme, headed)
+def source(scene: Scene) -> str:
+    """The DOT text of a scene: with positions where they are known, or else for ``dot`` to lay
+    out."""
+    picture = _canvas(scene.graph, scene.theme, "nop2" if scene.layout else "dot")
+    if scene.layout:
+        _placed(picture, scene, scene.layout)
     else:
-        _flowing(picture, graph, theme, title)
+        _flowing(picture, scene.graph, scene.theme, scene.title)
     return str(picture.source)
 
 
@@ -77,34 +61,11 @@ def _canvas(graph: Graph, theme: Theme, engine: str) -> Any:
     return picture
 
 
-def measures(graph: Graph) -> Measures:
-    """How much room the texts of a graph need."""
-    small = SMALLEST[graph.level]
-    labels = tuple(text_width(contribution(edge, graph.level), small) for edge in graph.edges)
-    headings = {run: _line_width(heading(graph, run)) for run in graph.runs}
-    sizes = {node.key: _node_size(node, graph.level) for node in graph.nodes}
-    return Measures(sizes, labels, headings)
-
-
-def _node_size(node: Node, level: str) -> tuple[float, float]:
-    shape, _, wider, higher = SHAPES[kind(node)]
-    if level == "gates":
-        wider, higher = TIGHT.get(shape, (wider, higher))
-    written = lines(node, level)
-    pad = 6 if level == "gates" else 10
-    return max(map(_line_width, written)) * wider + pad, sum(
-        line.size * 1.2 + 2 for line in written
-    ) * higher + 6
-
-
-def _line_width(line: Line) -> float:
-    return text_width(line.text, line.size, line.bold)
-
-
 # With positions from the template.
 
 
-def _placed(picture: Any, graph: Graph, layout: Layout, theme: Theme, headed: Table) -> None:
+def _placed(picture: Any, scene: Scene, layout: Layout) -> None:
+    graph, theme = scene.graph, scene.theme
     picture.attr("node", fixedsize="true")
     for frame in layout.frames:
         _draw_frame(picture, graph, frame, theme)
@@ -122,12 +83,21 @@ def _placed(picture: Any, graph: Graph, layout: Layout, theme: Theme, headed: Ta
         node_attributes, edge_attributes = zero_ink(zero, graph, theme)
         picture.node(zero.key, **node_attributes | _box(layout.boxes[zero.key]))
         picture.edge(zero.source, zero.key, **edge_attributes, pos=arrow(route.curve))
-    _around(picture, graph, layout, theme, headed)
+    for name, table, box, said in scene.tables:
+        picture.node(
+            name,
+            id=name,
+            tooltip=escaped(said),
+            label=f"<{html(table, theme)}>",
+            shape="none",
+            margin="0",
+            **_box(box),
+        )
 
 
 def _draw_frame(picture: Any, graph: Graph, frame: Frame, theme: Theme) -> None:
     line = heading(graph, frame.block)
-    at = (frame.left + 12 + _line_width(line) / 2, frame.top - 13)
+    at = (frame.left + 12 + line.width / 2, frame.top - 13)
     if isinstance(frame.block, Run):  # in the middle, where no line passes
         at = (frame.left + frame.right) / 2, frame.middle
     corners = (frame.left, frame.bottom, frame.right, frame.top)
@@ -166,44 +136,6 @@ def _box(box: Box) -> dict[str, str]:
         "width": f"{box.width / 72:.4f}",
         "height": f"{box.height / 72:.4f}",
     }
-
-
-def _around(picture: Any, graph: Graph, layout: Layout, theme: Theme, headed: Table) -> None:
-    """The title above the frames, the legend and the ledger below them, from the left side on."""
-    left, top, room = layout.frames[0].left, layout.bottom - 20, _room(layout)
-    _draw_table(picture, graph, "title", headed, (left, layout.top + size(headed)[1]), theme)
-    used, lowest = 0.0, top
-    for name, table in (("legend", legend(graph, room)), ("ledger", ledger(graph))):
-        if table:
-            width, height = size(table)
-            if used and used + width > room:  # below the one before
-                used, top = 0.0, lowest - 14
-            _draw_table(picture, graph, name, table, (left + used, top), theme)
-            used, lowest = used + width + 30, min(lowest, top - height)
-
-
-def _room(layout: Layout) -> float:
-    """The width for what stands around the frames."""
-    left = min(frame.left for frame in layout.frames)
-    return max(NARROWEST, max(frame.right for frame in layout.frames) - left)
-
-
-def _draw_table(
-    picture: Any, graph: Graph, name: str, table: Table, corner: Point, theme: Theme
-) -> None:
-    """A table whose top left corner is at `corner`."""
-    width, height = size(table)
-    box = Box(corner[0] + width / 2, corner[1] - height / 2, width, height)
-    said = ledger_tooltip(graph) if name == "ledger" else table.rows[0][0].line.text
-    picture.node(
-        name,
-        id=name,
-        tooltip=escaped(said),
-        label=f"<{html(table, theme)}>",
-        shape="none",
-        margin="0",
-        **_box(box),
-    )
 
 
 # For any other graph: Graphviz finds the positions, and puts a narrow graph in the middle between

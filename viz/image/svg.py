@@ -6,7 +6,9 @@ import html as markup
 import re
 import zlib
 
-__all__ = ["described"]
+from tinygrad_lstm.viz.options import Page
+
+__all__ = ["described", "sized"]
 
 
 def described(svg: str, title: str, description: str) -> str:
@@ -22,3 +24,15 @@ def described(svg: str, title: str, description: str) -> str:
     )
     opened = f'role="img" aria-labelledby="title-{own} desc-{own}">\n{said}'
     return re.sub(r"(<svg\b[^>]*)>", lambda match: f"{match[1]} {opened}", svg, count=1)
+
+
+def sized(svg: str, page: Page) -> str:
+    """The SVG no larger than the page on which it is shown."""
+    found = re.search(r'<svg width="([\d.]+)pt" height="([\d.]+)pt"', svg)
+    if found is None:
+        return svg
+    width, height = map(float, found.groups())
+    own = 4 / 3 if page.unit == "px" else 1.0  # a point is 4/3 px
+    scale = min(page.width / width, page.height / height, own)
+    new = f'<svg width="{width * scale:.0f}{page.unit}" height="{height * scale:.0f}{page.unit}"'
+    return svg.replace(found[0], new, 1)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tinygrad_lstm.viz.look.style import Theme, text_width
+from tinygrad_lstm.viz.look.style import Theme
 from tinygrad_lstm.viz.look.text import Line, printable
 
 __all__ = ["Cell", "Table", "html", "inked", "size"]
@@ -47,7 +47,7 @@ def _columns(table: Table) -> list[int]:
 
 
 def _width(cell: Cell) -> int:
-    return math.ceil(text_width(cell.line.text, cell.line.size, cell.line.bold)) + 2 * PAD
+    return math.ceil(cell.line.width) + 2 * PAD
 
 
 def _height(row: Sequence[Cell]) -> int:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Run, Verdict, Zero
+from tinygrad_lstm.viz.look.style import text_width
 
 __all__ = [
     "SIGNS",
@@ -40,6 +41,11 @@ class Line(NamedTuple):
     ink: str = "text"
     size: float = 10
     bold: bool = False
+
+    @property
+    def width(self) -> float:
+        """How much room it needs, in points."""
+        return text_width(self.text, self.size, self.bold)
 
 
 def number(x: Any, level: str = "stages") -> str:

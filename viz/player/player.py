@@ -9,7 +9,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -25,7 +25,7 @@ from tinygrad_lstm.viz.look.tables import Cell
 from tinygrad_lstm.viz.look.text import printable
 from tinygrad_lstm.viz.player.steps import recording
 
-__all__ = ["page"]
+__all__ = ["Page", "page"]
 
 SCRIPTS = ("numbers.js", "picture.js", "panel.js", "control.js")  # one script in the page
 POLICY = (  # with the digest of the script
@@ -33,6 +33,26 @@ POLICY = (  # with the digest of the script
     "form-action 'none'"
 )
 LIGHT, DARK = asdict(THEMES["light"]), asdict(THEMES["dark"])
+
+
+@dataclass(frozen=True)
+class Page:
+    """The page that plays a picture. A notebook shows it in a frame.
+
+    Attributes
+    ----------
+    html : str
+        The whole page.
+    """
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        style = "width: 100%; height: 44rem; border: 0"
+        return f'<iframe style="{style}" srcdoc="{html.escape(self.html)}"></iframe>'
+
+    def __repr__(self) -> str:
+        return f"<Page, {len(self.html):,} characters of HTML>"
 
 
 def page(

@@ -1,0 +1,77 @@
+"""A picture for a place where it is read: its smallest text is legible there, or it is refused."""
+
+import re
+
+import pytest
+from cases import EMBEDDED, PROGRAM, gru_loss, lstm_loss, wide_fork
+
+from tinygrad_lstm import DrawingError, gradients
+from tinygrad_lstm.viz import draw
+
+pytestmark = pytest.mark.skipif(not (PROGRAM or EMBEDDED), reason="needs Graphviz")
+
+PLACES = {  # the width and the height, and the smallest text, in their unit
+    "readme": (830, 1e9, 9, "px"),
+    "slide": (1920, 1080, 9, "px"),
+    "a4": (482, 728, 6, "pt"),
+    700: (700, 1e9, 6, "pt"),
+}
+
+
+def shown(svg):
+    """The size on the page, its unit, and how large a point of the picture is there."""
+    width, unit, height = re.search(
+        r'<svg width="([\d.]+)(p[xt])" height="([\d.]+)p[xt]"', svg
+    ).groups()
+    drawn = float(re.search(r'viewBox="[\d.]+ [\d.]+ ([\d.]+)', svg)[1])
+    return float(width), float(height), unit, float(width) / drawn
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "make",
+    [lambda: lstm_loss(3), lambda: lstm_loss(3, D=3, H=4), lambda: wide_fork(40)],
+    ids=["scalar", "arrays", "fork"],
+)
+def test_the_smallest_text_is_legible(make, place):
+    loss, (width, height, smallest, unit) = make(), PLACES[place]
+    svg = draw(loss, gradients=gradients(loss), width=place)._repr_svg_()
+    wide, high, found, scale = shown(svg)
+    assert found == unit
+    assert wide <= width + 1
+    assert high <= height + 1
+    texts = [float(size) for size in re.findall(r'font-size="([\d.]+)"', svg)]
+    assert min(texts) * scale >= smallest * 0.99
+
+
+def test_more_is_drawn_where_there_is_room():
+    loss = lstm_loss(2)
+    assert ">tanh_c&lt;1&gt;<" in draw(loss, width=3000).dot
+    assert ">tanh_c&lt;1&gt;<" not in draw(loss, width="a4").dot
+
+
+def test_what_cannot_be_legible_says_what_to_do():
+    with pytest.raises(DrawingError, match="no picture of this graph is legible at that width"):
+        draw(gru_loss(3), width=60)
+
+
+def test_nothing_is_folded_unasked():
+    loss = lstm_loss(3)
+    assert draw(loss, width=None).dot == draw(loss).dot
+    assert ">tanh_c&lt;1&gt;<" in draw(loss, width="a4").page.html  # the page has every stage
+
+
+@pytest.mark.parametrize("width", ["poster", 0, -3, True, float("inf"), float("nan"), [5]])
+def test_widths_that_are_none(width):
+    with pytest.raises(DrawingError, match=r"draw\(width=...\): the option has no such value"):
+        draw(lstm_loss(1), width=width)
+
+
+def test_a_notebook_shows_the_picture_in_its_column_and_the_page_in_a_frame():
+    loss = lstm_loss(2)
+    picture = draw(loss, gradients=gradients(loss))
+    shown = picture._repr_html_()
+    assert shown.startswith('<svg style="max-width: 100%; height: auto"')
+    assert "xlink:title=" in shown
+    assert picture.page._repr_html_().startswith("<iframe ")
+    assert "&lt;script" in picture.page._repr_html_()

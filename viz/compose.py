@@ -1,0 +1,98 @@
+"""From a loss and what is asked of its picture to scenes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+
+from tinygrad_lstm.engine.gradients import Gradients
+from tinygrad_lstm.tensor.tensor import Tensor
+from tinygrad_lstm.viz.fit import fitted
+from tinygrad_lstm.viz.graph.build import build
+from tinygrad_lstm.viz.graph.crowds import thinned
+from tinygrad_lstm.viz.graph.data import Graph
+from tinygrad_lstm.viz.graph.levels import runs
+from tinygrad_lstm.viz.graph.marks import verdicts
+from tinygrad_lstm.viz.graph.members import blocks_of
+from tinygrad_lstm.viz.image.dot import source
+from tinygrad_lstm.viz.image.render import render
+from tinygrad_lstm.viz.image.scene import Scene, composed
+from tinygrad_lstm.viz.look.style import THEMES
+from tinygrad_lstm.viz.options import Options, several
+
+__all__ = ["Composer"]
+
+
+class Composer:
+    """What one call of `draw` shows.
+
+    Attributes
+    ----------
+    asked : Options
+        What was asked for.
+    options : Options
+        The same with what fits the width.
+    graph : Graph
+        All of it, with every branch of wide forks.
+    """
+
+    def __init__(self, loss: Tensor, options: Options) -> None:
+        self.tape, self.asked = loss.tape, options
+        self._plain: dict[str, str] = {}
+        self.blocks = blocks_of(self.tape)
+        self.verdicts = verdicts(options.comparison, self.tape)
+        self.options = fitted(options, self._measured) if options.width else options
+        self.graph = self._graph(self.options)
+
+    @cached_property
+    def whole(self) -> Scene:
+        """The scene with every branch."""
+        return self._scene(self.graph, self.options)
+
+    @cached_property
+    def image(self) -> Scene:
+        """The scene of images, in which wide forks are folded."""
+        fewer = thinned(self.graph)
+        return self.whole if fewer is self.graph else self._scene(fewer, self.options)
+
+    def played(self, gradients: Gradients) -> Graph:
+        """The graph that the page plays: every stage of the blocks that were asked for."""
+        return self._graph(replace(self.asked, gradients=gradients, path=(), level=self.stages))
+
+    @property
+    def stages(self) -> str:
+        return "stages" if self.asked.level == "gates" else self.asked.level
+
+    def on_page(self, graph: Graph) -> Scene:
+        """The scene of a graph on the page, whose colours are set there."""
+        return self._scene(graph, replace(self.asked, theme="light"))
+
+    def _graph(self, options: Options) -> Graph:
+        hidden = runs(self.blocks, options.level, several(options.expand), options.blocks)
+        return build(
+            self.tape,
+            options.gradients,
+            hidden,
+            path=several(options.path),
+            verdicts=self.verdicts,
+            wired=options.wired,
+            level=options.level,
+        )
+
+    def _measured(self, options: Options) -> tuple[float, float, float]:
+        """The width, the height and the smallest text of the picture with some options."""
+        scene = self._scene(thinned(self._graph(options)), options)
+        if scene.layout is not None:
+            left, bottom, right, top = scene.bounds()
+            return right - left, top - bottom, scene.smallest
+        _, _, width, height, *_ = self._arranged(source(scene)).split(maxsplit=4)
+        return float(width) * 72, float(height) * 72, scene.smallest
+
+    def _scene(self, graph: Graph, options: Options) -> Scene:
+        return composed(graph, THEMES[options.theme], options.title, self._arranged, options.wrap)
+
+    def _arranged(self, dot: str) -> str:
+        """What Graphviz says of where things are; once for each text."""
+        if dot not in self._plain:
+            self._plain[dot] = render(dot, "plain", self.asked.timeout).decode()
+        return self._plain[dot]

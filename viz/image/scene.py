@@ -1,0 +1,127 @@
+"""What a picture is made of before it is written in any format: the graph, where everything is, and
+the tables around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tinygrad_lstm.viz.graph.data import Graph, Node
+from tinygrad_lstm.viz.layout.arrange import arranged
+from tinygrad_lstm.viz.layout.curves import Point
+from tinygrad_lstm.viz.layout.places import Box, Layout, Measures
+from tinygrad_lstm.viz.look.ledger import ledger
+from tinygrad_lstm.viz.look.legend import legend, titled
+from tinygrad_lstm.viz.look.style import SHAPES, Theme, kind, text_width
+from tinygrad_lstm.viz.look.tables import Table, size
+from tinygrad_lstm.viz.look.text import SMALLEST, contribution, heading, ledger_tooltip, lines
+
+__all__ = ["Scene", "Shown", "composed", "measures"]
+
+TIGHT = {"ellipse": (1.1, 1.5), "hexagon": (1.25, 1.1)}  # of three short lines
+NARROWEST = 600.0  # points across for the title, the legend and the ledger
+MARGIN = 4.0  # around the picture, as Graphviz has it
+
+
+class Shown(NamedTuple):
+    """A table in its place, and its tooltip."""
+
+    name: str
+    table: Table
+    box: Box
+    said: str
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture. `layout` is None, and `tables` are none, where ``dot`` has to lay out all."""
+
+    graph: Graph
+    theme: Theme
+    title: str | None
+    layout: Layout | None
+    tables: tuple[Shown, ...]
+
+    def bounds(self) -> tuple[float, float, float, float]:
+        """The left, bottom, right and top end of a picture whose positions are known."""
+        xs, ys = zip(*self._points(), strict=True)
+        return min(xs) - MARGIN, min(ys) - MARGIN, max(xs) + MARGIN, max(ys) + MARGIN
+
+    def _points(self) -> Iterator[Point]:
+        assert self.layout is not None
+        for frame in self.layout.frames:
+            yield from ((frame.left, frame.bottom), (frame.right, frame.top))
+        for box in (*self.layout.boxes.values(), *(shown.box for shown in self.tables)):
+            yield from ((box.left[0], box.bottom[1]), (box.right[0], box.top[1]))
+        for route in (*self.layout.routes, *self.layout.zeros):
+            yield from route.curve
+
+    @property
+    def smallest(self) -> float:
+        """The size of the smallest text, in points."""
+        sizes = [line.size for node in self.graph.nodes for line in lines(node, self.graph.level)]
+        return min(SMALLEST[self.graph.level], *sizes)
+
+
+def composed(
+    graph: Graph,
+    theme: Theme,
+    title: str | None = None,
+    arrange: Callable[[str], str] | None = None,
+    wrap: int | None = None,
+) -> Scene:
+    """The scene of a graph.
+
+    With positions where the stages are those of the LSTM, and where blocks repeat and `arrange`
+    (Graphviz, from DOT text to its plain format) can place one of them, with at most `wrap` frames
+    in a row; elsewhere for ``dot`` to lay out.
+    """
+    layout, is_lstm = arranged(graph, measures(graph), arrange, wrap)
+    tables = tuple(_around(graph, title, layout, is_lstm)) if layout else ()
+    return Scene(graph, theme, title, layout, tables)
+
+
+def measures(graph: Graph) -> Measures:
+    """How much room the texts of a graph need."""
+    small = SMALLEST[graph.level]
+    labels = tuple(text_width(contribution(edge, graph.level), small) for edge in graph.edges)
+    headings = {run: heading(graph, run).width for run in graph.runs}
+    sizes = {node.key: _node_size(node, graph.level) for node in graph.nodes}
+    return Measures(sizes, labels, headings)
+
+
+def _node_size(node: Node, level: str) -> tuple[float, float]:
+    shape, _, wider, higher = SHAPES[kind(node)]
+    if level == "gates":
+        wider, higher = TIGHT.get(shape, (wider, higher))
+    written = lines(node, level)
+    pad = 6 if level == "gates" else 10
+    height = sum(line.size * 1.2 + 2 for line in written) * higher + 6
+    return max(line.width for line in written) * wider + pad, height
+
+
+def _around(graph: Graph, title: str | None, layout: Layout, is_lstm: bool) -> Iterator[Shown]:
+    """The title above the frames, the legend and the ledger below them, from the left side on."""
+    lefts = [frame.left for frame in layout.frames]
+    room = max(NARROWEST, max(frame.right for frame in layout.frames) - min(lefts))
+    head = titled(graph, title, is_lstm, "LEFT", room)
+    left, top = lefts[0], layout.bottom - 20
+    yield _shown("title", head, (left, layout.top + size(head)[1]), head.rows[0][0].line.text)
+    used, lowest = 0.0, top
+    for name, table in (("legend", legend(graph, room)), ("ledger", ledger(graph))):
+        if table:
+            width, height = size(table)
+            if used and used + width > room:  # below the one before
+                used, top = 0.0, lowest - 14
+            said = ledger_tooltip(graph) if name == "ledger" else table.rows[0][0].line.text
+            yield _shown(name, table, (left + used, top), said)
+            used, lowest = used + width + 30, min(lowest, top - height)
+
+
+def _shown(name: str, table: Table, corner: Point, said: str) -> Shown:
+    """A table whose top left corner is at `corner`."""
+    width, height = size(table)
+    return Shown(
+        name, table, Box(corner[0] + width / 2, corner[1] - height / 2, width, height), said
+    )
