@@ -16,7 +16,7 @@ from tinygrad_lstm.compiler.native import available
 from tinygrad_lstm.compiler.numpy_backend import Changed
 from tinygrad_lstm.compiler.passes.optimise import PASSES
 from tinygrad_lstm.compiler.plan import Replay
-from tinygrad_lstm.compiler.signature import flattened, mapped, signature
+from tinygrad_lstm.compiler.signature import mapped, signature
 from tinygrad_lstm.compiler.trace import Tracer, named, trace
 from tinygrad_lstm.engine.backward import outgoing, reverse, seed
 from tinygrad_lstm.engine.node import Node
@@ -28,20 +28,21 @@ __all__ = ["Compiled", "Leaves", "compile"]
 
 Array = NDArray[Any]
 MANY = 16  # recordings of one signature, each since something captured had changed
+PLANS = 64  # programs that are kept, of different signatures
 
 
 class Leaves(dict[str, Array]):
     """Derivatives by name, which also answer to the Tensors themselves."""
 
-    def __init__(self, names: Iterable[str], leaves: Iterable[Any], totals: Iterable[Array]):
+    def __init__(self, names: Iterable[str], leaves: list[Any], totals: Iterable[Array]) -> None:
         super().__init__(zip(names, totals, strict=True))
-        self._names = {id(leaf): name for name, leaf in zip(self, leaves, strict=True)}
+        self._leaves = leaves
 
     def __missing__(self, key: Any) -> Array:
-        name = self._names.get(id(key))
-        if name is None:
-            raise KeyError(key)
-        return self[name]
+        for name, leaf in zip(self, self._leaves, strict=True):
+            if leaf is key:
+                return self[name]
+        raise KeyError(key)
 
 
 def compile(
@@ -137,29 +138,33 @@ class Compiled:
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Leaves]:
         """The loss, and the derivatives by name."""
-        plan = self._plan(args, kwargs)
-        if plan.replay is not None:
-            found = plan.run(args, kwargs)
-            if found is not None:
-                return found
-        return on_tape(self._function, args, kwargs)
+        plan, flat = self._plan(args, kwargs)
+        found = None if plan.replay is None else plan.run(flat)
+        return on_tape(self._function, args, kwargs) if found is None else found
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
         """What is done for such arguments: the program, or why there is none."""
-        return self._plan(args, kwargs)
+        return self._plan(args, kwargs)[0]
 
-    def _plan(self, args: Any, kwargs: Any) -> Plan:
+    def _plan(self, args: Any, kwargs: Any) -> tuple[Plan, list[Any]]:
+        """The plan, and the arrays and Tensors among the arguments."""
         if not recorder.enabled or (watching and detector()):
-            return Plan(None, None, "gradients are not recorded, or anomalies looked for")
-        key = signature(args, kwargs)
+            return Plan(None, None, "gradients are not recorded, or anomalies looked for"), []
+        key, flat = signature(args, kwargs)
         found = self._plans.get(key)
-        if found is not None and (found.captured is None or found.captured.changed() is None):
-            return found
+        if found is None or (found.captured is not None and found.captured.changed()):
+            found = self._record(key, args, kwargs, flat)
+        return found, flat
+
+    def _record(self, key: Any, args: Any, kwargs: Any, flat: list[Any]) -> Plan:
         times = self._again[key] = self._again.get(key, 0) + 1
         if times > MANY:
             return Plan(None, None, "what it captures changes from call to call")
-        found = self._plans[key] = record(self._function, args, kwargs, self._backend, self._passes)
-        return found
+        plan = record(self._function, args, kwargs, flat, self._backend, self._passes)
+        while len(self._plans) >= PLANS:
+            del self._plans[next(iter(self._plans))]
+        self._plans[key] = plan
+        return plan
 
 
 class Plan:
@@ -175,36 +180,44 @@ class Plan:
 
     def __init__(self, replay: Replay | None, captured: Captured | None, reason: str) -> None:
         self.replay, self.captured, self.reason = replay, captured, reason
+        sources = replay.program.inputs.values() if replay is not None else ()
+        self._captured = [x for x in sources if not isinstance(x, int)]
 
     @property
     def compiled(self) -> bool:
         return self.replay is not None
 
-    def run(self, args: Any, kwargs: Any) -> tuple[Any, Leaves] | None:
-        """Loss and derivatives; None where the tape has to say."""
+    def run(self, flat: list[Any]) -> tuple[Any, Leaves] | None:
+        """Loss and derivatives for arrays and Tensors; None where the tape has to say."""
         assert self.replay is not None
-        program = self.replay.program
-        if any(_hooks(s) for s in program.inputs.values()):
-            return None
-        flat = flattened(args, kwargs)
-        if any(getattr(x, "_hooks", None) is not None for x in flat):
-            return None
+        for x in self._captured:
+            if x._hooks is not None:
+                return None
+        arrays = []
+        for x in flat:
+            if isinstance(x, Node):
+                if x._hooks is not None:
+                    return None
+                x = x._array
+            arrays.append(x)
         try:
-            loss, totals = self.replay([getattr(x, "_array", x) for x in flat])
+            found = self.replay(arrays)
         except Changed:
             return None
-        if not (np.isfinite(loss) and all(np.isfinite(t).all() for t in totals)):
+        if found is None:
             return None
+        program = self.replay.program
         leaves = [flat[x] if isinstance(x, int) else x for x in program.leaves]
-        return loss, Leaves(program.names, leaves, totals)
-
-
-def _hooks(source: Any) -> bool:
-    return not isinstance(source, int) and source._hooks is not None
+        return found[0], Leaves(program.names, leaves, found[1])
 
 
 def record(
-    function: Callable[..., Any], args: Any, kwargs: Any, backend: str, passes: Collection[str]
+    function: Callable[..., Any],
+    args: Any,
+    kwargs: Any,
+    flat: list[Any],
+    backend: str,
+    passes: Collection[str],
 ) -> Plan:
     """Record a function for arguments of one kind."""
     captured = Captured(function)
@@ -213,7 +226,7 @@ def record(
     states = [g.bit_generator.state for g in captured.generators]
     tracer = Tracer()
     known: dict[int, int] = {}
-    numbers = iter(range(len(flattened(args, kwargs))))
+    numbers = iter(range(len(flat)))
 
     def shown(x: Any) -> Any:
         if isinstance(x, Node):

@@ -50,6 +50,10 @@ class Memory:
         By number: where a value lives that is no view of another.
     copies : list of (stage, place in the order, Copy)
         What is copied, and when.
+    results : dict
+        By dtype: the first and the last byte of the memory where results lie, and nothing else.
+    apart : list of Value
+        Results that lie elsewhere.
     """
 
     def __init__(self, schedule: Schedule) -> None:
@@ -59,6 +63,9 @@ class Memory:
         self.copies: list[tuple[float, int, Copy]] = []
         self._rank = {v.number: i for i, v in enumerate(schedule.order)}
         self._last = self._last_uses()
+        self.results: dict[Any, tuple[int, int]] = {}
+        self.apart: list[Value] = []
+        self._place_results()
         self._join()
         self._give_homes()
         self._flatten()
@@ -121,6 +128,22 @@ class Memory:
         place = Place(self.size, contiguous(v.shape))
         self.size += -(-v.size * v.dtype.itemsize // ALIGNMENT) * ALIGNMENT
         return place
+
+    def _place_results(self) -> None:
+        """What results are, or are parts of, lies together."""
+        bases = {}
+        for root in self.schedule.roots:
+            base = root
+            while base.op in VIEWS:
+                (base,) = base.args
+            bases[base.number] = base
+        for v in sorted(bases.values(), key=lambda v: v.dtype.str):
+            if v.op in LEAVES or v.number in self.homes:
+                self.apart.append(v)
+                continue
+            start, _ = self.results.get(v.dtype, (self.size, 0))
+            self._put(v, self._new(v), v)
+            self.results[v.dtype] = start, self.size
 
     def _join(self) -> None:
         """Concatenations first, the outermost first: their parts are computed in place."""

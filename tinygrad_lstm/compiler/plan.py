@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import math
+import threading
 from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -56,7 +58,8 @@ class Replay:
         self.instructions = instructions(self.schedule, self.memory)
         self.arena = aligned(self.memory.size)
         numpy = NumpyBackend(program.graph, self.memory, self.arena)
-        self._steps = steps(self.instructions, numpy, self._native(backend))
+        native = self._native(backend)
+        self._steps = steps(self.instructions, numpy, native)
         self._inputs: list[tuple[Array, Any]] = []
         for v in self.schedule.order:
             if v.op == "input":
@@ -66,19 +69,33 @@ class Replay:
             elif v.op == "number":
                 numpy.view(v)[...] = np.frombuffer(v.attrs[0], v.dtype)[0]
         self._results = [numpy.view(root) for root in self.roots]
+        self._checked = [self.arena[a:b].view(d) for d, (a, b) in self.memory.results.items()]
+        self._checked += [numpy.view(v) for v in self.memory.apart]
+        self._silent = native is None or any(
+            step is not native.library.run for step, _ in self._steps
+        )
+        self._lock = threading.Lock()
 
     def _native(self, backend: str) -> NativeBackend | None:
         return NativeBackend(self.memory, self.arena, library()) if backend == "native" else None
 
-    def __call__(self, arguments: Sequence[Array]) -> tuple[Any, list[Array]]:
-        """The loss and the total derivatives, in memory of the caller's."""
-        for place, source in self._inputs:
-            place[...] = arguments[source] if isinstance(source, int) else source._array
-        with np.errstate(all="ignore"):
-            for step, args in self._steps:
-                step(*args)
-        loss, *totals = self._results
-        return loss[()], [total.copy() for total in totals]
+    def __call__(self, arguments: Sequence[Array]) -> tuple[Any, list[Array]] | None:
+        """The loss and the total derivatives, in memory of the caller's; None where they are not
+        finite."""
+        with self._lock:
+            for place, source in self._inputs:
+                place[...] = arguments[source] if isinstance(source, int) else source._array
+            if self._silent:
+                with np.errstate(all="ignore"):
+                    for step, args in self._steps:
+                        step(*args)
+            else:
+                for step, args in self._steps:
+                    step(*args)
+            if not all(map(finite, self._checked)):
+                return None
+            loss, *totals = [result.copy() for result in self._results]
+        return loss[()], totals
 
     def counts(self) -> Counter[str]:
         """How many instructions of each kind there are."""
@@ -110,6 +127,13 @@ def steps(
             count += 1
     close()
     return found
+
+
+def finite(x: Array) -> bool:
+    """Whether all entries are finite: the sum of squares says so at once, unless it overflows."""
+    if x.ndim == 1 and x.dtype.kind == "f" and math.isfinite(np.dot(x, x)):
+        return True
+    return bool(np.isfinite(x).all())
 
 
 def aligned(size: int) -> NDArray[np.uint8]:

@@ -3,57 +3,62 @@ tuples and dictionaries count by shape and dtype, all else by what it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import recorder
-from tinygrad_lstm.tensor.tensor import Tensor
 
-__all__ = ["flattened", "mapped", "signature"]
-
-
-def dynamic(x: Any) -> bool:
-    """Whether an argument is read afresh at each call."""
-    return isinstance(x, (np.ndarray, np.generic, Node))
+__all__ = ["mapped", "signature"]
 
 
-def flattened(args: Any, kwargs: Any) -> list[Any]:
-    """The arrays and Tensors among the arguments."""
-    found: list[Any] = []
-    mapped(lambda x: found.append(x), (args, kwargs))
-    return found
+def signature(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], list[Any]]:
+    """What has to be the same for a program to fit, and the arrays and Tensors that may differ."""
+    key: list[Any] = [recorder.place.block, recorder.place.scope]
+    flat: list[Any] = []
+    _collect(args, key, flat)
+    if kwargs:
+        _collect(kwargs, key, flat)
+    return tuple(key), flat
 
 
-def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
-    """`tree` with ``f(x)`` in the place of each array and Tensor."""
-    if dynamic(tree):
-        return f(tree)
-    if type(tree) in (tuple, list):
-        return type(tree)(mapped(f, x) for x in tree)
-    if isinstance(tree, Mapping):
-        return {key: mapped(f, x) for key, x in tree.items()}
-    return tree
+def _collect(x: Any, key: list[Any], flat: list[Any]) -> None:
+    kind = type(x)
+    if kind is np.ndarray or isinstance(x, (np.ndarray, np.generic)):
+        key += kind, x.shape, x.dtype
+        flat.append(x)
+    elif isinstance(x, Node):
+        key += kind, x._array.shape, x._array.dtype, x._requires_grad, x.name
+        flat.append(x)
+    elif kind in (tuple, list):
+        key += kind, len(x)
+        for y in x:
+            _collect(y, key, flat)
+    elif kind is dict:
+        key += kind, tuple(x)
+        for y in x.values():
+            _collect(y, key, flat)
+    else:
+        key += kind, _same(x)
 
 
-def signature(args: Any, kwargs: Any) -> Any:
-    """What has to be the same for a program to fit."""
-    return recorder.place.block, recorder.place.scope, _kind(args), _kind(kwargs)
-
-
-def _kind(x: Any) -> Any:
-    if isinstance(x, Tensor):
-        return "Tensor", x.shape, x.dtype.str, x.requires_grad, x.name
-    if isinstance(x, (np.ndarray, np.generic)):
-        return type(x), x.shape, x.dtype.str
-    if type(x) in (tuple, list):
-        return type(x), tuple(map(_kind, x))
-    if isinstance(x, Mapping):
-        return dict, tuple((key, _kind(value)) for key, value in x.items())
+def _same(x: Any) -> Any:
+    """What stands for an argument that is the same from call to call."""
     try:
         hash(x)
     except TypeError:
         return id(x)
-    return type(x), x
+    return x
+
+
+def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
+    """`tree` with ``f(x)`` in the place of each array and Tensor, in the order of `signature`."""
+    if isinstance(tree, (np.ndarray, np.generic, Node)):
+        return f(tree)
+    if type(tree) in (tuple, list):
+        return type(tree)(mapped(f, x) for x in tree)
+    if type(tree) is dict:
+        return {key: mapped(f, x) for key, x in tree.items()}
+    return tree

@@ -1,0 +1,459 @@
+"""Time one training step of an LSTM (forward, backward, all gradients; float32), compiled, beside
+what else computes it.
+
+    pip install -e ".[fast,plot]" torch jax autograd mygrad   # whichever you want to compare with
+    python benchmarks/compiled_step.py              # one thread, then all; --quick for less
+    python benchmarks/compiled_step.py --write      # and the table and plot of the docs
+
+Every contestant runs in a process of its own. The processes take turns, a burst of steps each, so
+that all of them meet the same noise; ratios are taken within each round, to the fastest peer of
+that round and to the matrix products alone, which no program can do without (NumPy's BLAS, at the
+shapes of a merged program). Before it is timed, each contestant's gradient is held against eager's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SIZES = {  # (T, N, D, H): steps a burst
+    (3, 1, 3, 4): 100,
+    (50, 16, 16, 32): 20,
+    (100, 64, 64, 128): 3,
+    (100, 64, 256, 512): 1,
+}
+NAMES = {
+    "native": "compiled, native",
+    "numpy": "compiled, NumPy",
+    "eager": "eager",
+    "torch_lstm": "torch.nn.LSTM",
+    "jax": "jax.jit of a scan",
+    "torch_plain": "PyTorch, plain code",
+    "autograd": "HIPS/autograd",
+    "mygrad": "MyGrad",
+    "products": "the products alone",
+}
+NEEDS = {
+    "native": "llvmlite",
+    "torch_lstm": "torch",
+    "torch_plain": "torch",
+    "jax": "jax",
+    "autograd": "autograd",
+    "mygrad": "mygrad",
+}
+PEERS = ("torch_lstm", "jax", "torch_plain", "autograd", "mygrad")
+SLOW = {"autograd", "mygrad"}  # not at the two large sizes: they would take most of the time
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+GATES = "fuco"
+DOCS = Path(__file__).parents[1] / "docs" / "explanation"
+
+
+def data(size):
+    """The parameters, inputs and targets of one size, the same in every process."""
+    import numpy as np
+
+    T, N, D, H = size
+    rng = np.random.default_rng(0)
+    reach = H**-0.5
+    p = {f"W_{g}": rng.uniform(-reach, reach, (H, H + D)) for g in GATES}
+    p |= {f"b_{g}": rng.uniform(-reach, reach, H) for g in GATES}
+    p = {k: v.astype("f4") for k, v in p.items()}
+    return p, *(rng.normal(size=(T, N, n)).astype("f4") for n in (D, H))
+
+
+def compiled(size, backend):
+    from tinygrad_lstm import LSTM, compile
+
+    p, x, targets = data(size)
+    fast = compile(LSTM.from_arrays(p).error, backend=backend)
+    return lambda: fast(x, targets)[1]["W_f"]
+
+
+def native_step(size):
+    return compiled(size, "native")
+
+
+def numpy_step(size):
+    return compiled(size, "numpy")
+
+
+def eager_step(size):
+    from tinygrad_lstm import LSTM, keep_freed_memory
+
+    keep_freed_memory()
+    p, x, targets = data(size)
+    lstm = LSTM.from_arrays(p)
+
+    def step():
+        lstm.zero_grad()
+        lstm.error(x, targets).backward()
+        return lstm.W_f.grad
+
+    return step
+
+
+def plain_error(p, x, targets, zeros, linear, concatenate, sigmoid, tanh):
+    """The LSTM in plain forward code."""
+    a = c = zeros
+    error = 0.0
+    for t in range(len(x)):
+        z = concatenate([a, x[t]])
+        keep = c * sigmoid(linear(z, p["W_f"], p["b_f"]))
+        write = sigmoid(linear(z, p["W_u"], p["b_u"])) * tanh(linear(z, p["W_c"], p["b_c"]))
+        c = keep + write
+        a = tanh(c) * sigmoid(linear(z, p["W_o"], p["b_o"]))
+        error = error + 0.5 * ((targets[t] - a) ** 2).sum()
+    return error
+
+
+def with_torch():
+    import torch
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    return torch
+
+
+def torch_plain_step(size):
+    torch = with_torch()
+    p, x, targets = data(size)
+    p = {k: torch.from_numpy(v).requires_grad_() for k, v in p.items()}
+    x, targets = torch.from_numpy(x), torch.from_numpy(targets)
+    zeros = torch.zeros(targets.shape[1:])
+
+    def step():
+        for v in p.values():
+            v.grad = None
+        plain_error(
+            *(p, x, targets, zeros, torch.nn.functional.linear),
+            *(lambda v: torch.cat(v, -1), torch.sigmoid, torch.tanh),
+        ).backward()
+        return p["W_f"].grad.numpy()
+
+    return step
+
+
+def torch_lstm_step(size):
+    torch = with_torch()
+    _, _, D, H = size
+    p, x, targets = data(size)
+    model = torch.nn.LSTM(D, H)
+    with torch.no_grad():  # its gates are i f g o, ours u f c o
+        for k, g in enumerate("ufco"):
+            W, rows = torch.from_numpy(p[f"W_{g}"]), slice(k * H, (k + 1) * H)
+            model.weight_hh_l0[rows], model.weight_ih_l0[rows] = W[:, :H], W[:, H:]
+            model.bias_ih_l0[rows], model.bias_hh_l0[rows] = torch.from_numpy(p[f"b_{g}"]), 0
+    x, targets = torch.from_numpy(x), torch.from_numpy(targets)
+
+    def step():
+        model.zero_grad(set_to_none=True)
+        (((targets - model(x)[0]) ** 2).sum() * 0.5).backward()
+        both = model.weight_hh_l0.grad, model.weight_ih_l0.grad
+        return torch.cat([g[H : 2 * H] for g in both], 1).numpy()
+
+    return step
+
+
+def jax_step(size):
+    one = os.environ["OMP_NUM_THREADS"] == "1"
+    if one:
+        os.environ["XLA_FLAGS"] = (
+            "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+        )
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    _, N, _, H = size
+    p, x, targets = data(size)
+    W = np.concatenate([p[f"W_{g}"] for g in GATES])
+    b = np.concatenate([p[f"b_{g}"] for g in GATES])
+    P = [jnp.array(v) for v in (W[:, H:].T, W[:, :H].T, b)]
+    x, targets = jnp.array(x), jnp.array(targets)
+
+    def loss(P):
+        Wx, Wh, b = P
+
+        def cell(state, x):
+            a, c = state
+            f, u, g, o = jnp.split(x + a @ Wh, 4, 1)
+            c = c * jax.nn.sigmoid(f) + jax.nn.sigmoid(u) * jnp.tanh(g)
+            a = jnp.tanh(c) * jax.nn.sigmoid(o)
+            return (a, c), a
+
+        zeros = jnp.zeros((N, H), jnp.float32)
+        return 0.5 * ((targets - jax.lax.scan(cell, (zeros, zeros), x @ Wx + b)[1]) ** 2).sum()
+
+    both = jax.jit(jax.value_and_grad(loss))
+
+    def step():
+        gx, gh, _ = jax.block_until_ready(both(P)[1])
+        return np.concatenate([np.asarray(gh)[:, :H].T, np.asarray(gx)[:, :H].T], 1)
+
+    return step
+
+
+def autograd_step(size):
+    import autograd.numpy as anp
+    from autograd import grad
+
+    p, x, targets = data(size)
+    zeros = anp.zeros(targets.shape[1:], "f4")
+    slope = grad(
+        lambda p: plain_error(
+            *(p, x, targets, zeros, lambda z, W, b: anp.dot(z, W.T) + b),
+            *(lambda v: anp.concatenate(v, -1), lambda v: 1 / (1 + anp.exp(-v)), anp.tanh),
+        )
+    )
+    return lambda: slope(p)["W_f"]
+
+
+def mygrad_step(size):
+    import mygrad as mg
+    from mygrad.nnet import sigmoid
+
+    p, x, targets = data(size)
+    p = {k: mg.tensor(v) for k, v in p.items()}
+    zeros = mg.zeros(targets.shape[1:], dtype="f4", constant=True)
+
+    def step():
+        for v in p.values():
+            v.null_grad()
+        plain_error(
+            *(p, x, targets, zeros, lambda z, W, b: z @ W.T + b),
+            *(lambda v: mg.concatenate(v, -1), sigmoid, mg.tanh),
+        ).backward()
+        return p["W_f"].grad
+
+    return step
+
+
+def products_step(size):
+    import numpy as np
+
+    T, N, D, H = size
+    rng = np.random.default_rng(0)
+
+    def matrix(*shape):
+        return rng.standard_normal(shape).astype("f4")
+
+    x, states, sums = matrix(T * N, D), matrix(T * N, H), matrix(T * N, 4 * H)
+    Wx, Wh, a, g = matrix(D, 4 * H), matrix(H, 4 * H), matrix(N, H), matrix(N, 4 * H)
+    forward, back = np.empty((N, 4 * H), "f4"), np.empty((N, H), "f4")
+    projected, by_x, by_a = np.empty_like(sums), np.empty_like(Wx), np.empty_like(Wh)
+    transposed = np.ascontiguousarray(Wh.T)
+
+    def step():
+        np.matmul(x, Wx, out=projected)
+        for _ in range(T):
+            np.matmul(a, Wh, out=forward)
+            np.matmul(g, transposed, out=back)
+        np.matmul(x.T, sums, out=by_x)
+        np.matmul(states.T, sums, out=by_a)
+
+    return step
+
+
+def peak():
+    """The process's peak of resident memory, in MB."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def child(name):
+    """Serve bursts: a line in is a size, a line out what was measured."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    steps = {}
+    for line in sys.stdin:
+        size = tuple(json.loads(line))
+        if size not in steps:
+            steps.clear()
+            base, start = peak(), time.process_time()
+            steps[size] = globals()[f"{name}_step"](size)
+            gradient = steps[size]()
+            first = time.process_time() - start
+            check = None if gradient is None else float(abs(gradient).sum())
+            print(json.dumps([check, first, peak() - base]), flush=True)
+            continue
+        # on one thread the time of this process alone: what else the machine does counts less
+        clock = time.process_time if os.environ[THREADS[0]] == "1" else time.perf_counter
+        times = []
+        for _ in range(SIZES[size]):
+            start = clock()
+            steps[size]()
+            times.append(clock() - start)
+        print(json.dumps(min(times)), flush=True)
+
+
+class Worker:
+    def __init__(self, name, threads):
+        env = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
+        command = [sys.executable, __file__, "--child", name]
+        if threads == 1 and hasattr(os, "sched_setaffinity"):
+            core = max(os.sched_getaffinity(0))
+            pin = f"import os, sys; os.sched_setaffinity(0, {{{core}}}); "
+            pin += "os.execv(sys.argv[1], sys.argv[1:])"
+            command = [sys.executable, "-c", pin, *command]
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=env,
+        )
+
+    def ask(self, size):
+        self.process.stdin.write(json.dumps(size) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def measure(threads, rounds, names, sizes):
+    """A row for each size and contestant: milliseconds and ratios."""
+    rows = []
+    for size in sizes:
+        here = [n for n in names if n not in SLOW or size[1] * size[3] < 1000]
+        workers = {n: Worker(n, threads) for n in here}
+        first = {n: w.ask(size) for n, w in workers.items()}
+        right = first["eager"][0]
+        wrong = [n for n in here if (c := first[n][0]) and abs(c - right) > 1e-3 * abs(right)]
+        if wrong:
+            sys.exit(f"at {size} the gradients of {', '.join(wrong)} differ from eager's")
+        times = [{n: w.ask(size) for n, w in workers.items()} for _ in range(rounds + 1)][1:]
+        for w in workers.values():
+            w.end()
+        peers = [n for n in here if n in PEERS]
+        for n in here:
+            row = {"size": size, "threads": threads, "name": n, "first": first[n][1]}
+            row["memory"] = first[n][2]
+            row["ms"] = statistics.median(t[n] for t in times) * 1e3
+            row["spread"] = max(t[n] for t in times) / min(t[n] for t in times)
+            for to, those in (("peer", peers), ("products", ["products"])):
+                if those:
+                    row[to] = statistics.median(t[n] / min(t[p] for p in those) for t in times)
+            rows.append(row)
+            show(row)
+    return rows
+
+
+def show(row):
+    print(
+        f"{row['size']!s:20} {row['threads']} thr  {NAMES[row['name']]:20} {row['ms']:9.3f} ms "
+        f"(x{row['spread']:.2f})  to the fastest peer {row.get('peer', float('nan')):6.2f}  "
+        f"to the products {row.get('products', float('nan')):6.2f}  "
+        f"first call {row['first']:5.2f} s of CPU, {row['memory']:5.0f} MB",
+        flush=True,
+    )
+
+
+def table(rows):
+    """The rows as Markdown."""
+    lines = []
+    for threads in sorted({r["threads"] for r in rows}):
+        these = [r for r in rows if r["threads"] == threads]
+        names = [n for n in NAMES if any(r["name"] == n for r in these)]
+        lines += ["", f"{threads} thread{'s' * (threads > 1)}:", ""]
+        lines.append("| (T, N, D, H) | " + " | ".join(NAMES[n] for n in names) + " |")
+        lines.append("|---" * (len(names) + 1) + "|")
+        for size in SIZES:
+            cells = {r["name"]: r for r in these if r["size"] == size}
+            if cells:
+                shown = [
+                    f"{cells[n]['ms']:.3g} ms ({cells[n].get('peer', float('nan')):.2f})"
+                    if n in cells
+                    else "-"
+                    for n in names
+                ]
+                lines.append(f"| {size} | " + " | ".join(shown) + " |")
+    return "\n".join(lines)
+
+
+def machine():
+    """What a ratio depends on."""
+    import numpy as np
+
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        models = [
+            x.split(":")[1].strip() for x in info.read_text().splitlines() if "model name" in x
+        ]
+        cpu = models[0] if models else cpu
+    found = [f"Python {platform.python_version()}", f"NumPy {np.__version__}"]
+    for name in ("torch", "jax", "autograd", "mygrad", "llvmlite"):
+        if importlib.util.find_spec(name):
+            from importlib.metadata import version
+
+            found.append(f"{name} {version(name)}")
+    return f"{cpu}, {os.cpu_count()} cores; {', '.join(found)}"
+
+
+def write(rows):
+    """The table and the plot of the docs."""
+    import matplotlib.pyplot as plt
+
+    DOCS.mkdir(exist_ok=True)
+    (DOCS / "compiled_step.md").write_text(
+        "<!-- written by benchmarks/compiled_step.py --write -->\n"
+        "Milliseconds of a training step, and in brackets the ratio to the fastest peer of the "
+        "same round (below 1: faster than all of them).\n"
+        f"{table(rows)}\n\nMeasured on {machine()}.\n",
+        encoding="utf-8",
+    )
+    one = [r for r in rows if r["threads"] == 1]
+    figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
+    for name in NAMES:
+        points = [(SIZES_SHOWN[r["size"]], r["peer"]) for r in one if r["name"] == name]
+        if points:
+            axes.plot(*zip(*points, strict=True), marker="o", label=NAMES[name])
+    axes.axhline(1, color="gray", linewidth=0.8)
+    axes.set(yscale="log", ylabel="time, to the fastest peer", xlabel="(T, N, D, H)")
+    axes.legend(fontsize=7, ncols=2)
+    figure.savefig(DOCS / "compiled_step.svg", metadata={"Date": None})
+
+
+SIZES_SHOWN = {size: str(size) for size in SIZES}
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--quick", action="store_true", help="three rounds, one thread")
+    parser.add_argument("--sizes", default="0,1,2,3", help="which of the sizes")
+    parser.add_argument("--only", default=",".join(NAMES), help="which contestants, with eager")
+    parser.add_argument("--write", action="store_true", help="the table and plot of the docs")
+    parser.add_argument("--child", choices=NAMES, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        return child(args.child)
+    wanted = {"eager", *args.only.split(",")}
+    names = [n for n in NAMES if n in wanted and importlib.util.find_spec(NEEDS.get(n, "numpy"))]
+    sizes = [list(SIZES)[int(i)] for i in args.sizes.split(",")]
+    rows = measure(1, 3 if args.quick else args.rounds, names, sizes)
+    if not args.quick and (os.cpu_count() or 1) > 1:
+        rows += measure(os.cpu_count(), args.rounds, names, sizes)
+    print(machine())
+    if args.write:
+        write(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
