@@ -1,5 +1,6 @@
 """Layers, recurrent cells and what makes a sequence of them."""
 
+from tinygrad_lstm.nn.export import export_onnx
 from tinygrad_lstm.nn.layers import Dropout, Embedding, LayerNorm, Linear, Sequential
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.nn.rnn import GRU, LSTM, RNN
@@ -24,6 +25,7 @@ __all__ = [
     "Linear",
     "Module",
     "Sequential",
+    "export_onnx",
     "from_keras",
     "from_onnx",
     "from_pytorch",

@@ -16,7 +16,7 @@ from tinygrad_lstm.nn.module import Module, generator, precision
 from tinygrad_lstm.nn.reading import Reading, read
 from tinygrad_lstm.nn.sequence import Blocks
 from tinygrad_lstm.nn.states import Start, initial_states, last_states
-from tinygrad_lstm.nn.unroll import State, padded, steps
+from tinygrad_lstm.nn.unroll import WHOLE, Cuts, State, padded, steps
 from tinygrad_lstm.ops.layer import dropout
 from tinygrad_lstm.ops.shape import concatenate
 from tinygrad_lstm.tensor.tensor import Tensor
@@ -190,21 +190,14 @@ class Recurrent(Module):
             The state of every layer and direction after its last block.
         """
         reading = read(self, x, lengths, steps, feed, listed=checkpoint is None)
-        y, last = self.run(reading, state, window, checkpoint)
+        y, last = self.run(reading, state, Cuts(window, checkpoint))
         return reading.laid_out(padded(y, reading.active)), last_states(self, last, reading)
 
-    def run(
-        self,
-        reading: Reading,
-        state: Any,
-        window: int | None = None,
-        checkpoint: int | None = None,
-    ) -> tuple[Blocks, list[State]]:
+    def run(self, reading: Reading, state: Any, cuts: Cuts = WHOLE) -> tuple[Blocks, list[State]]:
         """The blocks of the last layer, and the last states of all cells."""
         start = initial_states(self, state, reading)
-        parts = {"window": window, "checkpoint": checkpoint}
         if reading.feed is not None:
-            return self._fed(reading, start, parts)
+            return self._fed(reading, start, cuts)
         y, last = reading.x, list[State]()
         for k in range(self.num_layers):
             sides = []
@@ -212,7 +205,7 @@ class Recurrent(Module):
                 with _scopes(k, reverse):
                     cell = self.cell(_suffix(k, reverse))
                     given = start(len(last))
-                    side, end = steps(cell, y, given, reading.active, reverse, **parts)
+                    side, end = steps(cell, y, given, reading.active, cuts, reverse)
                 sides.append(side)
                 last.append(end)
             with _scopes(k):
@@ -222,9 +215,7 @@ class Recurrent(Module):
                     y = each(self._dropped, y)
         return y, last
 
-    def _fed(
-        self, reading: Reading, start: Start, lengths: dict[str, int | None]
-    ) -> tuple[Blocks, list[State]]:
+    def _fed(self, reading: Reading, start: Start, cuts: Cuts) -> tuple[Blocks, list[State]]:
         """All layers in one block before the next, since that reads what the last one puts out."""
         if self.bidirectional:
             raise DataError(
@@ -250,8 +241,8 @@ class Recurrent(Module):
                 x = new[0]
             return tuple(new)
 
-        whole = (stacked, reading.x, tuple(state), reading.active, False, reading.feed)
-        y, end = steps(*whole, **lengths)
+        feed = reading.feed
+        y, end = steps(stacked, reading.x, tuple(state), reading.active, cuts, feed=feed)
         return y, [end[i : i + size] for i in range(len(end) - size, -1, -size)]
 
     def _dropped(self, x: Any) -> Any:

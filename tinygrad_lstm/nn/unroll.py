@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,10 +16,20 @@ from tinygrad_lstm.ops.shape import concatenate, ravel, stack
 from tinygrad_lstm.tensor.checkpoint import checkpoint as as_one_stage
 from tinygrad_lstm.tensor.tensor import Tensor
 
-__all__ = ["Cell", "State", "steps", "unroll"]
+__all__ = ["WHOLE", "Cell", "Cuts", "State", "padded", "steps", "unroll"]
 
 State: TypeAlias = tuple[Tensor, ...]
 Cell: TypeAlias = Callable[..., Any]
+
+
+class Cuts(NamedTuple):
+    """Where a sequence is cut: the state off from its past, and what is computed again."""
+
+    window: int | None = None
+    checkpoint: int | None = None
+
+
+WHOLE = Cuts()
 
 
 def unroll(
@@ -97,9 +107,7 @@ def unroll(
     start = tuple(s if isinstance(s, Tensor) else Tensor(s, True) for s in _several(state))
     x = filled(x, active)
     sequence: Blocks = x if checkpoint else blocks(x)
-    outputs, last = steps(
-        cell, sequence, start, active, reverse=reverse, window=window, checkpoint=checkpoint
-    )
+    outputs, last = steps(cell, sequence, start, active, Cuts(window, checkpoint), reverse)
     return padded(outputs, active), last[0] if single else last
 
 
@@ -108,11 +116,9 @@ def steps(
     x: Blocks,
     state: State,
     active: Active,
+    cuts: Cuts = WHOLE,
     reverse: bool = False,
     feed: Callable[[Tensor], Tensor] | None = None,
-    *,
-    window: int | None = None,
-    checkpoint: int | None = None,
 ) -> tuple[Blocks, State]:
     """The blocks of a sequence, and the last state. Rows that have come to their end are not
     silenced in the outputs; see `padded`.
@@ -129,15 +135,15 @@ def steps(
     order = range(len(active), 0, -1) if reverse else range(1, len(active) + 1)
     run = _Run(cell, active, reverse, feed)
     outputs: list[Tensor] = []
-    for i, times in enumerate(_parts(order, window, "window")):
+    for i, times in enumerate(_parts(order, cuts.window, "window")):
         state = tuple(_cut(s) for s in state) if i else state
-        for part in _parts(times, checkpoint, "checkpoint"):
-            over = run.blocks if checkpoint is None else run.as_one_stage
+        for part in _parts(times, cuts.checkpoint, "checkpoint"):
+            over = run.blocks if cuts.checkpoint is None else run.as_one_stage
             made, state = over(part, x, state)
             outputs += made
     if reverse:
         outputs.reverse()
-    return (outputs if checkpoint is None else concatenate(outputs)), state
+    return (outputs if cuts.checkpoint is None else concatenate(outputs)), state
 
 
 def padded(outputs: Blocks, active: Active) -> Any:
