@@ -1,6 +1,6 @@
 """Write the types of the public names: tinygrad_lstm/__init__.pyi.
 
-To make it again: PYTHONPATH=. python tests/project/make_stub.py; ruff format tinygrad_lstm/__init__.pyi
+To make it again: PYTHONPATH=. python tests/project/make_stub.py; ruff format tinygrad_lstm
 
 The operations take Tensors, arrays, and symbols, so that their code can only say Any. What a user
 passes is narrower: Tensors, or what NumPy makes an array of. A Tensor anywhere gives a Tensor,
