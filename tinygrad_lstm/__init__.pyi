@@ -10,6 +10,7 @@ from tinygrad_lstm.engine.arrays import Array, ArrayLike
 from tinygrad_lstm import by_hand as by_hand
 from tinygrad_lstm import nn as nn
 from tinygrad_lstm import optim as optim
+from tinygrad_lstm import training as training
 from tinygrad_lstm.allocator import keep_freed_memory as keep_freed_memory
 from tinygrad_lstm.comparison.comparison import Comparison as Comparison
 from tinygrad_lstm.comparison.comparison import assert_gradients_match as assert_gradients_match
@@ -269,6 +270,7 @@ __all__ = [
     "tensordot",
     "tile",
     "trace",
+    "training",
     "transpose",
     "tril",
     "triu",

@@ -1,4 +1,5 @@
-"""Write the types of the public names: tinygrad_lstm/__init__.pyi.
+"""Write the types of the public names and of a Tensor's methods, as two stubs: __init__.pyi and
+tensor/methods.pyi.
 
 To make it again: PYTHONPATH=. python tests/project/make_stub.py; ruff format tinygrad_lstm
 
@@ -13,16 +14,18 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 INIT = Path(__file__).parents[2] / "tinygrad_lstm" / "__init__.py"
-STUB = INIT.with_suffix(".pyi")
+METHODS = INIT.parent / "tensor" / "methods.py"
 
 AXES = "int | tuple[int, ...] | None"
 SHAPE = "int | Sequence[int]"
 TYPES = {  # of parameters, where a signature says Any
     "axis": AXES,
-    "axes": "Any",
+    **dict.fromkeys(("args", "axes", "index", "kwargs", "lengths"), "Any"),
     "decimals": "int",
     "destination": SHAPE,
     "dtype": "DTypeLike",
@@ -58,10 +61,19 @@ RESULTS |= dict.fromkeys(("atleast_1d", "atleast_2d", "atleast_3d"), "Any")  # a
 
 
 def main() -> None:
-    STUB.write_text(stub(), encoding="utf-8")
+    for path, text in stubs().items():
+        path.write_text(text, encoding="utf-8")
 
 
-def stub() -> str:
+def stubs() -> dict[Path, str]:
+    """The stubs, by where they belong."""
+    return {INIT.with_suffix(".pyi"): of_package(), METHODS.with_suffix(".pyi"): of_methods()}
+
+
+MADE = "# Made by tests/project/make_stub.py from the signatures of the functions."
+
+
+def of_package() -> str:
     source = INIT.read_text(encoding="utf-8")
     tree = ast.parse(source)
     imports, functions, last = [], [], []
@@ -83,7 +95,7 @@ def stub() -> str:
             name = ast.unparse(node.targets[0])
             last += ["__version__: str"] if name == "__version__" else [ast.unparse(node)]
     head = [
-        "# Made by tests/project/make_stub.py from the signatures of the functions.",
+        MADE,
         '# mypy: disable-error-code="overload-overlap"',
         "from collections.abc import Sequence",
         "from typing import Any, overload",
@@ -161,7 +173,88 @@ def word(p: inspect.Parameter, inputs: dict[str, str]) -> str:
         if (p.default is None and "None" not in said and said != "Any") or p.name in OPTIONAL:
             said = f"{said} | None"
     mark = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
+    if p.name == "self":
+        return "self"
     return f"{mark}{p.name}: {said}" + ("" if p.default is p.empty else " = ...")
+
+
+# The methods.
+
+PLAIN = {
+    "__bool__",
+    "__complex__",
+    "__contains__",
+    "__float__",
+    "__format__",
+    "__index__",
+    "__int__",
+}
+PLAIN |= {"fill", "item", "sort", "tolist"}  # which do not return a Tensor
+COMPARISONS = {"__eq__", "__ne__"}  # of which a checker expects a bool
+
+
+def of_methods() -> str:
+    import tinygrad_lstm
+    from tinygrad_lstm.tensor.methods import Methods
+
+    head = [
+        MADE,
+        "from collections.abc import Sequence",
+        "from typing import Any",
+        "",
+        "from numpy.typing import DTypeLike",
+        "from typing_extensions import Self",
+        "",
+        "from tinygrad_lstm.engine.arrays import Array, ArrayLike",
+        "from tinygrad_lstm.engine.protocols import NumPy",
+        "",
+        '__all__ = ["Methods"]',
+        "",
+        "class Methods(NumPy):",
+    ]
+    lines = ["    def __hash__(self) -> int: ..."]
+    for name, value in vars(Methods).items():
+        if isinstance(value, property):
+            lines.append(f"    @property\n    def {name}(self) -> Self: ...")
+        elif callable(value) and name != "__hash__":
+            lines.append(f"    {method(name, value, getattr(tinygrad_lstm, name, None))}")
+    return "\n".join([*head, *lines, ""])
+
+
+def method(name: str, value: Callable[..., object], function: object) -> str:
+    """A method. What NumPy's function computes is declared as the function of that name is."""
+    own = inspect.signature(value)
+    if name in PLAIN:
+        result = str(own.return_annotation)
+        return signature(name, list(own.parameters.values()), {"value": "Any"}, result)
+    if name.startswith("__"):
+        other = "" if len(own.parameters) == 1 or name == "__abs__" else ", other: Any"
+        if name in {"__neg__", "__pos__", "__invert__"}:
+            other = ""
+        result = "tuple[Self, Self]" if name == "__divmod__" else "Self"
+        mark = "  # type: ignore[override]" if name in COMPARISONS else ""
+        return f"def {name}(self{other}) -> {result}: ...{mark}"
+    given = list(
+        (own if "args" not in own.parameters else of_function(function)).parameters.values()
+    )
+    parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD), *given[1:]]
+    result = "tuple[Self, ...]" if name == "nonzero" else "Self"
+    text = signature(name, parameters, inputs_of(parameters), result)
+    return text.replace("Tensor | ArrayLike", "Self | ArrayLike")
+
+
+def of_function(function: object) -> inspect.Signature:
+    if callable(function):
+        return inspect.signature(function)
+    return inspect.signature(all_or_any)
+
+
+def all_or_any(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """As NumPy has them; they are methods only, being named as built-ins are."""
+
+
+def inputs_of(parameters: list[inspect.Parameter]) -> dict[str, str]:
+    return {p.name: "Any" for p in parameters if is_input(p)} | {"self": ""}
 
 
 if __name__ == "__main__":
