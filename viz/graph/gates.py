@@ -10,8 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tinygrad_lstm.engine.backward import reverse
+import numpy as np
+
 from tinygrad_lstm.engine.tape import Tape
+from tinygrad_lstm.engine.walk import edges as backward_edges
+from tinygrad_lstm.engine.walk import sent
 from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Reader
 from tinygrad_lstm.viz.graph.zeros import zeros
 from tinygrad_lstm.viz.look.style import kind
@@ -125,9 +128,11 @@ class _Condenser:
         if node.gradient is None or not node.formula:
             return {}
         walked = [self.values[n.key] for n in self.old.nodes if n.key in between and n.formula]
-        start = {self.values[node.key]: node.gradient}
-        found = reverse([x for x in walked if x.requires_grad], start)
-        return {self.old.keys[id(x)]: g for x, g in found.items() if id(x) in self.old.keys}
+        totals = {self.values[node.key]: node.gradient}
+        for stage, i, x in backward_edges([x for x in walked if x.requires_grad]):
+            g = np.asarray(sent(stage, i, totals[stage]))
+            totals[x] = totals[x] + g if x in totals else g
+        return {self.old.keys[id(x)]: g for x, g in totals.items() if id(x) in self.old.keys}
 
 
 def _is_named(node: Node) -> bool:
