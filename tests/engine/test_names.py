@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygrad_lstm import (
+    LSTM,
     DataError,
     DtypeError,
     Tensor,
     UnknownNameError,
     add_n,
     block,
+    by_hand,
     compare,
     explain,
     gradients,
@@ -25,6 +27,8 @@ from tinygrad_lstm import (
 )
 from tinygrad_lstm.engine.names import Key, Name, canonical, checked_name, spelled
 from tinygrad_lstm.viz.graph.build import build
+from tinygrad_lstm.viz.graph.marks import verdicts
+from tinygrad_lstm.viz.layout.roles import roles
 
 PIECES = [*"ab<>.#@[]012 T-−~_γΓ\u0303\n", "via", " via ", " @ ", "gamma"]
 ODD = st.lists(st.sampled_from(PIECES)).map("".join)
@@ -268,6 +272,28 @@ def test_contexts_that_end_out_of_order():
     with pytest.raises(ZeroDivisionError), scope("c"), no_grad(), block(3):
         1 / 0  # noqa: B018
     assert (x * x).named("y").name == "y"
+
+
+def test_the_scope_may_be_left_out_where_there_is_one_such_value():
+    lstm = LSTM(2, 3, rng=0)
+    x, targets = np.ones((3, 1, 2)), np.zeros((3, 1, 3))
+    with scope("net.encoder"):
+        loss = lstm.error(x, targets)
+    g = gradients(loss)
+    assert g["c<2>"] is not None and loss.tape.find("encoder.c<T>").name == "net.encoder.c<3>"
+    np.testing.assert_array_equal(g["c<2> via keep<3>"], g["net.encoder.c<2> via #2"])
+    report = compare(g, by_hand.lstm(lstm, x, targets))
+    assert report.ok and all(row.ok for row in report.rows)
+    assert {row.verdict for row in report.rows} == {"right", "not differentiated"}
+    graph = build(loss.tape, verdicts=verdicts(report, loss.tape))
+    assert all(n.verdict for n in graph.nodes if n.readers)
+    assert roles(graph) is not None  # it is drawn as the document draws it
+    y = Tensor(2.0, True, "y")
+    for layer in ("one", "two"):
+        with scope(layer):
+            y = (y * y).named("h")
+    with pytest.raises(UnknownNameError, match=r"2 values are called 'h'; ask for one.h, two.h"):
+        gradients(y)["h"]
 
 
 # Values without a name.

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_lstm.engine.backward import Gradients
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.memory import NUMBERS, array_of
-from tinygrad_lstm.engine.names import Key, Name
+from tinygrad_lstm.engine.names import Key
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DtypeError, UnknownNameError
 from tinygrad_lstm.numeric.rounding import Rounding
@@ -201,10 +201,7 @@ def _numbers(key: Any, value: Any) -> np.ndarray:
 def _without_derivative(name: str, key: Any, tape: Tape, error: UnknownNameError) -> Row:
     """The row of a name that the tape does not know, or knows as a constant."""
     if isinstance(key, str):
-        value = str(Key.parse(key).value)
-        found = tape.names.get(value) or [  # x, where the tape has x<1>, x<2>, ..
-            x for other in tape.names if Name.parse(other).role == value for x in tape.names[other]
-        ]
+        found = tape.naming.meant(str(Key.parse(key).value))
     else:
         found = [x for x in tape.values if x is key]
     if found and not any(x.requires_grad for x in found):

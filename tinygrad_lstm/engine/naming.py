@@ -61,9 +61,7 @@ class Naming:
         them."""
         found: dict[str, list[Any]] = defaultdict(list)
         for x in (*self.leaves, *self.nodes):
-            own = str(self._names[id(x)])
-            given = x.name or own
-            for text in dict.fromkeys(map(canonical, (given, own))):
+            for text in sorted(self._texts(x), key=len):
                 found[text].append(x)
         return found
 
@@ -72,21 +70,20 @@ class Naming:
         """T, the number of the last block; 0 without blocks."""
         return max((x._place.block or 0 for x in self.nodes), default=0)
 
-    def texts(self, x: Any) -> tuple[str, ...]:
+    def _texts(self, x: Any) -> set[str]:
         """What a value may be called, in the spelling under which it is looked up."""
-        own = canonical(str(self._names[id(x)]))
-        return tuple(dict.fromkeys((canonical(x.name or own), own)))
+        own = str(self._names[id(x)])
+        return {canonical(x.name or own), canonical(own)}
 
     def find(self, name: str) -> Any:
-        """The value of a name.
+        """The value of a name; without its scope, or the outer of them, where it is the only one.
 
         Raises
         ------
         UnknownNameError
             If there is none, or if several have that name.
         """
-        text = canonical(name)
-        found = self.by_text.get(text) or self.by_text.get(at_block(text, self.last), [])
+        found = self._called(name)
         if len(found) == 1:
             return found[0]
         if found:
@@ -95,6 +92,36 @@ class Naming:
             what, do = f"no value is called {name!r}", self._hint(name)
         where = f"the tape of {self.root.name or self._names[id(self.root)]}"
         raise UnknownNameError(what, where=where, do=do)
+
+    def meant(self, name: str) -> list[Any]:
+        """The values that a name may stand for: as for :meth:`find`, else those of all blocks (x,
+        where the tape has x<1>, x<2>, ...)."""
+        spellings = self._spellings(name)
+        roles = ((Name.parse(text).role, xs) for text, xs in self.by_text.items())
+        return self._called(name) or [
+            x for role, xs in roles if role in spellings or _is_inside(role, spellings) for x in xs
+        ]
+
+    def _called(self, name: str) -> list[Any]:
+        spellings = self._spellings(name)
+        for text in spellings:
+            if text in self.by_text:
+                return self.by_text[text]
+        inner = (xs for text, xs in self.by_text.items() if _is_inside(text, spellings))
+        return list({id(x): x for xs in inner for x in xs}.values())
+
+    def _spellings(self, name: str) -> tuple[str, str]:
+        text = canonical(name)
+        return text, at_block(text, self.last)
+
+    def called(self, name: str, values: Sequence[Any]) -> list[Any]:
+        """Those of `values` that a name may stand for; as for :meth:`find`."""
+        spellings = self._spellings(name)
+        texts = {id(x): self._texts(x) for x in values}
+        whole = [x for x in values if not texts[id(x)].isdisjoint(spellings)]
+        return whole or [
+            x for x in values if any(_is_inside(text, spellings) for text in texts[id(x)])
+        ]
 
     def _apart(self, found: Sequence[Any]) -> str:
         shown = [str(self._names[id(x)]) for x in found[:3]] + ["..."] * (len(found) > 3)
@@ -146,13 +173,10 @@ class Naming:
 def matching(key: Key, branches: Sequence[Any], naming: Naming) -> list[Any]:
     """The branches that a key of a branch fits."""
     for name, argument in key.consumers:
-        wanted = canonical(str(name))
-        spellings = {wanted, at_block(wanted, naming.last)}
+        consumers = naming.called(str(name), [b.stage.output for b in branches])
+        ids = set(map(id, consumers))
         found = [
-            b
-            for b in branches
-            if argument in (None, b.argument)
-            and not spellings.isdisjoint(naming.texts(b.stage.output))
+            b for b in branches if id(b.stage.output) in ids and argument in (None, b.argument)
         ]
         if found:
             return found
@@ -164,6 +188,11 @@ def block_of(x: Any) -> int | None:
     """The block in the name of a value (``a<0>``), else that in which it was recorded."""
     named = Name.parse(x.name).block if x.name else None
     return x._place.block if named is None else named
+
+
+def _is_inside(text: str, names: Sequence[str]) -> bool:
+    """Whether a text is one of the names in some scope."""
+    return any(text.endswith(f".{name}") for name in names)
 
 
 def _kind(leaf: Any) -> str:

@@ -101,6 +101,11 @@ class Node:
         return self.role or self.called.role
 
     @property
+    def word(self) -> str:
+        """The name without its block and scope: what it is called in its cell."""
+        return Name.parse(self.stem).stem
+
+    @property
     def is_placed(self) -> bool:
         """Whether it is a single value, and its name says the block in which it is drawn."""
         return not self.role and self.block is not None and self.called.block == self.block

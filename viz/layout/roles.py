@@ -35,10 +35,10 @@ def roles(graph: Graph) -> dict[str, Role] | None:
     unless all is as in the LSTM."""
     found: dict[str, Role] = {}
     for node in graph.nodes:
-        if node.key == graph.root and node.name == "Error":
+        if node.key == graph.root and node.word == "Error":
             found[node.key] = TOTAL
-        elif node.formula and node.stem in NAMES and node.block:
-            found[node.key] = (node.stem, node.block)
+        elif node.formula and node.word in NAMES and node.block:
+            found[node.key] = (node.word, node.block)
     wired = {node.key for node in graph.nodes if node.op == "parameter"}
     readers = {edge.source: edge for edge in reversed(graph.edges)}
     for node in reversed(graph.nodes):

@@ -63,7 +63,7 @@ def titled(
 def _sizes(graph: Graph) -> Iterator[str]:
     """The batch, the inputs and the units of an LSTM, read off its concatenations and cell
     states."""
-    widths = {node.stem: node.value.shape for node in graph.nodes if node.stem in ("z", "c")}
+    widths = {node.word: node.value.shape for node in graph.nodes if node.word in ("z", "c")}
     if len(widths) == 2:
         (rows, units), joined = widths["c"], widths["z"][-1]
         yield f"N = {rows}, D = {joined - units}, H = {units}"

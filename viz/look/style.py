@@ -135,7 +135,7 @@ _KIND_OF = {op: kind for kind, ops in _KINDS.items() for op in ops.split()}
 
 def kind(node: Node) -> str:
     """Which of the shapes a node has."""
-    return "error" if node.stem == "Error" else _KIND_OF.get(node.op, "arithmetic")
+    return "error" if node.word == "Error" else _KIND_OF.get(node.op, "arithmetic")
 
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
