@@ -19,12 +19,22 @@ import numpy as np
 from tinygrad_lstm.engine.memory import SCALARS, frozen, own
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recorder, watching
-from tinygrad_lstm.errors import DtypeError, Error, GradientError, IndexingError, ShapeError
+from tinygrad_lstm.errors import (
+    DataError,
+    DtypeError,
+    Error,
+    GradientError,
+    IndexingError,
+    ShapeError,
+)
 
 __all__ = ["NUMPY", "Operation", "implements", "operation", "unbroadcast"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Rule = Callable[..., Any]  # rule(gradient, output, *inputs, **parameters)
+
+
+KINDS = ("arithmetic", "function", "product", "reduction", "move", "loss", "other")
 
 
 class Operation:
@@ -46,6 +56,9 @@ class Operation:
         Whether each entry of the output depends on one entry of each input, with broadcasting (of a
         loss: where it is not reduced). The guard of branches not taken asks for it; see
         :mod:`tinygrad_lstm.engine.walk`.
+    kind : {"arithmetic", "function", "product", "reduction", "move", "loss", "other"}
+        What sort of step it is, which pictures show: arithmetic entry by entry, a function of each
+        entry, a product that sums, a sum or its like, entries put together or picked out, a loss.
 
     Attributes
     ----------
@@ -63,6 +76,7 @@ class Operation:
         "arguments",
         "elementwise",
         "forward",
+        "kind",
         "name",
         "parameters",
         "rules",
@@ -75,8 +89,17 @@ class Operation:
         name: str | None = None,
         analytic: bool = False,
         elementwise: bool = False,
+        kind: str = "other",
     ) -> None:
         self.name = name or forward.__name__
+        if kind not in KINDS:
+            raise DataError(
+                "no such kind of operation",
+                where=self.name,
+                expected=", ".join(KINDS),
+                got=repr(kind),
+            )
+        self.kind = kind
         self.forward = forward
         self.analytic = analytic
         self.elementwise = elementwise

@@ -14,7 +14,7 @@ from tinygrad_lstm.ops.elementwise import sigmoid
 __all__ = ["elu", "erf", "erfc", "gelu", "leaky_relu", "logsigmoid", "silu", "softplus"]
 
 
-@operation(elementwise=True)
+@operation(elementwise=True, kind="function")
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     """`x` where it is positive, else ``negative_slope * x``. The derivative at 0 is
     `negative_slope`."""
@@ -31,7 +31,7 @@ def nonpositive(x: Any) -> Any:
     return np.where(x > 0, 0, x)
 
 
-@operation(elementwise=True)
+@operation(elementwise=True, kind="function")
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """`x` where it is positive, else ``alpha * (exp(x) - 1)``. The derivative at 0 is `alpha`.
 
@@ -46,7 +46,7 @@ def elu_x(g: Any, y: Any, x: Any, alpha: float = 1.0) -> Any:
     return np.where(x > 0, g, g * (alpha * np.exp(nonpositive(x))))
 
 
-@operation(analytic=True, elementwise=True)
+@operation(analytic=True, elementwise=True, kind="function")
 def silu(x: Any) -> Any:
     """``x * sigmoid(x)``, also called swish.
 
@@ -62,7 +62,7 @@ def silu_x(g: Any, y: Any, x: Any) -> Any:
     return g * (s * (1 + x * (1 - s)))
 
 
-@operation(elementwise=True)
+@operation(elementwise=True, kind="function")
 def softplus(x: Any, beta: float = 1.0) -> Any:
     """``log(1 + exp(beta * x)) / beta``, exact for every `x`: PyTorch's, but without a threshold
     above which it is `x`."""
@@ -74,7 +74,7 @@ def softplus_x(g: Any, y: Any, x: Any, beta: float = 1.0) -> Any:
     return g * sigmoid(beta * x)
 
 
-@operation(elementwise=True)
+@operation(elementwise=True, kind="function")
 def logsigmoid(x: Any) -> Any:
     """``log(sigmoid(x))``, to full precision at both ends."""
     return -np.logaddexp(-x, 0)
@@ -90,7 +90,7 @@ def logsigmoid_x(g: Any, y: Any, x: Any) -> Any:
 _erf, _erfc = np.vectorize(math.erf, otypes=[float]), np.vectorize(math.erfc, otypes=[float])
 
 
-@operation(elementwise=True)
+@operation(elementwise=True, kind="function")
 def erf(x: Any) -> Any:
     """The error function ``2/sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to `x`, of real
     values."""
@@ -102,7 +102,7 @@ def erf_x(g: Any, y: Any, x: Any) -> Any:
     return g * (2 / math.sqrt(math.pi) * bell(x))
 
 
-@operation(elementwise=True)
+@operation(elementwise=True, kind="function")
 def erfc(x: Any) -> Any:
     """``1 - erf(x)``, to full relative precision for large `x`."""
     return _erfc(x).astype(np.result_type(x, 0.0))
@@ -123,7 +123,7 @@ TANH_FACTOR = math.sqrt(2 / math.pi)
 TANH_CUBIC = 0.044715
 
 
-@operation(elementwise=True)
+@operation(elementwise=True, kind="function")
 def gelu(x: Any, approximate: str = "none") -> Any:
     """`x` times the probability that a standard normal variable is below it.
 

@@ -48,7 +48,7 @@ def imag_x(g: Any, y: Any, x: Any) -> Any:
     return -1j * g  # backward keeps the real part of it, which is 0, where x is real
 
 
-@operation(np.copy, analytic=True, elementwise=True)
+@operation(np.copy, analytic=True, elementwise=True, kind="move")
 def copy(x: Any) -> Any:
     """The same entries in memory of their own, as :func:`numpy.copy`: a stage that passes its
     gradient on."""

@@ -67,7 +67,7 @@ def quotient(a: Any, b: Any) -> Any:
     return np.where(undefined, 0, a / np.where(undefined, 1, b))
 
 
-@operation(np.add, analytic=True, elementwise=True)
+@operation(np.add, analytic=True, elementwise=True, kind="arithmetic")
 def add(a: Any, b: Any) -> Any:
     """``a + b``, as :func:`numpy.add`."""
     return a + b
@@ -83,7 +83,7 @@ def add_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(g, b)
 
 
-@operation(np.subtract, analytic=True, elementwise=True)
+@operation(np.subtract, analytic=True, elementwise=True, kind="arithmetic")
 def subtract(a: Any, b: Any) -> Any:
     """``a - b``, as :func:`numpy.subtract`."""
     return a - b
@@ -99,7 +99,7 @@ def subtract_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(-g, b)
 
 
-@operation(np.multiply, analytic=True, elementwise=True)
+@operation(np.multiply, analytic=True, elementwise=True, kind="arithmetic")
 def multiply(a: Any, b: Any) -> Any:
     """``a * b``, entry by entry, as :func:`numpy.multiply`."""
     return a * b
@@ -115,7 +115,7 @@ def multiply_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(g * a, b)
 
 
-@operation(np.divide, analytic=True, elementwise=True)
+@operation(np.divide, analytic=True, elementwise=True, kind="arithmetic")
 def divide(a: Any, b: Any) -> Any:
     """``a / b``, as :func:`numpy.divide`."""
     return a / b
@@ -131,7 +131,7 @@ def divide_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(-g * y / b, b)
 
 
-@operation(np.power, analytic=True, elementwise=True)
+@operation(np.power, analytic=True, elementwise=True, kind="arithmetic")
 def power(a: Any, b: Any) -> Any:
     """``a ** b``, as :func:`numpy.power`.
 
@@ -156,7 +156,7 @@ def power_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(np.where(zero, 0, g * (y * np.log(np.where(zero, 1, a)))), b)
 
 
-@operation(np.negative, analytic=True, elementwise=True)
+@operation(np.negative, analytic=True, elementwise=True, kind="arithmetic")
 def negative(x: Any) -> Any:
     """``-x``, as :func:`numpy.negative`."""
     return -x
@@ -167,7 +167,7 @@ def negative_x(g: Any, y: Any, x: Any) -> Any:
     return -g
 
 
-@operation(np.square, analytic=True, elementwise=True)
+@operation(np.square, analytic=True, elementwise=True, kind="function")
 def square(x: Any) -> Any:
     """``x * x`` as one stage with one edge, as :func:`numpy.square`."""
     return np.square(x)
@@ -178,7 +178,7 @@ def square_x(g: Any, y: Any, x: Any) -> Any:
     return g * (2 * x)
 
 
-@operation(np.sqrt, analytic=True, elementwise=True)
+@operation(np.sqrt, analytic=True, elementwise=True, kind="function")
 def sqrt(x: Any) -> Any:
     """The square root, as :func:`numpy.sqrt`. The derivative at 0 is infinite."""
     return np.sqrt(x)
@@ -189,7 +189,7 @@ def sqrt_x(g: Any, y: Any, x: Any) -> Any:
     return g / (2 * y)
 
 
-@operation(np.cbrt, elementwise=True)
+@operation(np.cbrt, elementwise=True, kind="function")
 def cbrt(x: Any) -> Any:
     """The cube root, as :func:`numpy.cbrt`. The derivative at 0 is infinite."""
     return np.cbrt(x)
@@ -200,7 +200,7 @@ def cbrt_x(g: Any, y: Any, x: Any) -> Any:
     return g / (3 * y * y)
 
 
-@operation(np.reciprocal, analytic=True, elementwise=True)
+@operation(np.reciprocal, analytic=True, elementwise=True, kind="arithmetic")
 def reciprocal(x: Any) -> Any:
     """``1 / x``, as :func:`numpy.reciprocal`."""
     return np.reciprocal(x)
@@ -227,7 +227,7 @@ def hypot_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(g * quotient(b, y), b)
 
 
-@operation(np.absolute, np.fabs, elementwise=True)
+@operation(np.absolute, np.fabs, elementwise=True, kind="function")
 def abs(x: Any) -> Any:
     """The absolute value, as :func:`numpy.absolute`. The derivative at 0 is 0."""
     return np.absolute(x)
@@ -238,7 +238,7 @@ def abs_x(g: Any, y: Any, x: Any) -> Any:
     return g * conjugated(np.sign(x))
 
 
-@operation(np.exp, analytic=True, elementwise=True)
+@operation(np.exp, analytic=True, elementwise=True, kind="function")
 def exp(x: Any) -> Any:
     """The exponential, as :func:`numpy.exp`."""
     return np.exp(x)
@@ -249,7 +249,7 @@ def exp_x(g: Any, y: Any, x: Any) -> Any:
     return g * y
 
 
-@operation(np.expm1, analytic=True, elementwise=True)
+@operation(np.expm1, analytic=True, elementwise=True, kind="function")
 def expm1(x: Any) -> Any:
     """``exp(x) - 1`` without cancellation, as :func:`numpy.expm1`."""
     return np.expm1(x)
@@ -261,7 +261,7 @@ def expm1_x(g: Any, y: Any, x: Any) -> Any:
     return g * np.exp(x)  # y + 1 would be 0 from x = -37 on
 
 
-@operation(np.log, analytic=True, elementwise=True)
+@operation(np.log, analytic=True, elementwise=True, kind="function")
 def log(x: Any) -> Any:
     """The natural logarithm, as :func:`numpy.log`."""
     return np.log(x)
@@ -272,7 +272,7 @@ def log_x(g: Any, y: Any, x: Any) -> Any:
     return g / x
 
 
-@operation(np.log1p, analytic=True, elementwise=True)
+@operation(np.log1p, analytic=True, elementwise=True, kind="function")
 def log1p(x: Any) -> Any:
     """``log(1 + x)`` without cancellation, as :func:`numpy.log1p`."""
     return np.log1p(x)
@@ -283,7 +283,7 @@ def log1p_x(g: Any, y: Any, x: Any) -> Any:
     return g / (1 + x)
 
 
-@operation(np.log2, analytic=True, elementwise=True)
+@operation(np.log2, analytic=True, elementwise=True, kind="function")
 def log2(x: Any) -> Any:
     """The logarithm to base 2, as :func:`numpy.log2`."""
     return np.log2(x)
@@ -294,7 +294,7 @@ def log2_x(g: Any, y: Any, x: Any) -> Any:
     return g / (x * math.log(2))
 
 
-@operation(np.log10, analytic=True, elementwise=True)
+@operation(np.log10, analytic=True, elementwise=True, kind="function")
 def log10(x: Any) -> Any:
     """The logarithm to base 10, as :func:`numpy.log10`."""
     return np.log10(x)
@@ -328,7 +328,7 @@ def logaddexp_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(g * sigmoid(gap(b, a)), b)
 
 
-@operation(np.tanh, analytic=True, elementwise=True)
+@operation(np.tanh, analytic=True, elementwise=True, kind="function")
 def tanh(x: Any) -> Any:
     """The hyperbolic tangent, as :func:`numpy.tanh`."""
     return np.tanh(x)
@@ -339,7 +339,7 @@ def tanh_x(g: Any, y: Any, x: Any) -> Any:
     return g * (1 - y * y)
 
 
-@operation(analytic=True, elementwise=True)
+@operation(analytic=True, elementwise=True, kind="function")
 @np.errstate(over="ignore")  # exp(-x) is inf where the result is 0
 def sigmoid(x: Any) -> Any:
     """The logistic function ``1 / (1 + exp(-x))``, to full relative precision at both ends."""
@@ -351,7 +351,7 @@ def sigmoid_x(g: Any, y: Any, x: Any) -> Any:
     return g * (y * (1 - y))
 
 
-@operation(elementwise=True)
+@operation(elementwise=True, kind="function")
 def relu(x: Any) -> Any:
     """``max(x, 0)``. The derivative at 0 is 0."""
     return np.maximum(x, 0)
@@ -456,7 +456,7 @@ def _range(x: Any) -> tuple[Any, Any]:
     )
 
 
-@operation(np.where, elementwise=True)
+@operation(np.where, elementwise=True, kind="move")
 def where(condition: Any, a: Any, b: Any) -> Any:
     """`a` where `condition` holds, else `b`, as :func:`numpy.where`. The branch not taken receives
     0."""
@@ -478,7 +478,7 @@ def where_b(g: Any, y: Any, condition: Any, a: Any, b: Any) -> Any:
     return unbroadcast(np.where(condition, 0, g), b)
 
 
-@operation(name="astype", elementwise=True)
+@operation(name="astype", elementwise=True, kind="move")
 def cast(x: Any, dtype: Any = None) -> Any:
     return x.astype(dtype)
 
@@ -488,7 +488,7 @@ def astype_x(g: Any, y: Any, x: Any, dtype: Any = None) -> Any:
     return g  # backward gives every gradient the dtype of its value
 
 
-@operation(name="astype", elementwise=True)
+@operation(name="astype", elementwise=True, kind="move")
 def cast_to_constant(x: Any, dtype: Any = None) -> Any:
     return x.astype(dtype)
 
@@ -569,7 +569,7 @@ def rint(x: Any) -> Any:
     return round(x)
 
 
-@operation(np.floor_divide, elementwise=True)
+@operation(np.floor_divide, elementwise=True, kind="arithmetic")
 def floor_divide(a: Any, b: Any) -> Any:
     """``a // b``, as :func:`numpy.floor_divide`. Both derivatives are 0."""
     return a // b
@@ -585,7 +585,7 @@ def floor_divide_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return np.zeros_like(b)
 
 
-@operation(np.remainder, np.mod, elementwise=True)
+@operation(np.remainder, np.mod, elementwise=True, kind="arithmetic")
 def remainder(a: Any, b: Any) -> Any:
     """``a % b`` with the sign of `b`, as :func:`numpy.remainder`. The derivatives are those of ``a
     - b * (a // b)``."""

@@ -156,7 +156,7 @@ def check_numbers(numbers: np.ndarray, count: int, where: str) -> None:
         )
 
 
-@operation(name="embedding")
+@operation(name="embedding", kind="move")
 def rows_of(weight: Any, indices: Any = None) -> Any:
     return weight[indices]
 

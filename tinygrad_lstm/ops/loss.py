@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-@operation(analytic=True)
+@operation(analytic=True, kind="loss")
 def squared_error(prediction: Any, target: Any) -> Any:
     """Half the sum of squared differences, over all entries: ``1/2 * sum((target -
     prediction)**2)``.
@@ -77,7 +77,7 @@ def spread(g: Any, count: int, reduction: str) -> Any:
     return g / count if reduction == "mean" else g
 
 
-@operation(elementwise=True)
+@operation(elementwise=True, kind="loss")
 def absolute_error(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """The absolute differences. Where there is no difference the derivative is 0.
 
@@ -117,7 +117,7 @@ def absolute_error_target(
     return unbroadcast(-spread(g, difference.size, reduction) * np.sign(difference), target)
 
 
-@operation(elementwise=True)
+@operation(elementwise=True, kind="loss")
 def huber(prediction: Any, target: Any, delta: float = 1.0, reduction: str = "mean") -> Any:
     """Half the square of a difference up to `delta`, and ``delta * (|difference| - delta/2)``
     beyond: less for outliers.
@@ -177,7 +177,7 @@ def huber_target(
     )
 
 
-@operation()
+@operation(kind="loss")
 def cross_entropy(logits: Any, target: Any, axis: int = -1, reduction: str = "mean") -> Any:
     """The cross entropy of ``softmax(logits)`` as a prediction of `target`: minus the logarithm of
     what it gives the right class.
@@ -268,7 +268,7 @@ def probabilities(target: Any, logits: Any, axis: int) -> Any:
     return one_hot(target, count=count, axis=axis, dtype=getattr(logits, "dtype", float))
 
 
-@operation(elementwise=True)
+@operation(elementwise=True, kind="loss")
 def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = "mean") -> Any:
     """The cross entropy of ``sigmoid(logits)`` as a prediction of `target`, to full precision for
     logits of any size.

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 
-@operation(np.flip, analytic=True)
+@operation(np.flip, analytic=True, kind="move")
 def flip(x: Any, axis: Any = None) -> Any:
     """The entries in reverse order along `axis` (one, several, or all), as :func:`numpy.flip`."""
     return np.flip(x, axis)
@@ -52,7 +52,7 @@ def fliplr(m: Any) -> Any:
     return flip(m, axis=1)
 
 
-@operation(np.rot90, analytic=True)
+@operation(np.rot90, analytic=True, kind="move")
 def rot90(x: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     """`x` turned by `k` quarters in the plane of two axes, as :func:`numpy.rot90`."""
     return np.rot90(x, k, axes)
@@ -63,7 +63,7 @@ def rot90_x(g: Any, y: Any, x: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     return np.rot90(g, -k, axes)
 
 
-@operation(name="roll", analytic=True)
+@operation(name="roll", analytic=True, kind="move")
 def rolled(x: Any, shift: Any = None, axis: Any = None) -> Any:
     return np.roll(x, shift, axis)
 
@@ -80,7 +80,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     return rolled(a, shift=positions(shift), axis=axis)
 
 
-@operation(name="repeat", analytic=True)
+@operation(name="repeat", analytic=True, kind="move")
 def repeated(x: Any, repeats: Any = None, axis: Any = None) -> Any:
     return np.repeat(x, repeats, axis)
 
@@ -110,7 +110,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     return repeated(a, repeats=positions(repeats), axis=axis)
 
 
-@operation(name="tile", analytic=True)
+@operation(name="tile", analytic=True, kind="move")
 def tiled(x: Any, reps: Any = None) -> Any:
     return np.tile(x, reps)
 
@@ -129,7 +129,7 @@ def tile(A: Any, reps: Any) -> Any:
 MOVES = ("edge", "reflect", "symmetric", "wrap")
 
 
-@operation(name="pad")
+@operation(name="pad", kind="move")
 def padded(x: Any, pad_width: Any = None, mode: str = "constant", **options: Any) -> Any:
     return np.pad(x, pad_width, mode, **options)  # type: ignore[call-overload]
 
@@ -176,7 +176,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", **options: Any) -> A
     return padded(array, pad_width=positions(pad_width), mode=mode, **options)
 
 
-@operation(np.tril, analytic=True)
+@operation(np.tril, analytic=True, kind="move")
 def tril(x: Any, k: int = 0) -> Any:
     """The lower triangle up to diagonal `k`, with zeros above it, as :func:`numpy.tril`."""
     return np.tril(x, k)
@@ -187,7 +187,7 @@ def tril_x(g: Any, y: Any, x: Any, k: int = 0) -> Any:
     return unbroadcast(np.tril(g, k), x)  # NumPy makes a matrix of a row
 
 
-@operation(np.triu, analytic=True)
+@operation(np.triu, analytic=True, kind="move")
 def triu(x: Any, k: int = 0) -> Any:
     """The upper triangle from diagonal `k`, with zeros below it, as :func:`numpy.triu`."""
     return np.triu(x, k)
@@ -198,7 +198,7 @@ def triu_x(g: Any, y: Any, x: Any, k: int = 0) -> Any:
     return unbroadcast(np.triu(g, k), x)
 
 
-@operation(np.diag, analytic=True)
+@operation(np.diag, analytic=True, kind="move")
 def diag(x: Any, k: int = 0) -> Any:
     """The matrix with the vector `x` on diagonal `k`, or that diagonal of the matrix `x`, as
     :func:`numpy.diag`."""
@@ -217,7 +217,7 @@ def diagflat(v: Any, k: int = 0) -> Any:
     return diag(ravel(v), k=k)
 
 
-@operation(np.diagonal, analytic=True)
+@operation(np.diagonal, analytic=True, kind="move")
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The diagonal of the matrices in the axes `axis1` and `axis2`, as a new last axis, as
     :func:`numpy.diagonal`."""

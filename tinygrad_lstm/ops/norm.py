@@ -15,7 +15,7 @@ from tinygrad_lstm.ops.reduce import axes_of, restore, share
 __all__ = ["norm"]
 
 
-@operation(name="norm")
+@operation(name="norm", kind="reduction")
 def vector_norm(x: Any, p: float = 2, axis: Any = None, keepdims: bool = False) -> Any:
     size = np.abs(x)
     if p in (np.inf, -np.inf):

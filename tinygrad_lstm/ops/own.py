@@ -23,6 +23,7 @@ def stage(
     differentiable: bool = True,
     analytic: bool = False,
     elementwise: bool = False,
+    kind: str = "other",
 ) -> Any:
     """Make a stage of your own: a decorator for its forward function.
 
@@ -50,6 +51,8 @@ def stage(
         Whether each entry of the output depends on one entry of each input, with broadcasting. Then
         an entry that is not taken later on (by ``where``, by an index) sends nothing back, not even
         where its slope is infinite or undefined.
+    kind : {"arithmetic", "function", "product", "reduction", "move", "loss", "other"}
+        What sort of step it is: pictures draw each in its own shape and colour.
 
     Returns
     -------
@@ -59,6 +62,8 @@ def stage(
 
     Raises
     ------
+    DataError
+        If there is no such kind.
     GradientError
         In backward, where a rule that is needed is missing, fails, or returns something of another
         shape.
@@ -83,9 +88,10 @@ def stage(
             name=name,
             differentiable=differentiable,
             analytic=analytic,
+            kind=kind,
             elementwise=elementwise,
         )
-    op = Own(_guarded(forward, name or forward.__name__), name, analytic, elementwise)
+    op = Own(_guarded(forward, name or forward.__name__), name, analytic, elementwise, kind)
     if not op.arguments and not op.variadic:
         raise Error(
             "a stage has inputs: arguments without a default",

@@ -30,7 +30,7 @@ LETTERS = (
 )  # in the order in which NumPy sorts indices
 
 
-@operation(np.matmul, np.linalg.matmul, analytic=True)
+@operation(np.matmul, np.linalg.matmul, analytic=True, kind="product")
 def matmul(a: Any, b: Any) -> Any:
     """The matrix product ``a @ b``, as :func:`numpy.matmul`: vectors, matrices and stacks of
     matrices."""
@@ -77,7 +77,7 @@ def dot(a: Any, b: Any) -> Any:
     return tensordot(a, b, axes=(-1, -2)) if np.ndim(b) > 2 else matmul(a, b)
 
 
-@operation(np.tensordot, np.linalg.tensordot, analytic=True)
+@operation(np.tensordot, np.linalg.tensordot, analytic=True, kind="product")
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """The sum of products over pairs of axes, as :func:`numpy.tensordot`.
 
@@ -131,7 +131,7 @@ def tensordot_b(g: Any, y: Any, a: Any, b: Any, axes: Any = 2) -> Any:
     return np.transpose(product, tuple(now.index(i) for i in range(b.ndim)))
 
 
-@operation(name="inner", analytic=True)
+@operation(name="inner", analytic=True, kind="product")
 def inner_stage(a: Any, b: Any) -> Any:
     return np.inner(a, b)
 
@@ -154,7 +154,7 @@ def inner(a: Any, b: Any) -> Any:
     return multiply(a, b) if np.ndim(a) == 0 or np.ndim(b) == 0 else inner_stage(a, b)
 
 
-@operation(np.outer, np.linalg.outer, analytic=True)
+@operation(np.outer, np.linalg.outer, analytic=True, kind="product")
 def outer(a: Any, b: Any) -> Any:
     """All products of an entry of `a` (the row) and an entry of `b` (the column), as
     :func:`numpy.outer`."""
@@ -171,7 +171,7 @@ def outer_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return (np.reshape(a, -1) @ g).reshape(b.shape)
 
 
-@operation(np.vdot)
+@operation(np.vdot, kind="product")
 def vdot(a: Any, b: Any) -> Any:
     """The sum of the products of the entries of `a` and `b`, each read as one row, as
     :func:`numpy.vdot`; `a` conjugated."""
@@ -188,7 +188,7 @@ def vdot_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return g * np.reshape(np.conjugate(a), b.shape)
 
 
-@operation(np.kron, analytic=True)
+@operation(np.kron, analytic=True, kind="product")
 def kron(a: Any, b: Any) -> Any:
     """`b` times each entry of `a`, as blocks, as :func:`numpy.kron`."""
     return np.kron(a, b)
@@ -222,7 +222,7 @@ def kron_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     )
 
 
-@operation(np.trace, analytic=True)
+@operation(np.trace, analytic=True, kind="reduction")
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The sum of the diagonal of two axes, as :func:`numpy.trace`."""
     return np.trace(x, offset, axis1, axis2)
@@ -243,7 +243,7 @@ def matrix_trace(x: Any, offset: int = 0) -> Any:
     return trace(x, offset=offset, axis1=-2, axis2=-1)
 
 
-@operation(name="einsum", analytic=True)
+@operation(name="einsum", analytic=True, kind="product")
 def contract(*operands: Any, subscripts: str, optimize: Any = False) -> Any:
     return np.einsum(subscripts, *operands, optimize=optimize)
 
@@ -365,7 +365,7 @@ def in_letters(*given: Any) -> tuple[str, tuple[Any, ...]]:
     return "->".join([",".join(terms[: len(operands)]), *terms[len(operands) :]]), operands
 
 
-@operation(analytic=True)
+@operation(analytic=True, kind="product")
 def linear(x: Any, W: Any, b: Any) -> Any:
     """The sum ``x @ W.T + b`` of a layer, as one stage.
 

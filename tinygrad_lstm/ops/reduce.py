@@ -53,7 +53,7 @@ def count(x: Any, y: Any) -> int:
     return int((x.size or 1) // (y.size or 1))
 
 
-@operation(np.sum, analytic=True)
+@operation(np.sum, analytic=True, kind="reduction")
 def sum(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The sum along `axis`, as :func:`numpy.sum`."""
     return np.sum(x, axis=axis, keepdims=keepdims)
@@ -64,7 +64,7 @@ def sum_x(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -> A
     return np.broadcast_to(restore(g, x, axis, keepdims), x.shape)
 
 
-@operation(np.mean, analytic=True)
+@operation(np.mean, analytic=True, kind="reduction")
 def mean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The mean along `axis`, as :func:`numpy.mean`."""
     return np.mean(x, axis=axis, keepdims=keepdims)
@@ -75,7 +75,7 @@ def mean_x(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -> 
     return np.broadcast_to(restore(g / count(x, y), x, axis, keepdims), x.shape)
 
 
-@operation(analytic=True)
+@operation(analytic=True, kind="arithmetic")
 def add_n(*values: Any) -> Any:
     """The sum of any number of values of one shape, as one stage: the total Error of its blocks'
     Errors."""
@@ -93,7 +93,7 @@ def add_n_i(g: Any, y: Any, values: tuple[Any, ...], argument: int) -> Any:
 # Spread.
 
 
-@operation(np.var)
+@operation(np.var, kind="reduction")
 def var(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     """The mean squared distance from the mean, as :func:`numpy.var`.
 
@@ -116,7 +116,7 @@ def var_x(g: Any, y: Any, x: Any, axis: Any = None, ddof: float = 0, keepdims: b
     return restore(g, x, axis, keepdims) * deviation(x, axis, 2, count(x, y) - ddof)
 
 
-@operation(np.std)
+@operation(np.std, kind="reduction")
 def std(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
     """The square root of :func:`var`, as :func:`numpy.std`. Where all entries are equal the
     gradient is 0."""
@@ -140,7 +140,7 @@ def deviation(x: Any, axis: Any, factor: float, divisor: float) -> Any:
 # The largest, the smallest, the one in the middle.
 
 
-@operation(np.max, np.amax)
+@operation(np.max, np.amax, kind="reduction")
 def max(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The largest entry along `axis`, as :func:`numpy.max`. Entries that tie share the gradient
     equally."""
@@ -152,7 +152,7 @@ def max_x(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -> A
     return restore(g, x, axis, keepdims) * share(x, restore(y, x, axis, keepdims), axis)
 
 
-@operation(np.min, np.amin)
+@operation(np.min, np.amin, kind="reduction")
 def min(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The smallest entry along `axis`, as :func:`numpy.min`. Entries that tie share the gradient
     equally."""
@@ -171,7 +171,7 @@ def share(x: Any, value: Any, axis: Any) -> Any:
     return tied / tied.sum(axis=axis, keepdims=True)
 
 
-@operation(np.median)
+@operation(np.median, kind="reduction")
 def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The entry in the middle of the sorted entries, or the mean of the two there, as
     :func:`numpy.median`.
@@ -200,7 +200,7 @@ def middle(x: Any, axis: Any = None, method: str = "lower") -> Any:
 # Exponentials, shifted by the largest entry so that none overflows.
 
 
-@operation()
+@operation(kind="reduction")
 @np.errstate(divide="ignore")  # log(0) is the -inf that is meant
 def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """``log(sum(exp(x)))`` along `axis`, finite wherever it is in mathematics.
@@ -230,7 +230,7 @@ def logsumexp_x(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False
     return restore(g, x, axis, keepdims) * np.where(nothing, 0, parts)
 
 
-@operation(analytic=True)
+@operation(analytic=True, kind="function")
 def softmax(x: Any, axis: Any = -1) -> Any:
     """``exp(x) / sum(exp(x))`` along `axis`: positive parts of 1.
 
@@ -250,7 +250,7 @@ def softmax_x(g: Any, y: Any, x: Any, axis: Any = -1) -> Any:
     return y * (g - (g * y).sum(axis=axis, keepdims=True))
 
 
-@operation()
+@operation(kind="function")
 @np.errstate(divide="ignore")  # the log of a sum over no entries, which is read nowhere
 def log_softmax(x: Any, axis: Any = -1) -> Any:
     """The logarithm of :func:`softmax`, finite where that has rounded to 0."""
@@ -266,7 +266,7 @@ def log_softmax_x(g: Any, y: Any, x: Any, axis: Any = -1) -> Any:
 # Products and running totals. No rule divides by an entry: an entry may be 0.
 
 
-@operation(np.prod, analytic=True)
+@operation(np.prod, analytic=True, kind="reduction")
 def prod(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The product along `axis`, as :func:`numpy.prod`. The derivative by an entry is the product of
     the others."""
@@ -293,7 +293,7 @@ def others(x: Any, axes: tuple[int, ...]) -> Any:
     )
 
 
-@operation(np.cumsum, analytic=True)
+@operation(np.cumsum, analytic=True, kind="reduction")
 def cumsum(x: Any, axis: Any = None) -> Any:
     """The running sum along `axis`, or of the entries in one row, as :func:`numpy.cumsum`."""
     return np.cumsum(x, axis=axis)
@@ -305,7 +305,7 @@ def cumsum_x(g: Any, y: Any, x: Any, axis: Any = None) -> Any:
     return reverse(np.cumsum(reverse(g, axis), axis=axis), axis).reshape(x.shape)
 
 
-@operation(np.cumprod, analytic=True)
+@operation(np.cumprod, analytic=True, kind="reduction")
 def cumprod(x: Any, axis: Any = None) -> Any:
     """The running product along `axis`, or of the entries in one row, as :func:`numpy.cumprod`."""
     return np.cumprod(x, axis=axis)

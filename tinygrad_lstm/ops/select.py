@@ -47,7 +47,7 @@ def positions(k: Any) -> Any:
     return k
 
 
-@operation(analytic=True)
+@operation(analytic=True, kind="move")
 def index(x: Any, key: Any = ...) -> Any:
     """``x[key]``: slices, integers, masks, index arrays, as NumPy's indexing."""
     return x[key]
@@ -58,7 +58,7 @@ def index_x(g: Any, y: Any, x: Any, key: Any = ...) -> Any:
     return at(g, key, x.shape)
 
 
-@operation(analytic=True)
+@operation(analytic=True, kind="move")
 def scatter(x: Any, key: Any = ..., shape: Any = ()) -> Any:
     """Zeros of `shape` with `x` added at ``[key]``, repeated indices adding up: the adjoint of
     :func:`index`."""
@@ -89,7 +89,7 @@ def send_back(g: Any, x: Any, move: Callable[..., Any], *how: Any) -> Any:
     return scatter(g, key=came_from, shape=(x.size,)).reshape(x.shape)
 
 
-@operation(name="take", analytic=True)
+@operation(name="take", analytic=True, kind="move")
 def taken(x: Any, indices: Any = None, axis: Any = None, mode: str = "raise") -> Any:
     return np.take(x, indices, axis, mode=mode)  # type: ignore[call-overload]
 
@@ -128,7 +128,7 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
     return taken(a, indices=positions(indices), axis=axis, mode=mode)
 
 
-@operation(name="take_along_axis", analytic=True)
+@operation(name="take_along_axis", analytic=True, kind="move")
 def taken_along_axis(x: Any, indices: Any = None, axis: Any = -1) -> Any:
     return np.take_along_axis(x, indices, axis)
 
@@ -160,7 +160,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     return taken_along_axis(arr, indices=positions(indices), axis=axis)
 
 
-@operation(name="sort")
+@operation(name="sort", kind="move")
 def in_order(x: Any, axis: Any = -1) -> Any:
     return np.sort(x, axis, kind="stable")
 
@@ -218,13 +218,13 @@ def argsort(
     return np.argsort(x, axis, kind="stable")
 
 
-@operation(np.argmax)
+@operation(np.argmax, kind="reduction")
 def argmax(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
     """The position of the first largest entry, as :func:`numpy.argmax`. A constant."""
     return np.argmax(x, axis, keepdims=keepdims)
 
 
-@operation(np.argmin)
+@operation(np.argmin, kind="reduction")
 def argmin(x: Any, axis: int | None = None, *, keepdims: bool = False) -> Any:
     """The position of the first smallest entry, as :func:`numpy.argmin`. A constant."""
     return np.argmin(x, axis, keepdims=keepdims)

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-@operation(np.ravel, analytic=True)
+@operation(np.ravel, analytic=True, kind="move")
 def ravel(x: Any) -> Any:
     """All entries as one row, in C order, as :func:`numpy.ravel`."""
     return np.reshape(x, -1)
@@ -45,7 +45,7 @@ def ravel_x(g: Any, y: Any, x: Any) -> Any:
     return g.reshape(x.shape)
 
 
-@operation(np.reshape, analytic=True)
+@operation(np.reshape, analytic=True, kind="move")
 def reshape(x: Any, shape: Any = -1) -> Any:
     """The same entries in another shape, as :func:`numpy.reshape`."""
     return np.reshape(x, shape)
@@ -56,7 +56,7 @@ def reshape_x(g: Any, y: Any, x: Any, shape: Any = -1) -> Any:
     return g.reshape(x.shape)
 
 
-@operation(np.transpose, analytic=True)
+@operation(np.transpose, analytic=True, kind="move")
 def transpose(x: Any, axes: Any = None) -> Any:
     """The axes in reverse order, or in the order `axes`, as :func:`numpy.transpose`."""
     return np.transpose(x, axes)
@@ -71,7 +71,7 @@ def transpose_x(g: Any, y: Any, x: Any, axes: Any = None) -> Any:
     )
 
 
-@operation(np.swapaxes, analytic=True)
+@operation(np.swapaxes, analytic=True, kind="move")
 def swapaxes(x: Any, axis1: int = -1, axis2: int = -2) -> Any:
     """Two axes exchanged, as :func:`numpy.swapaxes`."""
     return np.swapaxes(x, axis1, axis2)
@@ -89,7 +89,7 @@ def matrix_transpose(x: Any, /) -> Any:
     return swapaxes(x, axis1=-1, axis2=-2)
 
 
-@operation(np.moveaxis, analytic=True)
+@operation(np.moveaxis, analytic=True, kind="move")
 def moveaxis(x: Any, source: Any = None, destination: Any = None) -> Any:
     """The axes `source` moved to the places `destination`, as :func:`numpy.moveaxis`."""
     return np.moveaxis(x, source, destination)
@@ -100,7 +100,7 @@ def moveaxis_x(g: Any, y: Any, x: Any, source: Any = None, destination: Any = No
     return np.moveaxis(g, destination, source)
 
 
-@operation(np.expand_dims, analytic=True)
+@operation(np.expand_dims, analytic=True, kind="move")
 def expand_dims(x: Any, axis: Any = None) -> Any:
     """New axes of length one, at the places `axis` of the result, as :func:`numpy.expand_dims`."""
     return np.expand_dims(x, axis)
@@ -111,7 +111,7 @@ def expand_dims_x(g: Any, y: Any, x: Any, axis: Any = None) -> Any:
     return g.reshape(x.shape)
 
 
-@operation(np.squeeze, analytic=True)
+@operation(np.squeeze, analytic=True, kind="move")
 def squeeze(x: Any, axis: Any = None) -> Any:
     """Without the axes of length one, or without those named, as :func:`numpy.squeeze`."""
     return np.squeeze(x, axis)
@@ -153,7 +153,7 @@ def atleast_3d(*values: Any) -> Any:
     return _reshaped(values, np.atleast_3d)
 
 
-@operation(np.broadcast_to, analytic=True)
+@operation(np.broadcast_to, analytic=True, kind="move")
 def broadcast_to(x: Any, shape: Any = ()) -> Any:
     """`x` repeated along new axes and axes of length one, as :func:`numpy.broadcast_to`."""
     return np.broadcast_to(x, shape)
@@ -172,7 +172,7 @@ def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
     return tuple(broadcast_to(a, shape=shape) for a in arrays)
 
 
-@operation(name="concatenate", analytic=True)
+@operation(name="concatenate", analytic=True, kind="move")
 def join(*arrays: Any, axis: int, starts: tuple[int, ...]) -> Any:
     return np.concatenate(arrays, axis=axis)
 
@@ -225,7 +225,7 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     return join(*arrays, axis=axis, starts=tuple(starts))
 
 
-@operation(name="stack", analytic=True)
+@operation(name="stack", analytic=True, kind="move")
 def pile(*arrays: Any, axis: int) -> Any:
     return np.stack(arrays, axis=axis)
 

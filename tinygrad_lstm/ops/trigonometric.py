@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 
-@operation(np.sin, analytic=True, elementwise=True)
+@operation(np.sin, analytic=True, elementwise=True, kind="function")
 def sin(x: Any) -> Any:
     """The sine of an angle in radians, as :func:`numpy.sin`."""
     return np.sin(x)
@@ -40,7 +40,7 @@ def sin_x(g: Any, y: Any, x: Any) -> Any:
     return g * np.cos(x)
 
 
-@operation(np.cos, analytic=True, elementwise=True)
+@operation(np.cos, analytic=True, elementwise=True, kind="function")
 def cos(x: Any) -> Any:
     """The cosine of an angle in radians, as :func:`numpy.cos`."""
     return np.cos(x)
@@ -51,7 +51,7 @@ def cos_x(g: Any, y: Any, x: Any) -> Any:
     return -g * np.sin(x)
 
 
-@operation(np.tan, analytic=True, elementwise=True)
+@operation(np.tan, analytic=True, elementwise=True, kind="function")
 def tan(x: Any) -> Any:
     """The tangent of an angle in radians, as :func:`numpy.tan`."""
     return np.tan(x)
@@ -62,7 +62,7 @@ def tan_x(g: Any, y: Any, x: Any) -> Any:
     return g * (1 + y * y)
 
 
-@operation(np.arcsin, analytic=True, elementwise=True)
+@operation(np.arcsin, analytic=True, elementwise=True, kind="function")
 def arcsin(x: Any) -> Any:
     """The angle in radians whose sine is `x`, as :func:`numpy.arcsin`. The derivative at -1 and 1
     is infinite."""
@@ -74,7 +74,7 @@ def arcsin_x(g: Any, y: Any, x: Any) -> Any:
     return g / np.sqrt((1 - x) * (1 + x))  # 1 - x * x would cancel near the ends
 
 
-@operation(np.arccos, analytic=True, elementwise=True)
+@operation(np.arccos, analytic=True, elementwise=True, kind="function")
 def arccos(x: Any) -> Any:
     """The angle in radians whose cosine is `x`, as :func:`numpy.arccos`. The derivative at -1 and 1
     is infinite."""
@@ -86,7 +86,7 @@ def arccos_x(g: Any, y: Any, x: Any) -> Any:
     return -g / np.sqrt((1 - x) * (1 + x))
 
 
-@operation(np.arctan, analytic=True, elementwise=True)
+@operation(np.arctan, analytic=True, elementwise=True, kind="function")
 def arctan(x: Any) -> Any:
     """The angle in radians whose tangent is `x`, as :func:`numpy.arctan`."""
     return np.arctan(x)
@@ -117,7 +117,7 @@ def arctan2_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(-g * quotient(quotient(a, radius), radius), b)
 
 
-@operation(np.sinh, analytic=True, elementwise=True)
+@operation(np.sinh, analytic=True, elementwise=True, kind="function")
 def sinh(x: Any) -> Any:
     """The hyperbolic sine, as :func:`numpy.sinh`."""
     return np.sinh(x)
@@ -129,7 +129,7 @@ def sinh_x(g: Any, y: Any, x: Any) -> Any:
     return g * np.cosh(x)
 
 
-@operation(np.cosh, analytic=True, elementwise=True)
+@operation(np.cosh, analytic=True, elementwise=True, kind="function")
 def cosh(x: Any) -> Any:
     """The hyperbolic cosine, as :func:`numpy.cosh`."""
     return np.cosh(x)
@@ -141,7 +141,7 @@ def cosh_x(g: Any, y: Any, x: Any) -> Any:
     return g * np.sinh(x)
 
 
-@operation(np.arcsinh, analytic=True, elementwise=True)
+@operation(np.arcsinh, analytic=True, elementwise=True, kind="function")
 def arcsinh(x: Any) -> Any:
     """The inverse of :func:`sinh`, as :func:`numpy.arcsinh`."""
     return np.arcsinh(x)
@@ -153,7 +153,7 @@ def arcsinh_x(g: Any, y: Any, x: Any) -> Any:
     return g / np.sqrt(1 + x * x)
 
 
-@operation(np.arccosh, analytic=True, elementwise=True)
+@operation(np.arccosh, analytic=True, elementwise=True, kind="function")
 def arccosh(x: Any) -> Any:
     """The inverse of :func:`cosh`, as :func:`numpy.arccosh`. The derivative at 1 is infinite."""
     return np.arccosh(x)
@@ -166,7 +166,7 @@ def arccosh_x(g: Any, y: Any, x: Any) -> Any:
     )  # two roots: on complex values that of the product has another branch
 
 
-@operation(np.arctanh, analytic=True, elementwise=True)
+@operation(np.arctanh, analytic=True, elementwise=True, kind="function")
 def arctanh(x: Any) -> Any:
     """The inverse of :func:`tanh`, as :func:`numpy.arctanh`. The derivative at -1 and 1 is
     infinite."""

@@ -148,6 +148,7 @@ class _Builder:
             self.readers(x),
             None,
             *marks,
+            kind=x._op.kind if stage else "",
         )
 
     def stand_in(self, last: Node, group: list[Any]) -> Node:

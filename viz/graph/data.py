@@ -74,6 +74,8 @@ class Node:
         What a loss compares with, where that is no node.
     quiet : bool
         Whether its gradient is said in the tooltip only.
+    kind : str
+        The kind of the operation; empty where no stage computed the value.
     """
 
     key: str
@@ -90,6 +92,7 @@ class Node:
     role: str = ""
     target: Any = None
     quiet: bool = False
+    kind: str = ""
 
     @cached_property
     def called(self) -> Name:

@@ -117,25 +117,14 @@ SHAPES = {
     "parameter": ("note", "filled", 1.0, 1.0),
 }
 
-_KINDS = {  # any other stage is drawn as arithmetic
-    "product": "linear matmul tensordot inner outer vdot kron einsum",
-    "function": """sigmoid logsigmoid tanh relu leaky_relu elu gelu silu softplus softmax
-        log_softmax exp expm1 log log1p log2 log10 sqrt cbrt square abs sin cos tan arcsin arccos
-        arctan sinh cosh arcsinh arccosh arctanh erf erfc""",
-    "move": """concatenate stack index take take_along_axis embedding reshape ravel transpose
-        swapaxes moveaxis expand_dims squeeze broadcast_to scatter astype copy flip roll rot90
-        repeat tile pad diag diagonal tril triu sort where""",
-    "error": "squared_error absolute_error huber cross_entropy binary_cross_entropy_with_logits",
-    "constant": "constant",
-    "leaf": "leaf",
-    "parameter": "parameter",
-}
-_KIND_OF = {op: kind for kind, ops in _KINDS.items() for op in ops.split()}
+# How a kind of operation looks that has no shape of its own.
+LOOKS = {"loss": "error", "reduction": "arithmetic", "other": "arithmetic"}
 
 
 def kind(node: Node) -> str:
-    """Which of the shapes a node has."""
-    return "error" if node.word == "Error" else _KIND_OF.get(node.op, "arithmetic")
+    """Which of the shapes a node has: that of its operation's kind, or that of a leaf."""
+    found = LOOKS.get(node.kind, node.kind) or node.op
+    return "error" if node.word == "Error" else found if found in SHAPES else "arithmetic"
 
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
