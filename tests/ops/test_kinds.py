@@ -28,8 +28,8 @@ def test_every_kind_is_used_and_drawn():
         **dict.fromkeys(["add", "multiply"], "arithmetic"),
         **dict.fromkeys(["matmul", "linear", "outer"], "product"),
         **dict.fromkeys(["tanh", "sigmoid", "softmax", "gelu"], "function"),
-        **dict.fromkeys(["concatenate", "reshape", "where"], "move"),
-        **dict.fromkeys(["sum", "norm", "max"], "reduction"),
+        **dict.fromkeys(["reshape", "transpose", "where"], "move"),
+        **dict.fromkeys(["sum", "mean", "prod"], "reduction"),
         **dict.fromkeys(["squared_error", "cross_entropy"], "loss"),
     }
     assert {name: OPERATIONS[name].kind for name in expected} == expected
