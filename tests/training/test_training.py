@@ -93,7 +93,7 @@ def test_the_loop_by_itself():
 
 
 def states(run):
-    return [*run.model.state_dict().values(), run.history, run.optimizer.state_dict()["lr"]]
+    return [*run.model.state_dict().values(), run.history, run.again]
 
 
 def same(one, other):
@@ -101,16 +101,17 @@ def same(one, other):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("stop", ["between epochs", "within an epoch"])
+@pytest.mark.parametrize("stop", ["between epochs", "in the second half", "within an epoch"])
 @pytest.mark.parametrize("kind", [{}, {"cell": "gru", "layers": 2, "dropout": 0.3}], ids=str)
 def test_a_resumed_run_is_bit_equal(tmp_path, monkeypatch, stop, kind):
     whole = Run(wave(), **SMALL, **kind)
     whole.fit()
     cut = Run(wave(), **SMALL, **kind)
-    if stop == "between epochs":
+    if stop != "within an epoch":
+        done = 3 if stop == "between epochs" else len(whole.history) + 2
 
         def interrupt(run):
-            if len(run.history) == 3:
+            if len(run.history) + len(run.again or ()) == done:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -130,7 +131,7 @@ def test_a_resumed_run_is_bit_equal(tmp_path, monkeypatch, stop, kind):
         monkeypatch.undo()
     cut.save(tmp_path / "run")
     again = Run.load(tmp_path / "run")
-    assert 2 <= len(again.history) == len(cut.history) <= 4
+    assert not again.ended and again.history == cut.history and again.again == cut.again
     again.fit()
     same(whole, again)
     again.save(tmp_path / "run")
@@ -144,7 +145,7 @@ def test_a_run_stops_in_time_and_keeps_the_best():
     run.fit()
     validation = [loss for _, loss in run.history]
     assert len(run.history) < 200 and run.best_epoch == 1 + int(np.argmin(validation))
-    assert len(run.history) == run.best_epoch + 3
+    assert len(run.history) == run.best_epoch + 3 and len(run.again) == run.best_epoch
     scores = run.scores()
     assert scores[run.name] < scores["persistence"]
 
@@ -180,4 +181,4 @@ def test_the_sunspots_are_forecast_better_than_by_the_baselines():
         run.fit()
         first, *others = run.scores().values()
         own.append(first)
-    assert np.mean(own) < min(others)
+    assert np.mean(own) < 0.9 * min(others)

@@ -12,34 +12,38 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """How far a training is.
+    """How far a training is: phases, each of so many epochs."""
 
-    Parameters
-    ----------
-    epochs : int
-        All of them.
-    done : int
-        Those that were done before.
-    """
+    def __init__(self) -> None:
+        self.phase, self.first, self.start = "", 0, monotonic()
+        self._bar: Any = None
 
-    def __init__(self, epochs: int, done: int) -> None:
-        self.epochs, self.done, self.before, self.start = epochs, done, done, monotonic()
-        self._bar = _bar(epochs, done)
+    def show(
+        self, phase: str, done: int, epochs: int, loss: float, validation: float | None = None
+    ) -> None:
+        """Say that an epoch has ended.
 
-    def show(self, loss: float, validation: float) -> None:
-        """Say that an epoch has ended."""
-        self.done += 1
+        Parameters
+        ----------
+        phase : str
+            What the epochs are called.
+        done, epochs : int
+            The number of the epoch, and at most how many there are.
+        loss, validation : float
+            The losses.
+        """
+        if phase != self.phase:
+            self.close()
+            self.phase, self.first, self.start = phase, done - 1, monotonic()
+            self._bar = _bar(phase, epochs, self.first)
+        losses = f"loss {loss:.4g}"
+        losses += "" if validation is None else f", validation {validation:.4g}"
         if self._bar is not None:
-            self._bar.set_postfix_str(f"loss {loss:.4g}, validation {validation:.4g}", False)
+            self._bar.set_postfix_str(losses, False)
             self._bar.update()
-        elif self.done in (1, self.epochs) or str(self.done).rstrip("0") in ("1", "2", "5"):
-            passed = monotonic() - self.start
-            left = passed / (self.done - self.before) * (self.epochs - self.done)
-            print(
-                f"epoch {self.done} of {self.epochs}: loss {loss:.4g}, validation "
-                f"{validation:.4g}, at most {left:.0f} s left",
-                flush=True,
-            )
+        elif done in (1, epochs) or str(done).rstrip("0") in ("1", "2", "5"):
+            left = (monotonic() - self.start) / (done - self.first) * (epochs - done)
+            print(f"{phase} {done} of {epochs}: {losses}, at most {left:.0f} s left", flush=True)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -58,7 +62,7 @@ class Progress:
         self.close()
 
 
-def _bar(epochs: int, done: int) -> Any:
+def _bar(phase: str, epochs: int, done: int) -> Any:
     """A bar of tqdm; None without a terminal or without tqdm."""
     if not sys.stderr.isatty():
         return None
@@ -66,4 +70,6 @@ def _bar(epochs: int, done: int) -> Any:
         tqdm = importlib.import_module("tqdm")
     except ImportError:
         return None
-    return tqdm.tqdm(total=epochs, initial=done, unit="epoch", leave=False, dynamic_ncols=True)
+    return tqdm.tqdm(
+        desc=phase, total=epochs, initial=done, unit="epoch", leave=False, dynamic_ncols=True
+    )

@@ -65,7 +65,7 @@ class Options:
     layers: int = 1
     units: int = 16
     dropout: float = 0.0
-    linear: bool = True
+    linear: bool = False
     epochs: int = 200
     batch: int = 32
     optimizer: str = "adam"

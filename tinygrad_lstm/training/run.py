@@ -27,6 +27,10 @@ KIND = "tinygrad-lstm training run 1"
 class Run:
     """A series, a model, and how far its training is.
 
+    Training has two halves. In the first the loss of the validation part says after how many epochs
+    the model is best. In the second a new model is trained for as many epochs on all that is known
+    before the held-out part, validation included.
+
     Parameters
     ----------
     series : Series
@@ -37,9 +41,13 @@ class Run:
     Attributes
     ----------
     model : Forecaster
-        The model, with the parameters of the best epoch once :meth:`fit` has ended.
+        The model of the half that is running, or has ended.
     history : list of tuple
-        The loss of training and of validation of every epoch.
+        The losses of training and of validation of every epoch of the first half.
+    again : list of float or None
+        The losses of every epoch of the second half; None before it.
+    best_epoch : int
+        The epoch of the first half with the smallest loss of validation so far.
 
     Examples
     --------
@@ -55,64 +63,106 @@ class Run:
         self.options = o = replace(options or Options(), **chosen)
         self.parts = split(len(series), o.window, o.horizon, o.validation, o.test)
         self.scaling = Scaling.fitted(series.values[: self.parts.validation])
-        self.model = Forecaster(o)
-        self.optimizer = OPTIMIZERS[o.optimizer](self.model, lr=o.rate)
-        self.schedule = CosineAnnealingLR(self.optimizer, T_max=o.epochs)
         self.history: list[tuple[float, float]] = []
-        self.best = self.model.state_dict()
-        self.best_epoch = 0
+        self.again: list[float] | None = None
+        self._begin()
+        self.best, self.best_epoch = self.model.state_dict(), 0
         self._kept = self._state()
+
+    def _begin(self) -> None:
+        """A new model, as it is before the first epoch."""
+        self.model = Forecaster(self.options)
+        self.optimizer = OPTIMIZERS[self.options.optimizer](self.model, lr=self.options.rate)
+        self.schedule = CosineAnnealingLR(self.optimizer, T_max=self.options.epochs)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the first half has ended."""
+        done = len(self.history)
+        return done >= self.options.epochs or done - self.best_epoch >= self.options.patience
 
     @property
     def ended(self) -> bool:
         """Whether there is nothing left to train."""
-        done = len(self.history)
-        waited = done - self.best_epoch
-        return done >= self.options.epochs or waited >= self.options.patience
+        return self.again is not None and len(self.again) >= self.best_epoch
 
     def fit(self, after: Callable[[Run], Any] | None = None) -> None:
-        """Train until the last epoch, or until the loss of validation has not become smaller for
-        ``patience`` epochs. Then the model is that of the best one.
+        """Train to the end.
 
         Parameters
         ----------
         after : callable, optional
             Called with the run after every epoch.
         """
-        o, data = self.options, self.scaling.there(self.series.values)
-        x, targets = windows(data, o.window, o.horizon, 0, self.parts.validation)
-        held = windows(data, o.window, o.horizon, self.parts.validation, self.parts.test)
-
-        def loss(x: np.ndarray, targets: np.ndarray) -> Any:
-            return squared_error(self.model(x), targets) * (2 / targets.size)
-
-        def training(epoch: int) -> Any:
-            self.model.reseed([o.seed, epoch, 1])
-            return batches([o.seed, epoch, 0], o.batch, x, targets)
-
-        def ended(epoch: int, trained: float, measured: float) -> bool:
-            self.schedule.step()
-            self._note(trained, measured)
-            if after is not None:
-                after(self)
-            return self.ended
-
         try:
+            if not self.stopped:
+                self._first_half(after)
+            if self.again is None:
+                self.again = []
+                self._begin()
+                self._kept = self._state()
             if not self.ended:
-                epochs = range(len(self.history) + 1, o.epochs + 1)
-                fit(self.model, self.optimizer, loss, epochs, training, [held], after=ended)
+                self._second_half(self.again, after)
         except BaseException:
             self._restore(self._kept)  # what was trained of an epoch that has not ended
             raise
-        self.model.load_state_dict(self.best)
 
-    def _note(self, trained: float, measured: float) -> None:
-        self.history.append((trained, measured))
-        if measured <= min(loss for _, loss in self.history):
-            self.best, self.best_epoch = self.model.state_dict(), len(self.history)
+    def _first_half(self, after: Callable[[Run], Any] | None) -> None:
+        o, parts = self.options, self.parts
+        validation = self._windows(parts.validation, parts.test)
+
+        def ended(epoch: int, loss: float, measured: float) -> bool:
+            self.schedule.step()
+            self.history.append((loss, measured))
+            if measured <= min(loss for _, loss in self.history):
+                self.best, self.best_epoch = self.model.state_dict(), epoch
+            self._keep(after)
+            return self.stopped
+
+        epochs = range(len(self.history) + 1, o.epochs + 1)
+        training = self._batches(0, parts.validation)
+        fit(self.model, self.optimizer, self._loss, epochs, training, [validation], after=ended)
+
+    def _second_half(self, again: list[float], after: Callable[[Run], Any] | None) -> None:
+        def ended(epoch: int, loss: float, measured: float) -> None:
+            self.schedule.step()
+            again.append(loss)
+            self._keep(after)
+
+        epochs = range(len(again) + 1, self.best_epoch + 1)
+        training = self._batches(1, self.parts.test)
+        fit(self.model, self.optimizer, self._loss, epochs, training, after=ended)
+
+    def _loss(self, x: np.ndarray, targets: np.ndarray) -> Any:
+        """The mean squared error."""
+        return squared_error(self.model(x), targets) * (2 / targets.size)
+
+    def _windows(self, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+        o = self.options
+        return windows(self.scaling.there(self.series.values), o.window, o.horizon, start, end)
+
+    def _batches(self, half: int, end: int) -> Callable[[int], Any]:
+        """The batches of an epoch; they depend on nothing but its number."""
+        whole = self._windows(0, end)
+
+        def training(epoch: int) -> Any:
+            seed = [self.options.seed, half, epoch]
+            self.model.reseed([*seed, 1])
+            return batches([*seed, 0], self.options.batch, *whole)
+
+        return training
+
+    def _keep(self, after: Callable[[Run], Any] | None) -> None:
         self._kept = self._state()
+        if after is not None:
+            after(self)
 
     # What it says.
+
+    def take_best(self) -> None:
+        """Let the model be the best one so far, where the second half has not ended."""
+        if not self.ended:
+            self.model.load_state_dict(self.best)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """What follows windows (count, window) of the series: (count, horizon)."""
@@ -188,8 +238,6 @@ class Run:
             raise DataError(
                 "the file holds no training run of this version", where=str(path), got=str(error)
             ) from error
-        if run.ended:
-            run.model.load_state_dict(run.best)
         return run
 
     def _state(self) -> dict[str, Any]:
@@ -207,6 +255,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "history": [list(losses) for losses in self.history],
+            "again": None if self.again is None else list(self.again),
             "best": self.best,
             "best_epoch": self.best_epoch,
         }
@@ -216,5 +265,7 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.history = [(float(a), float(b)) for a, b in state["history"]]
+        again = state["again"]
+        self.again = None if again is None else [float(loss) for loss in again]
         self.best, self.best_epoch = dict(state["best"]), int(state["best_epoch"])
         self._kept = self._state()

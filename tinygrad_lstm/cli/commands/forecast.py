@@ -26,7 +26,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     training = Run.load(options.checkpoint)
-    training.model.load_state_dict(training.best)
+    training.take_best()
     values = training.forecast(options.steps)
     print(f"time,{training.series.name}")
     for time, value in zip(continued(training, options.steps), values, strict=True):

@@ -126,11 +126,14 @@ def described(training: Run) -> str:
 def trained(training: Run, kept: Path) -> bool:
     """Train to the end, with checkpoints; whether that was not interrupted."""
     keep = _now_and_then(lambda: training.save(kept))
-    with Progress(training.options.epochs, len(training.history)) as progress:
+    with Progress() as progress:
         try:
 
             def after(run: Run) -> None:
-                progress.show(*run.history[-1])
+                if run.again is None:
+                    progress.show("epoch", len(run.history), run.options.epochs, *run.history[-1])
+                else:
+                    progress.show("again", len(run.again), run.best_epoch, run.again[-1])
                 keep()
 
             training.fit(after)
@@ -138,13 +141,16 @@ def trained(training: Run, kept: Path) -> bool:
             training.save(kept)
             progress.close()
             print(
-                f"stopped after epoch {len(training.history)}; go on with: "
+                f"stopped after epoch {len(training.again or training.history)}; go on with: "
                 f"tinygrad-lstm train --resume {kept}",
                 file=sys.stderr,
             )
             return False
     training.save(kept)
-    print(f"{len(training.history)} epochs, the best was number {training.best_epoch}")
+    print(
+        f"{len(training.history)} epochs, the best was number {training.best_epoch}; "
+        f"then {len(training.again or ())} on all that is not held out"
+    )
     return True
 
 
