@@ -43,8 +43,8 @@ def constants(tape: Tape) -> dict[int, Name]:
     readings: dict[int, list[Reading]] = defaultdict(list)
     values: dict[int, Any] = {}
     for stage in tape.stages:
-        for i, x in enumerate(stage.output._inputs):
-            if isinstance(x, Node) and x._op is None and not x._requires_grad and not x.name:
+        for i, x in enumerate(stage.inputs):
+            if isinstance(x, Node) and x._op is None and not x._requires_grad and not x._label:
                 readings[id(x)].append(Reading(stage.output, i))
                 values[id(x)] = x
     places = _places(tape)
@@ -90,9 +90,9 @@ def _state(tape: Tape, reading: Reading, places: dict[Any, list[Any]]) -> Name |
     block = node._place.block
     for step in (1, -1) if block is not None else ():
         for mark in _marks(node):
-            twins = places.get((block + step, node._place.scope, *mark), ())
-            x = twins[0]._inputs[argument] if len(twins) == 1 else None
-            if isinstance(x, Node) and x._op is not None and x.shape == reading.value.shape:
+            twins = places.get((block + step, node._place.scope, mark), ())
+            x: Any = twins[0]._inputs[argument] if len(twins) == 1 else None
+            if isinstance(x, Node) and x._op is not None and x._array.shape == reading.value.shape:
                 name = tape.name(x)
                 if name.block == block:  # what this block hands on to the other
                     return name.shifted(-step)
@@ -103,9 +103,8 @@ def _places(tape: Tape) -> dict[Any, list[Any]]:
     """The stages by their block, their scope, and what they may be known by in another block."""
     found: dict[Any, list[Any]] = defaultdict(list)
     for stage in tape.stages:
-        node = stage.output
-        for mark in _marks(node):
-            found[(node._place.block, node._place.scope, *mark)].append(node)
+        for mark in _marks(stage.output):
+            found[stage.block, stage.scope, mark].append(stage.output)
     return found
 
 

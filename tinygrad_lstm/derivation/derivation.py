@@ -49,44 +49,69 @@ class Derivation:
     gradient : array_like, optional
         What arrives at the value that is differentiated; 1 for a scalar.
 
-    Attributes
-    ----------
-    lines : list of Line
-        In the order of backward.
-    places : dict of str to Name
-        The name of each value that belongs to a block, by its text.
+    Raises
+    ------
+    UnknownNameError
+        If no path leads through `through`.
+    GradientError
+        If a value has been edited since a stage read it, or there is nothing to differentiate.
     """
 
     def __init__(
         self, tape: Tape, wanted: Collection[Any], through: Any = None, gradient: Any = None
     ) -> None:
-        self.tape = tape
-        self.lines: list[Line] = []
-        names = _names(tape)
-        self._names = {key: None if name is None else str(name) for key, name in names.items()}
-        self.places = {
-            str(name): name for name in names.values() if name and name.block is not None
-        }
+        self.tape, self._wanted, self._through, self._given = tape, wanted, through, gradient
+        self._begin = seed(tape.root, gradient)
         self._symbols: dict[int, Symbol] = {}
         self._stages = {stage.output: stage for stage in tape.stages}
-        root, start = tape.root, seed(tape.root, gradient)
-        self._start = Leaf(start, self._free("gradient"))
-        first = number(1) if gradient is None else self._start
-        if through is None:
-            self._walk(root, self._line(root, (), first, start), tape.reached(*wanted), "")
-            return
-        above = {id(through), *map(id, Tape(through).values)}
-        for x in wanted:
-            if id(x) not in above:
+        for _ in edges(list(self._stages)):  # which finds out whether a value has been edited
+            pass
+        if through is not None:
+            self._above = {id(through), *map(id, Tape(through).values)}
+            self._check_ways()
+
+    def _check_ways(self) -> None:
+        label = self.tape.label
+        for x in self._wanted:
+            if id(x) not in self._above:
                 raise UnknownNameError(
                     "no path leads through this value",
-                    where=f"explain, from {tape.label(root)} to {tape.label(x)}",
-                    expected=f"a value that is computed from {tape.label(x)}",
-                    got=tape.label(through),
+                    where=f"explain, from {label(self.tape.root)} to {label(x)}",
+                    expected=f"a value that is computed from {label(x)}",
+                    got=label(self._through),
                 )
-        self._walk(root, self._line(root, (), first, start), tape.reached(through), "")
-        between = {key: x for key, x in tape.reached(*wanted).items() if key in above}
+
+    @cached_property
+    def _called(self) -> dict[int, Name | None]:
+        return _names(self.tape)
+
+    @cached_property
+    def _names(self) -> dict[int, str | None]:
+        return {key: None if name is None else str(name) for key, name in self._called.items()}
+
+    @cached_property
+    def places(self) -> dict[str, Name]:
+        """The name of each value that belongs to a block, by its text."""
+        names = self._called.values()
+        return {str(name): name for name in names if name is not None and name.block is not None}
+
+    @cached_property
+    def _start(self) -> Leaf:
+        return Leaf(self._begin, self._free("gradient"))
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        """The lines, in the order of backward."""
+        self._lines: list[Line] = []
+        root, wanted, through = self.tape.root, self._wanted, self._through
+        first = self._line(root, (), number(1) if self._given is None else self._start, self._begin)
+        if through is None:
+            self._walk(root, first, self.tape.reached(*wanted), "")
+            return self._lines
+        self._walk(root, first, self.tape.reached(through), "")
+        between = {k: x for k, x in self.tape.reached(*wanted).items() if k in self._above}
         self._walk(through, self._gradients[id(through)], between, self._names[id(through)] or "")
+        return self._lines
 
     @property
     def last(self) -> int:
@@ -167,7 +192,7 @@ class Derivation:
         symbol = Leaf(
             np.asarray(array, x.dtype), self._names[id(x)], gradient=True, through=through
         )
-        self.lines.append(Line(x, symbol, terms, expression, changed))
+        self._lines.append(Line(x, symbol, terms, expression, changed))
         return Symbol(
             expression if isinstance(expression, Leaf) and is_number(expression, 1) else symbol
         )

@@ -3,23 +3,24 @@ is written."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.derivation.arrays import Arrays
 from tinygrad_lstm.derivation.derivation import Derivation
 from tinygrad_lstm.derivation.expression import Expression, Leaf, evaluate, occurrences, substitute
-from tinygrad_lstm.derivation.inline import shortened
+from tinygrad_lstm.derivation.fewer import fewer
 from tinygrad_lstm.derivation.lines import Line
-from tinygrad_lstm.derivation.notation import TEXT, Notation
-from tinygrad_lstm.derivation.python import Module
+from tinygrad_lstm.derivation.notation import Notation
+from tinygrad_lstm.derivation.programs import in_steps
 from tinygrad_lstm.derivation.rolled import rolled
 from tinygrad_lstm.derivation.row import Row
-from tinygrad_lstm.derivation.shared import shared
 from tinygrad_lstm.derivation.view import View
+from tinygrad_lstm.derivation.written import Written
 from tinygrad_lstm.engine.memory import conjugated, read_only
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Tape
@@ -103,7 +104,8 @@ def explain(loss: Any, wrt: Any = None, through: Any = None, gradient: Any = Non
             where="explain(wrt=...)",
             expected="a name or Tensor, or several",
         )
-    return Explanation(derivation, wanted, several)
+    brief = None if middle is not None else functools.partial(fewer, tape, wanted, gradient)
+    return Explanation(Written(derivation, wanted), several, brief)
 
 
 class Explanation:
@@ -117,12 +119,29 @@ class Explanation:
         The derivative by each value on the way, in the order of backward.
     """
 
-    def __init__(self, derivation: Derivation, wanted: list[Any], several: bool) -> None:
-        self._derivation, self.tape = derivation, derivation.tape
-        self.lines = tuple(shortened(derivation.lines, set(map(id, wanted)), derivation.leaf))
+    def __init__(
+        self, whole: Written, several: bool, brief: Callable[[], Written | None] | None
+    ) -> None:
+        self._whole, self.tape, self._several = whole, whole.derivation.tape, several
+        self._brief = brief
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return self._whole.lines
+
+    @property
+    def _derivation(self) -> Derivation:
+        return self._whole.derivation
+
+    @cached_property
+    def _wanted(self) -> list[Line]:
         last = {id(line.value): line for line in self.lines}
-        self._wanted = [last[id(x)] for x in wanted]
-        self._several = several
+        return [last[id(x)] for x in self._whole.wanted]
+
+    @cached_property
+    def _rolled(self) -> Written:
+        """What the recurrent form is made from: as many blocks as it needs."""
+        return (self._brief() if self._brief else None) or self._whole
 
     @property
     def steps(self) -> View:
@@ -133,18 +152,18 @@ class Explanation:
         """
 
         def rows(notation: Notation, shapes: bool = False, numbers: bool = False) -> list[Row]:
-            notation = replace(notation, arrays=self._arrays.name)
+            notation = self._whole.noted(notation)
             return [
                 Row(
                     left,
                     (right, *(self._numbers(line, notation) if numbers else ())),
                     line.shapes(notation) if shapes else "",
                 )
-                for line in self._written
+                for line in self._whole.rows
                 for left, right in [line.sides(notation)]
-            ] + self._arrays.rows(notation)
+            ] + self._whole.arrays.rows(notation)
 
-        return View(self, rows, self.lines)
+        return View(self, rows, lambda: self.lines)
 
     @property
     def expanded(self) -> View:
@@ -152,13 +171,13 @@ class Explanation:
         ``expanded(depth=...)`` says, else until none is left."""
 
         def rows(notation: Notation, depth: int | None = None) -> list[Row]:
-            notation = replace(notation, arrays=self._arrays.name)
+            notation = self._whole.noted(notation)
             return [
                 Row(notation.name(line.symbol), (notation.write(self.formula(line, depth)),))
                 for line in self._wanted
-            ] + self._arrays.rows(notation)
+            ] + self._whole.arrays.rows(notation)
 
-        return View(self, rows, self._wanted)
+        return View(self, rows, lambda: self._wanted)
 
     @property
     def rolled(self) -> View:
@@ -169,14 +188,10 @@ class Explanation:
         """
 
         def rows(notation: Notation, shapes: bool = False) -> list[Row]:
-            notation = replace(notation, arrays=self._arrays.name)
-            return rolled(self._derivation, self._written, notation, shapes) + self._arrays.rows(
-                notation
-            )
+            return rolled(self._rolled, notation, shapes)
 
-        return View(
-            self, rows, self.lines, f"T = {self._derivation.last}" if self._derivation.last else ""
-        )
+        last = max((stage.block or 0 for stage in self.tape.stages), default=0)
+        return View(self, rows, lambda: self.lines, f"T = {last}" if last else "")
 
     def evaluate(self) -> Any:
         """Compute what is written, from the recorded values: each formula by the forward functions
@@ -195,24 +210,12 @@ class Explanation:
         return found if self._several else found[self._wanted[0].name]
 
     @cached_property
-    def _written(self) -> list[Line]:
-        """The lines as they are printed: what occurs more than once has a line of its own."""
-        return shared(self.lines, self._derivation.free)
-
-    @cached_property
     def values(self) -> dict[str, np.ndarray]:
         """What forward computed, by name: what :meth:`python` reads. Arrays to look at, not to
         write to."""
-        return self._derivation.values | {
-            name: read_only(array) for name, array in self._arrays.values.items()
-        }
-
-    @cached_property
-    def _arrays(self) -> Arrays:
-        return Arrays(
-            (formula for line in self.lines for formula in line.formulas()),
-            self._derivation.values,
-        )
+        arrays = self._whole.arrays.values
+        kept = {name: read_only(array) for name, array in arrays.items()}
+        return self._whole.derivation.values | kept
 
     def python(self) -> str:
         """The derivation as a Python module that needs NumPy, and not this package.
@@ -242,16 +245,7 @@ class Explanation:
         >>> space["backward"](e.values)
         {'y': array(1.), 'x': array(6.)}
         """
-        module = Module(self._arrays)
-        whole = {line.symbol: line.expression for line in self.lines}
-        for line in self._written:
-            said = " = ".join(line.sides(replace(TEXT, arrays=self._arrays.name)))
-            if line.symbol in whole:
-                dtype = np.asarray(evaluate(whole[line.symbol], self._values)).dtype
-                module.line(line.symbol, line.expression, said, dtype)
-            else:
-                module.definition(line.symbol, line.expression, said)
-        return module.text({line.name: line.symbol for line in self.lines})
+        return in_steps(self._whole, self._values)
 
     @cached_property
     def _values(self) -> dict[Leaf, Any]:

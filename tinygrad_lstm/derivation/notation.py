@@ -116,7 +116,7 @@ class Notation:
     values : callable, optional
         The numbers that are written for a leaf, or None to write its name.
     index : callable, optional
-        How a position in an index is written: ``t−1`` for 2.
+        How a position in an index is written: ``t−1`` for 2; or None, for its number.
     arrays : callable, optional
         What an index array or mask is called, or None to write its entries.
     """
@@ -124,7 +124,7 @@ class Notation:
     latex: bool = False
     rename: Callable[[str], str] | None = None
     values: Callable[[Leaf], Any] | None = None
-    index: Callable[[int], str] | None = None
+    index: Callable[[int], str | None] | None = None
     arrays: Callable[[Any], str | None] | None = None
 
     def write(self, e: Expression) -> str:
@@ -333,11 +333,17 @@ def _key(notation: Notation, key: Any, shape: tuple[int, ...]) -> str:
 
 def _position(notation: Notation, part: Any, length: Any) -> str:
     if not isinstance(part, slice):
-        text = notation.index(part) if notation.index and isinstance(part, int) else shown(part)
+        text = _counted(notation, part) or shown(part)
         return notation.plain(text) if re.search("[a-z]{2}", text) else notation.ascii(text)
-    start = "" if part.start in (None, 0) else str(part.start)
-    stop = "" if part.stop in (None, length) else str(part.stop)
-    return f"{start}:{stop}" + (f":{part.step}" if part.step not in (None, 1) else "")
+    start = _counted(notation, part.start) or ("" if part.start in (None, 0) else str(part.start))
+    stop = _counted(notation, part.stop) or ("" if part.stop in (None, length) else str(part.stop))
+    text = f"{start}:{stop}" + (f":{part.step}" if part.step not in (None, 1) else "")
+    return notation.ascii(text)
+
+
+def _counted(notation: Notation, i: Any) -> str | None:
+    """A position that is counted from the block."""
+    return notation.index(i) if notation.index and isinstance(i, int) else None
 
 
 def _power(notation: Notation, e: Apply) -> Written | None:

@@ -4,41 +4,34 @@ beside it."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from tinygrad_lstm.derivation.derivation import Derivation
-from tinygrad_lstm.derivation.expression import Apply, Expression, parts
+from tinygrad_lstm.derivation.expression import Apply
+from tinygrad_lstm.derivation.forms import Forms, runs, telling
 from tinygrad_lstm.derivation.lines import Line, Term, shapes
 from tinygrad_lstm.derivation.notation import SCOPE, SUM, TEXT, Notation
 from tinygrad_lstm.derivation.row import Row
-from tinygrad_lstm.engine.memory import SCALARS
+from tinygrad_lstm.derivation.written import Written
 from tinygrad_lstm.engine.names import Name, signed
 from tinygrad_lstm.ops.reduce import add_n
 
-__all__ = ["rolled"]
+__all__ = ["families", "rolled"]
+
+FEW = 6  # blocks: of more the entries of an index are not written
 
 Family = dict[int, Line]  # the lines of one value, by block
 
 
-def rolled(
-    derivation: Derivation,
-    lines: Iterable[Line],
-    notation: Notation = TEXT,
-    with_shapes: bool = False,
-) -> list[Row]:
+def rolled(written: Written, notation: Notation = TEXT, with_shapes: bool = False) -> list[Row]:
     """The lines of a derivation, with those of equal blocks written once.
 
     Parameters
     ----------
-    derivation : Derivation
-        Where they come from.
-    lines : iterable of Line
-        In the order of backward.
+    written : Written
+        The lines.
     notation : Notation
         How they are written.
     with_shapes : bool
@@ -50,17 +43,23 @@ def rolled(
         The values of a block in the order in which backward meets them, each with its general line
         first.
     """
-    families: dict[tuple[str, str, bool], Family] = defaultdict(dict)
-    for line in lines:
-        name = derivation.places.get(line.name)
-        role, t = (line.name, 0) if name is None else (name.role, name.block or 0)
-        families[role, line.symbol.through, name is not None][t] = line
-    writer = Writer(derivation, notation, with_shapes)
-    return [
+    writer = Writer(written, written.noted(notation), with_shapes)
+    rows = [
         row
-        for (_, _, placed), family in families.items()
+        for placed, family in families(written)
         for row in (writer.family(family) if placed else [writer.single(family[0])])
     ]
+    return rows + writer.arrays()
+
+
+def families(written: Written) -> Iterator[tuple[bool, Family]]:
+    """The lines of each value by block, and whether it belongs to one at all."""
+    found: dict[tuple[str, str, bool], Family] = defaultdict(dict)
+    for line in written.rows:
+        name = written.derivation.places.get(line.name)
+        role, t = (line.name, 0) if name is None else (name.role, name.block or 0)
+        found[role, line.symbol.through, name is not None][t] = line
+    yield from ((placed, family) for (_, _, placed), family in found.items())
 
 
 class Writer:
@@ -72,24 +71,30 @@ class Writer:
         T, the number of the last block.
     """
 
-    def __init__(self, derivation: Derivation, notation: Notation, with_shapes: bool) -> None:
-        self.derivation, self.places = derivation, derivation.places
-        self.last = derivation.last
-        self._forms: dict[Any, int] = {}
+    def __init__(self, written: Written, notation: Notation, with_shapes: bool) -> None:
+        self.written, self.derivation = written, written.derivation
+        self.places, self.last = self.derivation.places, self.derivation.last
+        self.forms = Forms(written)
         self.notation, self.with_shapes = notation, with_shapes
 
     def family(self, family: Family) -> Iterator[Row]:
         """The rows of one value: the longest run of equal blocks, then the others, from the last
         block to the first."""
-        runs = sorted(
-            _runs({t: self.form(line.expression, t) for t, line in family.items()}),
-            key=lambda run: (-len(run), -len(family[run[0]].terms), -run[0]),
+        forms, moving = self.forms.counted({t: (x.expression, t) for t, x in family.items()})
+        clear = [
+            part
+            for run in runs(forms)
+            for part in ([[t] for t in run] if telling(run, moving) is None else [run])
+        ]
+        ordered = sorted(
+            clear, key=lambda run: (-self.length(run), -len(family[run[0]].terms), -run[0])
         )
-        general, at = family[runs[0][0]], runs[0][0]
-        for run in runs:
-            line, t = family[run[0]], run[0]
+        general, at = family[ordered[0][0]], ordered[0][0]
+        for run in ordered:
+            t = run[0] if len(run) == 1 else telling(run, moving) or run[0]
+            line = family[t]
             letter = "t" if len(run) > 1 else "T" if t == self.last > 1 else ""
-            there = self.relative(self.notation, t, letter)
+            there = self.relative(t, letter, moving[t] if len(run) > 1 else None)
             notes = [self.when(run)] if len(run) > 1 else self.missing(general, at, line, t, letter)
             notes += [line.shapes(there)] * bool(self.with_shapes)
             yield Row(there.name(line.symbol), (there.write(line.expression),), "; ".join(notes))
@@ -105,9 +110,7 @@ class Writer:
     def all_shapes(self, line: Line) -> str:
         """The shapes in a sum over the blocks, of one block."""
         own = [
-            self.relative(self.notation, t, "t")
-            if (t := term.stage.block) is not None
-            else self.notation
+            self.relative(t, "t") if (t := term.stage.block) is not None else self.notation
             for term in line.terms
         ]
         found = [shapes(here, term.expression) for here, term in zip(own, line.terms, strict=True)]
@@ -117,72 +120,68 @@ class Writer:
             )
         )
 
+    def length(self, run: list[int]) -> int:
+        """How many blocks of the tape a run stands for."""
+        return self.written.real(run[-1]) - self.written.real(run[0])
+
     def when(self, run: list[int]) -> str:
         """The blocks of a run."""
-        text = f"t = {run[0]}, …, {self.end(run[-1])}"
+        text = f"t = {self.written.real(run[0])}, …, {self.end(run[-1])}"
         return text.replace("…", r"\ldots").replace("−", "-") if self.notation.latex else text
 
     def end(self, t: int) -> str:
         """A block, counted from the last one where that is near."""
-        return "T" if t == self.last else f"T−{self.last - t}" if self.last - t <= 2 else str(t)
+        if t == self.last:
+            return "T"
+        return f"T−{self.last - t}" if self.last - t <= 2 else str(self.written.real(t))
 
     def missing(self, general: Line, at: int, line: Line, t: int, letter: str) -> list[str]:
         """What an edge says of the branches that the general line has and it has not, since their
         stages are not there."""
-        present, words = [self.form(term.expression, t) for term in line.terms], self.notation.words
-        notes = []
+        present = [self.forms.of(term.expression, t) for term in line.terms]
+        absent = []
         for term in general.terms:
             there = self.derivation.tape.name(term.stage.output).shifted(t - at)
-            absent = there.block is not None and str(there) not in self.places
-            if absent and self.form(term.expression, at) not in present:
-                called = self.notation.called(_in_block(there, letter, t))
-                notes.append(f"{words('no ')}{called}{words(': its branch is 0')}")
-        return notes
+            gone = there.block is not None and str(there) not in self.places
+            if gone and self.forms.of(term.expression, at) not in present:
+                absent.append(there)
+        absent = list(dict.fromkeys(absent))
+        blocks = {name.block for name in absent}
+        words = self.notation.words
+        if len(absent) > 1 and len(blocks) == 1 and absent[0].block not in self._blocks:
+            where = self.in_block(absent[0]._replace(stem="", scope=""), letter, t)[1:-1]
+            return [
+                f"{words('no block ')}{self.notation.ascii(where)}{words(': these branches are 0')}"
+            ]
+        return [
+            f"{words('no ')}{self.notation.called(self.in_block(name, letter, t))}"
+            f"{words(': its branch is 0')}"
+            for name in absent
+        ]
 
-    def form(self, e: Expression, t: int | None, index: bool = False) -> Any:
-        """What a formula is made of, with the blocks counted from t: equal where two formulas
-        differ by nothing else."""
-        known: dict[int, Any] = {}
-        for part in parts(e):
-            if isinstance(part, Apply):
-                params = tuple(
-                    (name, _plain(value, t if index and name == "key" else None))
-                    for name, value in part.params.items()
-                )
-                found: Any = (
-                    id(part.op),
-                    params,
-                    part.shape,
-                    *(known[id(arg)] for arg in part.args),
-                )
-            elif part.name is None:
-                found = _plain(part.array, None)
-            else:
-                name = self.places.get(part.name)
-                found = (
-                    part.name if name is None else name.role,
-                    None if name is None else name.shifted(-(t or 0)).block,
-                    part.gradient,
-                    part.through,
-                )
-            known[id(part)] = self._forms.setdefault(found, len(self._forms))
-        return known[id(e)]
+    @cached_property
+    def _blocks(self) -> set[int | None]:
+        return {stage.block for stage in self.derivation.tape.stages}
 
-    def relative(self, notation: Notation, t: int, letter: str, index: bool = False) -> Notation:
+    def in_block(self, name: Name, letter: str, t: int) -> str:
+        """The name of a value of some block, where block t is called by a letter."""
+        if letter:
+            return name.relative(letter, t)
+        return str(name._replace(block=self.written.real(name.block or 0)))
+
+    def relative(self, t: int, letter: str, moving: frozenset[int] | None = None) -> Notation:
         """The notation in which block t is called by a letter, and the others by their distance
-        from it; without a letter, by number.
+        from it; without a letter, by number. Positions that move on with the blocks are counted
+        from t too."""
 
-        With `index` the positions in an index are counted from t too.
-        """
+        def rename(text: str) -> str:
+            return self.in_block(self.places[text], letter, t) if text in self.places else text
 
-        def rename(name: str) -> str:
-            return _in_block(self.places[name], letter, t) if name in self.places else name
+        def position(i: int) -> str | None:
+            there = moving is not None and i in moving
+            return f"{letter}{signed(i - self.written.real(t))}" if there else None
 
-        return replace(
-            notation,
-            rename=rename,
-            index=(lambda i: f"{letter}{signed(i - t)}") if index else None,
-        )
+        return replace(self.notation, rename=rename, index=position if moving else None)
 
     @cached_property
     def at_the_end(self) -> Notation:
@@ -190,75 +189,63 @@ class Writer:
 
         def rename(text: str) -> str:
             name = self.places.get(text)
-            is_last = name is not None and name.block == self.last > 1
-            return name.relative("T", self.last) if name is not None and is_last else text
+            if name is None:
+                return text
+            is_last = name.block == self.last > 1
+            return self.in_block(name, "T" if is_last else "", self.last)
 
         return replace(self.notation, rename=rename)
 
     def over_time(self, line: Line) -> str:
         """The right side of a line, with what equal stages of consecutive blocks send back as one
         sum over the blocks."""
-        summed = (
-            line.expression.args
-            if isinstance(line.expression, Apply) and line.expression.op is add_n.op
-            else ()
+        e = line.expression
+        summed = e.args if isinstance(e, Apply) and e.op is add_n.op else ()
+        if not summed or summed != tuple(term.expression for term in line.terms):  # or hooked
+            return self.at_the_end.write(e)
+        terms = dict(enumerate(line.terms))
+        forms, moving = self.forms.counted(
+            {i: (term.expression, term.stage.block) for i, term in terms.items()}
         )
-        if summed == tuple(
-            term.expression for term in line.terms
-        ):  # by identity: a hook may have changed the sum
-            for index in (False, True):  # an index may count the blocks
-                groups: dict[Any, list[Term]] = defaultdict(list)
-                for term in line.terms:
-                    groups[self.form(term.expression, term.stage.block, index)].append(term)
-                if len(groups) < len(line.terms):
-                    return " + ".join(
-                        part for terms in groups.values() for part in self.sums(terms, index)
-                    )
-        return self.at_the_end.write(line.expression)
+        groups: dict[Any, list[int]] = defaultdict(list)
+        for i in terms:
+            groups[forms[i]].append(i)
+        sums = (self.sums([(terms[i], moving[i]) for i in group]) for group in groups.values())
+        return " + ".join(part for parts in sums for part in parts)
 
-    def sums(self, terms: list[Term], index: bool) -> Iterator[str]:
+    def sums(self, terms: list[tuple[Term, frozenset[int] | None]]) -> Iterator[str]:
         """Terms of one form, as sums over their blocks."""
-        blocks = {term.stage.block: term for term in terms if term.stage.block is not None}
-        if len(blocks) < len(terms):
-            yield from (self.at_the_end(term.expression, SUM) for term in terms)
+        blocks = {term.stage.block: (term.expression, moving) for term, moving in terms}
+        if len(blocks) < len(terms) or None in blocks:
+            yield from (self.at_the_end(term.expression, SUM) for term, _ in terms)
             return
-        for run in _runs(dict.fromkeys(blocks)):
-            term, first, end = blocks[run[0]].expression, run[0], self.end(run[-1])
-            if len(run) == 1:
-                yield self.at_the_end(term, SUM)
+        moving = {t: blocks[t][1] for t in blocks if t is not None}
+        for run in runs(dict.fromkeys(moving)):
+            at = telling(run, moving)
+            if len(run) == 1 or at is None:
+                yield from (self.at_the_end(blocks[t][0], SUM) for t in run)
                 continue
+            start, end = self.written.real(run[0]), self.end(run[-1])
             sign = (
-                rf"\sum_{{t={first}}}^{{{end.replace('−', '-')}}}"
+                rf"\sum_{{t={start}}}^{{{end.replace('−', '-')}}}"
                 if self.notation.latex
-                else f"Σ_{{t={first}..{end}}}"
+                else f"Σ_{{t={start}..{end}}}"
             )
-            yield f"{sign} {self.relative(self.notation, first, 't', index)(term, SCOPE)}"
+            yield f"{sign} {self.relative(at, 't', moving[at])(blocks[at][0], SCOPE)}"
 
-
-def _in_block(name: Name, letter: str, t: int) -> str:
-    """The name of a value of some block, where block t is called by a letter."""
-    return name.relative(letter, t) if letter else str(name)
-
-
-def _plain(value: Any, t: int | None) -> Any:
-    """A parameter or number as something to compare, positions counted from t."""
-    if isinstance(value, np.ndarray):
-        return value.shape, value.dtype.str, value.tobytes()
-    if isinstance(value, (tuple, list)):
-        return tuple(_plain(each, t) for each in value)
-    if isinstance(value, slice):
-        return "slice", _plain((value.start, value.stop, value.step), None)
-    if isinstance(value, int) and t is not None:
-        return value - t
-    return (type(value), value) if isinstance(value, (*SCALARS, str, type(None))) else id(value)
-
-
-def _runs(forms: dict[int, Any]) -> Iterator[list[int]]:
-    """Blocks in a row that have the same line."""
-    run: list[int] = []
-    for t in sorted(forms):
-        if run and (t != run[-1] + 1 or forms[t] != forms[run[0]]):
-            yield run
-            run = []
-        run.append(t)
-    yield run
+    def arrays(self) -> list[Row]:
+        """The rows of the indices and masks; one for all where most blocks have one."""
+        arrays = self.written.arrays
+        found: dict[str, list[str]] = defaultdict(list)
+        for text in arrays.values:
+            found[self.places[text].role if text in self.places else text].append(text)
+        rows = []
+        for texts in found.values():
+            many = len(texts) > FEW
+            name = (
+                self.places[texts[0]].relative("t", self.places[texts[0]].block or 0)
+                if many
+                else ""
+            )
+            rows += arrays.rows(self.at_the_end, texts[:1] if many else texts, name)
+        return rows

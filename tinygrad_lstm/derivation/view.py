@@ -28,8 +28,8 @@ class View(Sequence[Any]):
         What is written.
     rows : callable
         ``rows(notation, **options)`` returns the equations.
-    lines : sequence of Line
-        What the view shows, and is a sequence of.
+    lines : callable
+        Returns what the view is a sequence of.
     heading : str
         What holds for all of it.
     """
@@ -38,7 +38,7 @@ class View(Sequence[Any]):
         self,
         explanation: Any,
         rows: Callable[..., list[Row]],
-        lines: Sequence[Line],
+        lines: Callable[[], Sequence[Line]],
         heading: str = "",
         **options: Any,
     ) -> None:
@@ -68,13 +68,13 @@ class View(Sequence[Any]):
         )
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._lines())
 
     def __getitem__(self, i: Any) -> Any:
-        return self._lines[i]
+        return self._lines()[i]
 
     def __iter__(self) -> Iterator[Line]:
-        return iter(self._lines)
+        return iter(self._lines())
 
     def evaluate(self) -> Any:
         """The value of the derivative; see :meth:`Explanation.evaluate`."""
