@@ -4,7 +4,7 @@ each row inherits."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -62,16 +62,17 @@ class Chain:
     def __init__(self, gradients: Gradients, given: Mapping[Any, np.ndarray]) -> None:
         self.gradients, self.given = gradients, given
         tape = gradients.tape
+        self._given_totals = {key[1] for key in given if key[0] == "total"}
         self.order = [
             *(stage.output for stage in reversed(tape.stages)),
             *(x for x in tape.leaves if x.requires_grad),
         ]
         self.sent: dict[Edge, np.ndarray] = {}
         self.totals: dict[int, np.ndarray] = {}
-        self._by_stage: dict[int, list[tuple[Any, Branch]]] = defaultdict(list)
+        self.by_stage: dict[int, list[tuple[Any, Branch]]] = defaultdict(list)
         for x in self.order:
             for branch in gradients.branches(x):
-                self._by_stage[id(branch.stage.output)].append((x, branch))
+                self.by_stage[id(branch.stage.output)].append((x, branch))
         for node, i, _ in edges([stage.output for stage in tape.stages]):
             if id(node) not in self.totals:
                 self.totals[id(node)] = self._total(node)
@@ -108,69 +109,9 @@ class Chain:
         """What the stage of a branch sends back when `g` arrives at its output."""
         return rule(branch.stage.output, branch.argument, g)
 
-    def skipped(self, part: Part) -> set[int]:
-        """The values above a quantity, up to the next fork, by ``id``: a derivation may go past
-        them although it gives them."""
-        found: set[int] = set()
-        while len(part.branches) == 1:
-            x = part.branches[0].stage.output
-            part = Part(x, self.gradients.branches(x), "total")
-            found |= {id(x)} if len(part.branches) == 1 else set()
-        return found
-
-    def between(self, part: Part, skipped: Set[int]) -> list[tuple[Any, Branch]]:
-        """The branches above a quantity, as far up as the values are not given or `skipped`; its
-        own come last."""
-        wanted = {id(part.value)}
-        found = []
-        for x in reversed(self.order):
-            if id(x) not in wanted or (x is not part.value and self.is_given(x, skipped)):
-                continue
-            branches = part.branches if x is part.value else self.gradients.branches(x)
-            found += [
-                (x, b)
-                for b in reversed(branches)
-                if (
-                    x is part.value
-                    or id(x) in skipped
-                    or Part(x, (b,), "branch").id not in self.given
-                )
-            ]
-            wanted |= {id(b.stage.output) for b in branches}
-        return found[::-1]
-
-    def changed(
-        self,
-        part: Part,
-        skipped: Set[int],
-        changes: Mapping[Edge, Callable[[np.ndarray], np.ndarray]],
-    ) -> np.ndarray:
-        """What a quantity is when some branches send back something else, by functions of the
-        gradient that arrives there."""
-        sent = dict(self.sent)
-        stale = {key for key, _ in changes}  # the values whose rules run again
-        for x in self.order:
-            if id(x) not in stale:
-                continue
-            whole = Part(x, self.gradients.branches(x), "total")
-            known = self.is_given(x, skipped) or not any(
-                (id(b.stage.output)) in stale for b in whole.branches
-            )
-            g = self.totals[id(x)] if known else self.follows(whole, sent)
-            for y, branch in self._by_stage[id(x)]:
-                change = changes.get(edge(branch))
-                sent[edge(branch)] = (
-                    self.rule(branch, g) if change is None else np.asarray(change(g))
-                )
-                if not self.is_given(y, skipped) or y is part.value:
-                    stale.add(id(y))
-        return self.follows(part, sent)
-
-    def is_given(self, x: Any, skipped: Set[int] = frozenset()) -> bool:
-        """Whether the hand side gives the derivative by `x`, and it is used."""
-        return (
-            id(x) not in skipped and Part(x, self.gradients.branches(x), "total").id in self.given
-        )
+    def is_given(self, x: Any) -> bool:
+        """Whether the hand side gives the derivative by `x`."""
+        return id(x) in self._given_totals
 
 
 def rule(node: Any, argument: int, g: np.ndarray) -> np.ndarray:

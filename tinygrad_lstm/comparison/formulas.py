@@ -1,33 +1,36 @@
-"""The formulas of a tape, on the values by hand: what a branch sends back, written down and
-computed."""
+"""The formulas of a tape, on the values by hand: what a branch sends back, written down.
+
+What has no name is written through: the formula of ``δz<4>`` says ``δh<4> ∘ n<4>``, and not the
+gradient by a sum that nobody has given a name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.comparison.chain import Chain
+from tinygrad_lstm.comparison.chain import Chain, edge
+from tinygrad_lstm.comparison.tidy import tidy
 from tinygrad_lstm.derivation.expression import (
-    Apply,
     Expression,
     Leaf,
     apply,
-    evaluate,
-    leaves,
     number,
+    parts,
     substitute,
+    total,
 )
 from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.derivation.symbol import Symbol, sent
+from tinygrad_lstm.engine.gradients import Part
+from tinygrad_lstm.engine.memory import SCALARS
 from tinygrad_lstm.engine.tape import Branch
-from tinygrad_lstm.ops.elementwise import negative
-from tinygrad_lstm.ops.shape import transpose
 
-__all__ = ["Formulas", "Sent"]
+__all__ = ["Formulas"]
 
-Sent = tuple[Expression, np.ndarray]
+LONG = 24  # parts of a formula; what is longer keeps the name of its stage
+WAYS = 6  # branches of a value without a name that are written out in its place
 
 
 class Formulas:
@@ -37,49 +40,93 @@ class Formulas:
     ----------
     chain : Chain
         The chain rule on the values by hand.
+
+    Attributes
+    ----------
+    source : dict
+        The value of the tape that a leaf of a formula stands for.
     """
 
     def __init__(self, chain: Chain) -> None:
         self.chain, self.tape = chain, chain.gradients.tape
+        self.source: dict[Leaf, Any] = {}
         self._symbols: dict[int, Symbol] = {}
-        self._transposes: dict[Leaf, Expression] = {}
+        self._gradients: dict[int, Leaf] = {}
+        self._written: dict[Leaf, Expression] = {}
+        self._values: dict[Leaf, Expression] = {}
+        self._rules: dict[Any, Expression] = {}
 
-    def symbol(self, x: Any) -> Symbol:
-        """A value of the tape, under its name. A transpose without one is written as that:
-        ``Uᵀ``."""
+    # Values.
+
+    def leaf(self, x: Any) -> Leaf:
+        """A value of the tape, under its name."""
+        return self._symbol(x).leaf
+
+    def written(self, x: Any) -> Expression:
+        """A value as it stands in formulas: by name, or written through."""
+        leaf = self.leaf(x)
+        return self._values.get(leaf, leaf)
+
+    def _symbol(self, x: Any) -> Symbol:
         if id(x) not in self._symbols:
-            nameless = (
-                not x.name
-                and x._op is transpose.op
-                and x.ndim == 2
-                and x._params.get("axes") is None
-            )
-            self._symbols[id(x)] = (
-                self.transposed(x._inputs[0])
-                if nameless
-                else Symbol(Leaf(x._kept(), self.tape.label(x)))
-            )
+            leaf = Leaf(x._kept(), self.tape.label(x))
+            self._symbols[id(x)], self.source[leaf] = Symbol(leaf), x
+            if not x.name and x._op is not None:
+                self._write_through(leaf, x)
         return self._symbols[id(x)]
 
-    def transposed(self, x: Any) -> Symbol:
-        """The transpose of a value."""
-        leaf = self.symbol(x).leaf
-        result = Leaf(np.transpose(leaf.array), f"{leaf.name}ᵀ")
-        self._transposes[result] = apply(
-            transpose.op, (self._transposes.get(leaf, leaf),), {}, result.shape
-        )
-        return Symbol(result)
+    def _write_through(self, leaf: Leaf, x: Any) -> None:
+        if x._op.variadic or x._op.name in ("matmul", "linear"):
+            return
+        args = tuple(number(v) if isinstance(v, SCALARS) else self.written(v) for v in x._inputs)
+        formula = apply(x._op, args, x._params, x.shape)
+        if len(parts(formula)) <= LONG:
+            self._values[leaf] = formula
 
     def label(self, x: Any) -> str:
         """What a value is called in words."""
-        leaf = self.symbol(x).leaf
-        return TEXT.write(self._transposes[leaf]) if leaf in self._transposes else str(leaf.name)
+        return TEXT.write(self.written(x))
 
-    def gradient(self, x: Any) -> Symbol:
-        """The derivative by a value: by hand, or as it follows."""
-        array, x = self.chain.totals[id(x)], self.passed(x)
-        one = x is self.tape.root and array.shape == () and array == 1
-        return Symbol(number(array) if one else Leaf(array, self.tape.label(x), gradient=True))
+    def through(self, e: Expression) -> Expression:
+        """A formula with values without a name written through."""
+        return substitute(e, self._values) if self._values else e
+
+    def text(self, e: Expression) -> str:
+        """A formula as text, values without a name written through."""
+        return TEXT.write(self.through(e))
+
+    def base(self, x: Any) -> str:
+        """The name without its block."""
+        return self.tape.name(x).role
+
+    # Gradients.
+
+    def gradient_leaf(self, x: Any) -> Leaf:
+        """The derivative by a value, by hand or as it follows: a leaf, whether it has a name or
+        not."""
+        if id(x) not in self._gradients:
+            leaf = Leaf(self.chain.totals[id(x)], self.tape.label(x), gradient=True)
+            self._gradients[id(x)], self.source[leaf] = leaf, x
+        return self._gradients[id(x)]
+
+    def gradient(self, x: Any) -> Expression:
+        """The derivative by a value as it stands in formulas."""
+        if x.name or self.chain.is_given(x):
+            x = self.passed(x)
+        array = self.chain.totals[id(x)]
+        if x is self.tape.root and array.shape == () and array == 1:
+            return number(array)
+        if x.name or self.chain.is_given(x):
+            return self.gradient_leaf(x)
+        leaf = self.gradient_leaf(x)
+        if leaf not in self._written:
+            self._written[leaf] = leaf  # what is too long keeps its name
+            branches = self.chain.gradients.branches(x)
+            if 0 < len(branches) <= WAYS:
+                whole = total([self.correct(b) for b in branches])
+                if len(parts(whole)) <= LONG and not x._hooks:
+                    self._written[leaf] = whole
+        return self._written[leaf]
 
     def gradient_name(self, x: Any) -> str:
         """How the derivative by a value is written: ``δc<2>``."""
@@ -94,66 +141,52 @@ class Formulas:
             "add_n",
         ):
             above = branches[0].stage.output
-            if above.shape != x.shape or not np.array_equal(totals[id(above)], totals[id(x)]):
+            unnamed = not above.name and not self.chain.is_given(above)
+            if unnamed or above.shape != x.shape:
+                break
+            if not np.array_equal(totals[id(above)], totals[id(x)]):
                 break
             x = above
         return x
 
-    def arriving(self, x: Any, array: np.ndarray) -> Symbol:
-        """The derivative by a value, with other numbers."""
-        return Symbol(Leaf(array, self.tape.label(x), gradient=True))
+    # Rules.
 
-    def correct(
-        self, branch: Branch, g: Symbol | None = None, swapped: dict[int, Symbol] | None = None
-    ) -> Sent:
-        """What the rule of a branch sends back; with other values in the place of some that it
-        reads, if that is asked for."""
-        node, others = branch.stage.output, swapped or {}
-
-        def symbols(x: Any) -> Symbol:
-            return others[id(x)] if id(x) in others else self.symbol(x)
-
-        with np.errstate(all="ignore"):
-            formula, array = sent(
-                node,
-                branch.argument,
-                self.gradient(node) if g is None else g,
-                symbols,
-            )
-        return substitute(formula, self._transposes), array
-
-    def terms(self, branch: Branch, g: Symbol) -> list[Sent]:
-        """The terms of a rule that is a sum or a difference, each by itself."""
-        found = list(_terms(self.correct(branch, g)[0]))
-        with np.errstate(all="ignore"):
-            return [
-                (term, evaluate(term, {leaf: leaf.array for leaf in leaves(term)}))
-                for term in found
-            ]
-
-    def base(self, x: Any) -> str:
-        """The name without its block."""
-        return self.tape.name(x).role
-
-
-def _terms(formula: Expression) -> Iterator[Expression]:
-    """The terms of a formula, behind the factors that all of them have."""
-    if not isinstance(formula, Apply):
-        return
-    if formula.op.name in ("add", "subtract") and all(
-        arg.shape == formula.shape for arg in formula.args
-    ):
-        first, last = formula.args
-        yield from (
-            first,
-            last if formula.op.name == "add" else apply(negative.op, (last,), {}, last.shape),
-        )
-    elif formula.op.name in ("multiply", "divide", "negative"):
-        for i, arg in enumerate(formula.args):
-            for term in _terms(arg):
-                yield apply(
-                    formula.op,
-                    (*formula.args[:i], term, *formula.args[i + 1 :]),
-                    formula.params,
-                    formula.shape,
+    def rule(self, branch: Branch) -> Expression:
+        """What the rule of a branch sends back, of the gradient that arrives at its stage as a
+        leaf."""
+        key = edge(branch)
+        if key not in self._rules:
+            node = branch.stage.output
+            with np.errstate(all="ignore"):
+                formula, _ = sent(
+                    node,
+                    branch.argument,
+                    Symbol(self.gradient_leaf(node)),
+                    self._symbol,
                 )
+            self._rules[key] = tidy(formula)
+        return self._rules[key]
+
+    def correct(self, branch: Branch) -> Expression:
+        """What the rule of a branch sends back, written through."""
+        node = branch.stage.output
+        return self.put(self.rule(branch), node, self.gradient(node))
+
+    def put(self, formula: Expression, node: Any, gradient: Expression) -> Expression:
+        """A rule with a formula for the gradient that arrives."""
+        leaf = self.gradient_leaf(node)
+        return formula if gradient is leaf else tidy(substitute(formula, {leaf: gradient}))
+
+    def past(self, branch: Branch, stages: int) -> Expression:
+        """The same past the values above it that have one branch, though they have names: as a
+        derivation may write several steps as one."""
+        node = branch.stage.output
+        formula, given = self.rule(branch), self.chain.gradients.branches(node)
+        if stages <= 0 or len(given) != 1 or node._hooks:
+            return self.correct(branch)
+        above = self.past(given[0], stages - 1)
+        return self.put(formula, node, above)
+
+    def sent_by_hand(self, x: Any, branch: Branch) -> np.ndarray | None:
+        """What the hand side gives for a branch, if it does."""
+        return self.chain.given.get(Part(x, (branch,), "branch").id)

@@ -93,11 +93,7 @@ class Report:
         The same explanation in several rows (a rule that is wrong in every block) is written out
         for the first of them.
         """
-        alike: dict[tuple[str, str], list[Diagnosis]] = {}
-        for diagnosis in self.diagnoses:
-            key = diagnosis.kind, relative(diagnosis.looks_like)
-            alike.setdefault(key, []).append(diagnosis)
-        groups = list(alike.values())
+        groups = _alike(self.diagnoses)
         alone = len(self.diagnoses) == 1
         paragraphs = [
             _paragraph(group, "another difference" if i else "first difference", alone)
@@ -137,6 +133,24 @@ def _plain(value: Any) -> Any:
 
 def _strong(own: bool, cell: str) -> str:
     return f"<b>{html.escape(cell)}</b>" if own else html.escape(cell)
+
+
+def _alike(diagnoses: Sequence[Diagnosis]) -> list[list[Diagnosis]]:
+    """The diagnoses that are of one mistake: by their words, or by what the row is called in every
+    block."""
+    groups: list[list[Diagnosis]] = []
+    known: dict[tuple[str, ...], list[Diagnosis]] = {}
+    for diagnosis in diagnoses:
+        words = diagnosis.kind, relative(diagnosis.looks_like)
+        row = diagnosis.kind, "row", relative(diagnosis.name)
+        nothing = diagnosis.kind == "unexplained"
+        group = known.get(words) or (None if nothing else known.get(row))
+        if group is None:
+            group = []
+            groups.append(group)
+        group.append(diagnosis)
+        known[words] = known[row] = group
+    return groups
 
 
 def _paragraph(group: list[Diagnosis], title: str, alone: bool) -> list[str]:

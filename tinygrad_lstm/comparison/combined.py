@@ -1,0 +1,203 @@
+"""Explanations of a wrong sum over branches: some are missing, counted twice, of the wrong sign, or
+written over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygrad_lstm.comparison.chain import in_blocks
+from tinygrad_lstm.comparison.tree import flipped, times
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, number, total
+from tinygrad_lstm.derivation.notation import TEXT
+from tinygrad_lstm.engine.gradients import Part
+from tinygrad_lstm.engine.tape import Branch
+
+__all__ = ["Guess", "Term", "Words", "added", "combined", "places", "summed", "written"]
+
+WRITTEN_OUT = 4  # branches; of more the report says which one is concerned
+NAMED = 3  # branches that are named where several are missing
+FITTED = 64  # branches whose coefficients are solved for
+
+
+Words = str | Expression | Callable[[], str]
+
+
+def written(words: Words) -> str:
+    """What is said; a formula is written only when it is."""
+    if isinstance(words, str):
+        return words
+    return words() if callable(words) else TEXT.write(words)
+
+
+class Guess(NamedTuple):
+    """An explanation that is to be tried."""
+
+    kind: str
+    yours: Words
+    correct: Words
+    looks_like: str
+    array: np.ndarray
+
+
+class Term(NamedTuple):
+    """What a branch sends back when all is right."""
+
+    branch: Branch
+    place: str
+    formula: Expression
+    array: np.ndarray
+
+
+def places(
+    terms: Sequence[Term], changed: Term | None = None, formula: Expression | None = None
+) -> str:
+    """A sum of branches by name, one of them written as `formula`."""
+    first, *others = (
+        TEXT.write(formula) if formula is not None and term is changed else term.place
+        for term in terms
+    )
+    return first + "".join(
+        f"  −  {text[1:]}" if text.startswith("−") else f"  +  {text}" for text in others
+    )
+
+
+def beside(terms: Sequence[Term], changed: Term) -> str:
+    """The right formula of one branch beside the names of the others."""
+    return places(terms, changed, changed.formula)
+
+
+def summed(terms: Sequence[Term]) -> np.ndarray:
+    """What the branches send back together."""
+    return np.asarray(sum((term.array for term in terms[1:]), terms[0].array))
+
+
+def added(formulas: Sequence[Expression]) -> Expression:
+    """A sum, written out where it is short."""
+    first, last = formulas[0], formulas[-1]
+    return total(
+        formulas
+        if len(formulas) <= WRITTEN_OUT
+        else [first, Leaf(np.empty(first.shape), ".."), last]
+    )
+
+
+def combined(
+    part: Part, terms: Sequence[Term], correct: Words, hand: np.ndarray
+) -> Iterator[Guess]:
+    """Branches that are missing, alone, counted twice, of the wrong sign, or written over."""
+    yield from _accumulated(part, terms, correct)
+    together = summed(terms)
+    if len(terms) <= FITTED:
+        for term in terms:
+            yield from _missing(term, terms, together, correct)
+        for term in terms:
+            yield from _twice(term, terms, together)
+        yield from _scaled(terms, together, hand)
+    yield from _fitted(part, terms, correct, hand)
+    yield from _written_over(terms, correct)
+
+
+def _accumulated(part: Part, terms: Sequence[Term], correct: Words) -> Iterator[Guess]:
+    blocks = in_blocks(part)
+    if part.kind != "total" or part.value._op is not None or len(blocks) < 2:
+        return
+    for word, branches in (("last", blocks[-1]), ("first", blocks[0])):
+        chosen = [term for term in terms if term.branch in branches]
+        looks = (
+            f"only the {word} block's share is there: = where += belongs (the sum over time is "
+            "missing)"
+        )
+        yours = added([term.formula for term in chosen])
+        yield Guess("accumulation", yours, correct, looks, summed(chosen))
+
+
+def _missing(
+    term: Term, terms: Sequence[Term], together: np.ndarray, correct: Words
+) -> Iterator[Guess]:
+    rest = [other for other in terms if other is not term]
+    looks = f"{term.place} of the fork is missing"
+    left = rest[0].array if len(rest) == 1 else together - term.array
+    yield Guess("branch missing", partial(places, rest), partial(beside, terms, term), looks, left)
+    if len(rest) > 1:
+        looks = f"only {term.place} of the fork is there"
+        yield Guess("one branch only", term.formula, correct, looks, term.array)
+
+
+def _twice(term: Term, terms: Sequence[Term], together: np.ndarray) -> Iterator[Guess]:
+    correct = partial(beside, terms, term)
+    doubled, opposite = (
+        partial(places, terms, term, formula)
+        for formula in (times(number(2), term.formula), flipped(term.formula))
+    )
+    looks = f"{term.place} was counted twice"
+    yield Guess("branch doubled", doubled, correct, looks, together + term.array)
+    looks = f"the sign of {term.place} is flipped"
+    yield Guess("sign", opposite, correct, looks, together - 2 * term.array)
+
+
+def _scaled(terms: Sequence[Term], together: np.ndarray, hand: np.ndarray) -> Iterator[Guess]:
+    """One branch that is there with a constant factor."""
+    for term in terms if hand.shape == together.shape and hand.size > 2 else ():
+        size = float(np.vdot(term.array, term.array))
+        if size:
+            ratio = float(np.vdot(term.array, hand - together) / size) + 1
+            yours = partial(places, terms, term, times(number(float(f"{ratio:.6g}")), term.formula))
+            mean = f" (1/{round(1 / ratio)} of it)" if 0 < ratio < 1 else ""
+            looks = f"{term.place} is there {ratio:.6g} times{mean}, beside the others"
+            array = together + (ratio - 1) * term.array
+            yield Guess("factor", yours, partial(beside, terms, term), looks, array)
+
+
+def _fitted(part: Part, terms: Sequence[Term], correct: Words, hand: np.ndarray) -> Iterator[Guess]:
+    """Several branches at once that are missing or of the wrong sign: how often each is there is
+    solved for."""
+    n = len(terms)
+    usable = hand.shape == terms[0].array.shape and 2 < n <= min(FITTED, hand.size - 1)
+    if not usable or not np.isfinite(hand).all():
+        return
+    columns = np.stack([np.ravel(term.array) for term in terms], axis=1).astype(float)
+    found, _, rank, _ = np.linalg.lstsq(columns, np.ravel(hand).astype(float), rcond=None)
+    counts = np.round(found)
+    if rank < n or not np.allclose(found, counts, atol=1e-4) or np.any(np.abs(counts) > 2):
+        return
+    array = np.asarray(sum(c * term.array for c, term in zip(counts, terms, strict=True)))
+    odd = [(int(c), term) for c, term in zip(counts, terms, strict=True) if c != 1]
+    if not odd or not counts.any():
+        return
+    kind = "branch missing" if all(c == 0 for c, _ in odd) else "branches"
+    yours = places([t for c, t in zip(counts, terms, strict=True) if c == 1] or [terms[0]])
+    yield Guess(kind, yours, correct, _odd(part, terms, odd), array)
+
+
+def _odd(part: Part, terms: Sequence[Term], odd: list[tuple[int, Term]]) -> str:
+    """What is said of branches that are there another number of times than once."""
+    block = part.value.block
+    later = [t for t in terms if block is not None and (t.branch.stage.block or 0) > block]
+    if later and all(c == 0 for c, _ in odd) and [t for _, t in odd] == later:
+        return "all branches from the next block are missing: nothing is carried back through time"
+    words = {0: "missing", -1: "of the wrong sign", 2: "counted twice", -2: "there −2 times"}
+    named = [f"{t.place} is {words[c]}" for c, t in odd[:NAMED]]
+    return ", ".join(named) + f" and {len(odd) - NAMED} more" * (len(odd) > NAMED)
+
+
+def _written_over(terms: Sequence[Term], correct: Words) -> Iterator[Guess]:
+    """Slices into which each branch wrote what it sends back, over what was there."""
+    slices = [term.formula for term in terms]
+    if len(terms) < 2 or not all(isinstance(e, Apply) and e.op.name == "scatter" for e in slices):
+        return
+    for order, word in ((terms, "last"), (terms[::-1], "first")):
+        array = np.zeros_like(terms[0].array)
+        for term in order:
+            assert isinstance(term.formula, Apply)
+            there = np.zeros(array.shape, bool)
+            there[term.formula.params["key"]] = True
+            array = np.where(there, term.array, array)
+        looks = (
+            "slices that overlap were written over each other, = where += belongs: only what the "
+            f"{word} branch sends is there where windows overlap"
+        )
+        yield Guess("overwritten", "the last of them in each entry", correct, looks, array)

@@ -1,0 +1,159 @@
+"""Mistakes in what is no product of entries: matrix products, sums over axes, slices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain, combinations
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.comparison.tree import Change, Tree, times, turned
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number
+from tinygrad_lstm.derivation.notation import TEXT
+from tinygrad_lstm.engine.tape import Branch
+from tinygrad_lstm.ops.elementwise import divide
+from tinygrad_lstm.ops.product import matmul
+from tinygrad_lstm.ops.reduce import mean
+from tinygrad_lstm.ops.reduce import sum as summed
+
+__all__ = ["axes", "matrices", "slices"]
+
+TURNED = "the factors of the matrix product are transposed or in the wrong order"
+ENTRIES = "an elementwise product stands where a matrix product belongs"
+MATRIX = "a matrix product stands where an elementwise product belongs"
+ROWS = 64  # of a batch, up to which single ones are tried
+
+
+def matrices(tree: Tree) -> Iterator[Change]:
+    """Matrix products in another order, of transposes, or where the other product belongs."""
+    for i, node in list(enumerate(tree.order))[::-1]:
+        if not isinstance(node, Apply) or len(node.args) != 2:
+            continue
+        a, b = node.args
+        if len(a.shape) != 2 or len(b.shape) != 2:
+            continue
+        if node.op.name == "matmul":
+            kind, words = "transpose", TURNED
+            same = a.shape == b.shape
+            if same or a.shape[0] == b.shape[0] or a.shape[1] == b.shape[1]:
+                for k, (p, q) in enumerate(((a, b), (turned(a), b), (a, turned(b)))):
+                    if _fit(p.shape, q.shape):
+                        yield Change(("∘", i, k), "elementwise", ENTRIES, {id(node): times(p, q)})
+            elif _fit(a.shape, b.shape):
+                yield Change(("∘", i), "elementwise", ENTRIES, {id(node): times(a, b)})
+        elif node.op.name == "multiply":
+            kind, words = "matrix product", MATRIX
+        else:
+            continue
+        for k, (p, q) in enumerate(_orders(a, b)):
+            if p.shape[1] == q.shape[0]:
+                other = apply(matmul.op, (p, q), {}, (p.shape[0], q.shape[1]))
+                yield Change(("@", i, k), kind, words, {id(node): other})
+
+
+def _fit(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    return all(n == m or 1 in (n, m) for n, m in zip(a, b, strict=True))
+
+
+def _orders(a: Expression, b: Expression) -> Iterator[tuple[Expression, Expression]]:
+    for p, q in ((a, b), (b, a)):
+        for left in (p, turned(p)):
+            for right in (q, turned(q)):
+                if (left, right) != (a, b):
+                    yield left, right
+
+
+def axes(tree: Tree) -> Iterator[Change]:
+    """Sums over other axes, over all or none, and means; one row of a batch."""
+    for i, node in list(enumerate(tree.order))[::-1]:
+        if isinstance(node, Apply) and node.op.name in ("sum", "mean"):
+            yield from _sums(i, node)
+    for i, node in enumerate(tree.order):
+        rows = node.shape[0] if len(node.shape) > 1 else 0
+        if isinstance(node, Leaf) and node.gradient and 1 < rows <= ROWS:
+            for n in (0, rows - 1):
+                one = np.zeros_like(node.array)
+                one[n] = node.array[n]
+                words = f"the sum over the batch is missing: only row {n} is there"
+                other = Leaf(one, f"{TEXT.name(node)} of row {n} alone")
+                yield Change(("row", i, n), "batch sum", words, {id(node): other})
+
+
+def _sums(i: int, node: Apply) -> Iterator[Change]:
+    inner, ndim = node.args[0], len(node.args[0].shape)
+    now = node.params.get("axis")
+    keep = bool(node.params.get("keepdims"))
+    every = chain.from_iterable(combinations(range(ndim), n) for n in range(1, ndim + 1))
+    used = tuple(range(ndim)) if now is None else tuple(a % ndim for a in np.atleast_1d(now))
+    words = f"the sum over {_axes(used, ndim)} is missing"
+    yield Change(("no axis", i), "axis", words, {id(node): inner})
+    for axis in every:
+        for op, what in ((summed.op, "sum"), (mean.op, "mean")):
+            if (axis, what) == (used, node.op.name):
+                continue
+            shape = np.zeros(inner.shape).sum(axis=axis, keepdims=keep).shape
+            other = apply(op, (inner,), {"axis": axis, "keepdims": keep}, shape)
+            words = (
+                f"the {what} over {_axes(axis, ndim)} stands where the {node.op.name} over "
+                f"{_axes(used, ndim)} belongs"
+            )
+            kind = "axis" if what == node.op.name else "factor"
+            yield Change(("axis", i, axis, what), kind, words, {id(node): other})
+    size = int(np.prod(inner.shape)) // max(int(np.prod(node.shape)), 1)
+    if size > 1 and node.op.name == "sum":
+        other = apply(divide.op, (node, number(size)), {}, node.shape)
+        words = f"a mean where the sum belongs: 1/{size} of it"
+        yield Change(("mean", i), "factor", words, {id(node): other})
+
+
+def _axes(axis: tuple[int, ...], ndim: int) -> str:
+    return "all axes" if len(axis) == ndim else f"axis {', '.join(map(str, axis))}"
+
+
+def slices(tree: Tree, branch: Branch, text: Callable[[Expression], str]) -> Iterator[Change]:
+    """Another slice or window than the right one."""
+    joined = branch.stage.op == "concatenate"
+    for i, node in list(enumerate(tree.order))[::-1]:
+        if not isinstance(node, Apply) or node.op.name not in ("index", "scatter"):
+            continue
+        whole = node.args[0].shape if node.op.name == "index" else node.shape
+        for label, key in _others(node.params.get("key"), whole):
+            other = apply(node.op, node.args, {**node.params, "key": key}, node.shape)
+            words = (
+                f"the parts of the concatenation {branch.stage.name} are swapped"
+                if joined
+                else partial(_sliced, text, other, node)
+            )
+            kind = "halves" if joined else "slice"
+            yield Change(("slice", i, label), kind, words, {id(node): other})
+
+
+def _sliced(text: Callable[[Expression], str], other: Expression, right: Expression) -> str:
+    return f"another slice: {text(other)} where {text(right)} belongs"
+
+
+def _others(key: Any, shape: tuple[int, ...]) -> Iterator[tuple[Any, Any]]:
+    """Other slices of the same length, and other positions."""
+    keys = key if isinstance(key, tuple) else (key,)
+    if any(k is None or k is Ellipsis or isinstance(k, np.ndarray) for k in keys):
+        return
+    for axis, k in enumerate(keys):
+        n = shape[axis]
+        for shift, other in _moved(k, n):
+            yield (axis, shift), (*keys[:axis], other, *keys[axis + 1 :])
+
+
+def _moved(k: Any, n: int) -> Iterator[tuple[Any, Any]]:
+    if isinstance(k, slice) and k.step in (None, 1):
+        start, stop, _ = k.indices(n)
+        length = stop - start
+        starts = (0, n - length, start - 1, start + 1, start - length, start + length)
+        for other in dict.fromkeys(s for s in starts if 0 <= s <= n - length and s != start):
+            label = "first" if other == 0 else "last" if other == n - length else other - start
+            yield label, slice(other, other + length)
+    elif isinstance(k, int):
+        for shift in (-1, 1):
+            if 0 <= k % n + shift < n:
+                yield shift, k % n + shift

@@ -1,0 +1,334 @@
+"""The search for the simplest mistake that reproduces a wrong row, in the formula of the row."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.comparison.chain import Chain, edge
+from tinygrad_lstm.comparison.changes import Changes
+from tinygrad_lstm.comparison.combined import (
+    Guess,
+    Term,
+    Words,
+    added,
+    combined,
+    places,
+    summed,
+)
+from tinygrad_lstm.comparison.deviation import deviation
+from tinygrad_lstm.comparison.formulas import Formulas
+from tinygrad_lstm.comparison.rows import Entry, Judge
+from tinygrad_lstm.comparison.tree import Change, Tree
+from tinygrad_lstm.comparison.twice import scaled_change, two_changes
+from tinygrad_lstm.comparison.vocabulary import Vocabulary
+from tinygrad_lstm.comparison.whole import limited, scaled, sizes, whole
+from tinygrad_lstm.derivation.expression import leaves
+from tinygrad_lstm.engine.gradients import Part
+from tinygrad_lstm.engine.memory import array_of
+from tinygrad_lstm.engine.tape import Branch
+from tinygrad_lstm.errors import Error
+
+__all__ = ["FAILED", "Search"]
+
+CLOSE = {2: 1e-2, 4: 1e-5, 8: 1e-9}  # by the bytes of a number: how closely a guess has to fit
+MANY_NUMBERS = 2  # from more on, a tolerance that the user gave holds for explanations too
+DIGITS = 3  # so few of them agree with much by chance ..
+SURE = (
+    "sign",
+    "factor",
+    "zero",
+    "transpose",
+    "branch missing",
+    "branch doubled",
+    "one branch only",
+    "accumulation",
+)  # .. but not with these
+STAGES = 4  # that a derivation may go past in one step
+FEW = 16  # branches of a row whose formulas are changed one by one
+PATIENCE = 8  # rows of one name without an explanation, after which the others are not searched
+FAILED = (Error, ValueError, TypeError, IndexError, KeyError, AttributeError)
+
+
+class Search:
+    """Tries the explanations of a wrong value, the simplest first.
+
+    Parameters
+    ----------
+    judge : Judge
+        The tape's side, and the tolerance.
+    chain : Chain
+        The chain rule on the values by hand.
+    """
+
+    def __init__(self, judge: Judge, chain: Chain) -> None:
+        self.judge, self.chain, self.tape = judge, chain, judge.gradients.tape
+        self.formulas = Formulas(chain)
+        self.vocabulary = Vocabulary(self.formulas)
+        self._found: dict[tuple[Any, ...], None] = {}  # what explained earlier rows, tried first
+        self._failed: dict[str, int] = {}
+
+    def guess(self, entry: Entry, deep: bool = False) -> Guess | None:
+        """The simplest explanation of a row; None where the formula of the row has none.
+
+        Unless it is to be `deep`, the branches of a row that is computed from gradients which are
+        not given are only looked at as wholes.
+        """
+        part, hand = entry.part, entry.hand
+        assert part is not None
+        right = self.chain.follows(part)
+        if entry.row.verdict == "not finite":
+            looks = "a NaN or an infinity: a division by 0, or an overflow"
+            return Guess("not finite", "", self.correct(part), looks, hand)
+        if self.opaque(part, right):
+            return None
+        terms = self.terms(part)
+        known = self._known(part, terms, hand)
+        if known is not None:
+            return known
+        name = self.formulas.base(part.value)
+        if self._failed.get(name, 0) >= PATIENCE:
+            return None
+        for guess in self._guesses(part, terms, hand, right, deep):
+            if self.fits(guess.array, hand) and (
+                hand.any() or guess.kind in ("initial state", "zero")
+            ):
+                vague = _vague(hand) and guess.kind not in SURE
+                return self._with_others(guess, part, terms, hand, right) if vague else guess
+        if deep:
+            self._failed[name] = self._failed.get(name, 0) + 1
+        return None
+
+    def _closed(self, term: Term) -> bool:
+        """Whether the formula of a branch holds no gradients but those that are given."""
+        found = (leaf for leaf in leaves(term.formula) if leaf.gradient)
+        given = self.chain.is_given
+        return all((x := self.formulas.source.get(g)) is None or given(x) for g in found)
+
+    def opaque(self, part: Part, right: np.ndarray) -> bool:
+        """Whether the formula of a row cannot be searched."""
+        complex_ = right.dtype.kind == "c" or any(
+            b.stage.output.dtype.kind == "c" for b in part.branches
+        )
+        return complex_ or not part.branches
+
+    def fits(self, array: np.ndarray, hand: np.ndarray) -> bool:
+        """Whether an explanation reproduces the hand value to rounding."""
+        if array.shape != hand.shape or not array.size:
+            return False
+        size = min(array.dtype.itemsize, hand.dtype.itemsize if hand.dtype.kind == "f" else 8, 8)
+        close = CLOSE.get(size, CLOSE[8])
+        if hand.size > MANY_NUMBERS:  # one or two numbers of few digits agree with too much
+            close = max(close, min(self.judge.rtol or 0, 1e-3))
+        off = np.max(np.abs(array - hand), initial=0)
+        return bool(off <= close * np.max(np.abs(hand), initial=0))
+
+    def _with_others(
+        self, guess: Guess, part: Part, terms: list[Term], hand: np.ndarray, right: np.ndarray
+    ) -> Guess:
+        """An explanation of a few round numbers, and what else gives them."""
+        others = (
+            other.looks_like
+            for other in self._guesses(part, terms, hand, right)
+            if self.fits(other.array, hand)
+        )
+        words = itertools.islice(dict.fromkeys((guess.looks_like, *others)), 3)
+        return guess._replace(looks_like=", or ".join((*words, "the numbers agree by chance")))
+
+    def _guesses(
+        self,
+        part: Part,
+        terms: list[Term],
+        hand: np.ndarray,
+        right: np.ndarray,
+        deep: bool = True,
+    ) -> Iterator[Guess]:
+        correct = self.correct(part, terms)
+        formula = added([term.formula for term in terms])
+        nothing = sum(not term.array.any() for term in terms)
+        if len(terms) - nothing > 1:  # else one branch is the whole
+            yield from combined(part, terms, correct, hand)
+        yield from whole(self.tape, right, formula)
+        factor = list(scaled(self.tape, hand, right, formula))
+        if nothing:  # a wrong form of such a branch may be anything, even as much as the whole
+            yield from factor
+        for level in (0, STAGES) if len(terms) <= FEW else ():
+            yield from self._in_terms(terms, level, correct, hand, deep)
+        yield from self._another(part, correct, hand)
+        yield from factor
+        if part.kind == "total":
+            name, x = self.formulas.label(part.value), part.value._array
+            yield from limited(self.tape, hand, right, x, formula, name)
+
+    # The right formula.
+
+    def terms(self, part: Part) -> list[Term]:
+        """The branches of a row, each with its formula and its value."""
+        found = []
+        for i, branch in enumerate(self.chain.gradients.branches(part.value), 1):
+            if any(edge(branch) == edge(b) for b in part.branches):
+                array = self.chain.follows(Part(part.value, (branch,), "branch"))
+                hand = None
+                if part.kind != "branch":
+                    hand = self.formulas.sent_by_hand(part.value, branch)
+                place = f"branch {i} (through {self.tape.label(branch.stage.output)})"
+                formula = self.formulas.through(self.formulas.correct(branch))
+                found.append(Term(branch, place, formula, array if hand is None else hand))
+        return found
+
+    def correct(self, part: Part, terms: Sequence[Term] | None = None) -> Words:
+        """The formula of a row."""
+        terms = self.terms(part) if terms is None else terms
+        if not terms:
+            return "the gradient that backward starts with"
+        return added([term.formula for term in terms])
+
+    # A mistake in a term.
+
+    def changes(self, branch: Branch, level: int, shaped: bool = True) -> Changes:
+        """What can go wrong in the formula of a branch, written past so many stages."""
+        formulas = self.formulas
+        formula = formulas.past(branch, level) if level else formulas.correct(branch)
+        return Changes(Tree(formula), self.vocabulary, branch, shaped)
+
+    def place(self, branch: Branch) -> tuple[str, int]:
+        """What a branch is called in every block."""
+        return self.formulas.base(branch.stage.output), branch.argument
+
+    def _in_terms(
+        self, terms: list[Term], level: int, correct: Words, hand: np.ndarray, deep: bool
+    ) -> Iterator[Guess]:
+        total = summed(terms)
+        for term in terms:
+            if not deep and not self._closed(term):
+                continue
+            changes = self.changes(term.branch, level, hand.shape == total.shape)
+            if level and changes.tree.structure == self.changes(term.branch, 0).tree.structure:
+                continue
+            for change in changes.all():
+                array = self._changed(term, terms, total, changes.tree, change)
+                if array is not None and self.fits(array, hand):
+                    self._found[(*self.place(term.branch), level, change.label)] = None
+                    yield self._told(term, terms, changes.tree, change, correct, array)
+
+    def _changed(
+        self, term: Term, terms: list[Term], total: np.ndarray, tree: Tree, change: Change
+    ) -> np.ndarray | None:
+        """The value of a row with a change in one of its terms."""
+        try:
+            array = tree.run(change.changed)
+        except FAILED:  # shapes that do not fit this mistake
+            return None
+        if len(terms) == 1:
+            return array
+        return total - term.array + array if array.shape == total.shape else None
+
+    def _told(
+        self,
+        term: Term,
+        terms: list[Term],
+        tree: Tree,
+        change: Change,
+        correct: Words,
+        array: np.ndarray,
+    ) -> Guess:
+        formula = tree.formula(change.changed)
+        if len(terms) == 1:
+            right = self.formulas.text(tree.root)
+            return Guess(change.kind, self.formulas.text(formula), right, change.said, array)
+        through = self.formulas.through
+        yours, right = (places(terms, term, through(e)) for e in (formula, tree.root))
+        return Guess(change.kind, yours, right, change.said, array)
+
+    def _known(self, part: Part, terms: list[Term], hand: np.ndarray) -> Guess | None:
+        """A row that has the same mistake as an earlier one."""
+        total = summed(terms) if terms else hand
+        for *place, level, label in self._found:
+            for term in terms:
+                if list(self.place(term.branch)) != place:
+                    continue
+                changes = self.changes(term.branch, level)
+                change = next((c for c in changes.all() if c.label == label), None)
+                if change is None:
+                    continue
+                array = self._changed(term, terms, total, changes.tree, change)
+                if array is not None and self.fits(array, hand):
+                    correct = self.correct(part, terms)
+                    return self._told(term, terms, changes.tree, change, correct, array)
+        return None
+
+    # The derivative by something else.
+
+    def _another(self, part: Part, correct: Words, hand: np.ndarray) -> Iterator[Guess]:
+        gradients = self.chain.gradients
+        for x in self.chain.order:
+            if x is part.value and part.kind == "total":
+                continue
+            total = np.asarray(array_of(gradients[x]))
+            for array, how in ((total, ""), (total.T, "ᵀ") if total.ndim == 2 else (total, "")):
+                if self.fits(array, hand):
+                    name = self.formulas.gradient_name(x) + how
+                    looks = f"this is {name}, the derivative by another value"
+                    yield Guess("another derivative", name, correct, looks, array)
+        for branch in gradients.branches(part.value):
+            if all(edge(branch) != edge(b) for b in part.branches):
+                other = self.tape.label(branch.stage.output)
+                array = np.asarray(array_of(branch.gradient))
+                if self.fits(array, hand):
+                    yours = self.formulas.text(self.formulas.correct(branch))
+                    looks = f"this comes back through {other}"
+                    yield Guess("another derivative", yours, correct, looks, array)
+
+    # Two mistakes, and none.
+
+    def second(self, entry: Entry) -> Guess | None:
+        """Two mistakes at once in one row, where one explains nothing."""
+        part, hand = entry.part, entry.hand
+        assert part is not None
+        right = self.chain.follows(part)
+        name = self.formulas.base(part.value) + " twice"
+        if self.opaque(part, right) or hand.size < 3 or self._failed.get(name, 0) >= 2:
+            return None
+        terms = self.terms(part)
+        if len(terms) > FEW or not np.isfinite(hand).all():
+            return None
+        correct, tried = self.correct(part, terms), []
+        for term in terms:
+            changes = self.changes(term.branch, STAGES)
+            for change in itertools.islice(changes.all(), 1500):
+                array = self._changed(term, terms, summed(terms), changes.tree, change)
+                if array is not None and array.shape == hand.shape and np.isfinite(array).all():
+                    tried.append((change, array))
+        for guess in itertools.chain(
+            scaled_change(tried, hand, sizes(self.tape, right), correct),
+            two_changes(tried, hand, right, correct),
+        ):
+            if self.fits(guess.array, hand):
+                return guess
+        self._failed[name] = self._failed.get(name, 0) + 1
+        return None
+
+    def unexplained(self, entry: Entry, not_searched: str) -> Guess:
+        """What is said where nothing fits."""
+        part, hand = entry.part, entry.hand
+        assert part is not None
+        right = self.chain.follows(part)
+        correct = self.correct(part) if right.dtype.kind != "c" else ""
+        if hand.shape != right.shape:
+            looks = (
+                f"no simple mistake gives it; its shape is {hand.shape}, and {right.shape} is right"
+            )
+            return Guess("unexplained", "", correct, looks, hand)
+        words = not_searched or "no simple mistake gives it"
+        return Guess("unexplained", "", correct, f"{words}; {deviation(hand, right)}", hand)
+
+
+def _vague(hand: np.ndarray) -> bool:
+    """Whether there are only one or two different numbers, with few digits."""
+    numbers = np.unique(hand)
+    return numbers.size <= MANY_NUMBERS and all(
+        float(f"{v:.{DIGITS}g}") == v for v in numbers.tolist()
+    )

@@ -1,0 +1,48 @@
+"""Formulas without what is only in the way: numbers multiplied, sums of a one-hot."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_lstm.comparison.tree import factors, product, times
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number, parts
+from tinygrad_lstm.ops.loss import one_hot
+
+__all__ = ["tidy"]
+
+
+def tidy(formula: Expression) -> Expression:
+    """The same formula: the numbers of a product are one number, and a sum over a one-hot is 1."""
+    done: dict[int, Expression] = {}
+    for part in parts(formula):
+        if isinstance(part, Leaf):
+            done[id(part)] = part
+            continue
+        args = tuple(done[id(arg)] for arg in part.args)
+        same = all(a is b for a, b in zip(args, part.args, strict=True))
+        done[id(part)] = _simpler(part if same else apply(part.op, args, part.params, part.shape))
+    return done[id(formula)]
+
+
+def _simpler(e: Expression) -> Expression:
+    if not isinstance(e, Apply):
+        return e
+    if e.op.name == "sum" and getattr(e.args[0], "op", None) is one_hot.op:
+        return number(np.ones(e.shape))
+    if e.op.name == "multiply":
+        found = factors(e)
+        numbers = [f for f in found if _uniform(f)]
+        rest = [f for f in found if not _uniform(f)]
+        value = float(np.prod([np.ravel(n.array)[0] for n in numbers if isinstance(n, Leaf)]))
+        inner = product(rest)
+        if rest and inner.shape == e.shape and (len(numbers) > 1 or (numbers and value == 1)):
+            return inner if value == 1 else times(number(value), inner)
+    return e
+
+
+def _uniform(e: Expression) -> bool:
+    """Whether it is one real number, in whatever shape."""
+    if not isinstance(e, Leaf) or e.name is not None or e.gradient or not np.size(e.array):
+        return False
+    array = np.asarray(e.array)
+    return array.dtype.kind in "iuf" and bool(np.all(array == array.flat[0]))

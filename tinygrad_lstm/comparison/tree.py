@@ -1,0 +1,259 @@
+"""A formula with the values of its parts, in which a part can be changed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_lstm.derivation.expression import (
+    Apply,
+    Expression,
+    Leaf,
+    apply,
+    number,
+    parts,
+    total,
+)
+from tinygrad_lstm.ops.elementwise import divide, multiply, negative, square, subtract
+from tinygrad_lstm.ops.shape import transpose
+
+__all__ = [
+    "ONE",
+    "Change",
+    "Tree",
+    "added",
+    "factors",
+    "flipped",
+    "less",
+    "product",
+    "squared",
+    "summed_up",
+    "terms",
+    "times",
+    "turned",
+]
+
+ONE = number(1.0)
+
+
+class Change(NamedTuple):
+    """One mistake in a formula.
+
+    Attributes
+    ----------
+    label : tuple
+        The same for the same mistake in the formula of another block.
+    kind : str
+        What it is called.
+    words : str or callable
+        What the report says; said when it is asked for, as most changes explain nothing.
+    changed : mapping of int to Expression
+        What is written instead of a part, by the ``id`` of the part.
+    """
+
+    label: tuple[Any, ...]
+    kind: str
+    words: str | Callable[[], str]
+    changed: Mapping[int, Expression]
+
+    @property
+    def said(self) -> str:
+        """What the report says."""
+        return self.words if isinstance(self.words, str) else self.words()
+
+
+class Tree:
+    """A formula with the values of its parts.
+
+    Parameters
+    ----------
+    root : Expression
+        The formula.
+
+    Attributes
+    ----------
+    order : list of Expression
+        The parts, each before what it is part of.
+    gradients : dict
+        The gradients in each part, by the ``id`` of the part.
+    values : dict
+        The values of the tape in each part.
+    """
+
+    def __init__(self, root: Expression) -> None:
+        self.root, self.order = root, parts(root)
+        self.arrays: dict[int, Any] = {}
+        self.gradients: dict[int, frozenset[Leaf]] = {}
+        self.values: dict[int, frozenset[Leaf]] = {}
+        self.users: dict[int, list[Apply]] = defaultdict(list)
+        for part in self.order:
+            self._add(part)
+
+    def _add(self, part: Expression) -> None:
+        key = id(part)
+        if isinstance(part, Leaf):
+            mine = frozenset({part}) if part.name is not None else frozenset()
+            self.arrays[key] = part.array
+            self.gradients[key] = mine if part.gradient else frozenset()
+            self.values[key] = frozenset() if part.gradient else mine
+            return
+        self.arrays[key] = _run(part, self.arrays)
+        self.gradients[key] = frozenset().union(*(self.gradients[id(a)] for a in part.args))
+        self.values[key] = frozenset().union(*(self.values[id(a)] for a in part.args))
+        for arg in part.args:
+            self.users[id(arg)].append(part)
+
+    @property
+    def array(self) -> np.ndarray:
+        """The value of the formula."""
+        return np.asarray(self.arrays[id(self.root)])
+
+    @property
+    def structure(self) -> tuple[str, ...]:
+        """The names of its operations: the same for formulas of the same structure."""
+        return tuple(e.op.name if isinstance(e, Apply) else str(e.name) for e in self.order)
+
+    def run(
+        self, changed: Mapping[int, Expression], given: Mapping[int, Any] | None = None
+    ) -> np.ndarray:
+        """The value of the formula with some parts written otherwise, or leaves of other value."""
+        fresh: dict[int, Any] = dict(given or {})
+        known = _Known(fresh, self.arrays, given, self)
+        for key, other in changed.items():
+            fresh[key] = known.of(other)
+        stale = set(fresh)
+        for part in self.order:
+            if not isinstance(part, Apply) or id(part) in stale:
+                continue
+            if any(id(arg) in stale for arg in part.args):
+                fresh[id(part)] = _run(part, {id(a): known.now(a) for a in part.args})
+                stale.add(id(part))
+        return np.asarray(fresh.get(id(self.root), self.arrays[id(self.root)]))
+
+    def formula(self, changed: Mapping[int, Expression]) -> Expression:
+        """The formula with some parts written otherwise."""
+        done: dict[int, Expression] = {}
+        for part in self.order:
+            if id(part) in changed:
+                done[id(part)] = changed[id(part)]
+            elif isinstance(part, Leaf):
+                done[id(part)] = part
+            else:
+                args = tuple(done[id(arg)] for arg in part.args)
+                same = all(a is b for a, b in zip(args, part.args, strict=True))
+                done[id(part)] = part if same else apply(part.op, args, part.params, part.shape)
+        return done[id(self.root)]
+
+    def top(self, part: Expression) -> bool:
+        """Whether a product is not itself a factor of one."""
+        return not any(user.op.name in ("multiply", "square") for user in self.users[id(part)])
+
+
+class _Known:
+    """Values of parts: of the formula as it is, with other leaves where they are given."""
+
+    def __init__(self, fresh: dict[int, Any], arrays: dict[int, Any], given: Any, tree: Tree):
+        self.fresh, self.arrays = fresh, arrays
+        self.given, self.tree = given or {}, tree
+        self.done: dict[int, Any] = dict(self.given)
+
+    def now(self, part: Expression) -> Any:
+        return self.fresh[id(part)] if id(part) in self.fresh else self.arrays[id(part)]
+
+    def of(self, e: Expression) -> Any:
+        """The value of what is written instead of a part."""
+        for part in parts(e):
+            if id(part) in self.done:
+                continue
+            if isinstance(part, Leaf):
+                self.done[id(part)] = part.array
+            elif id(part) in self.arrays and not self.given:
+                self.done[id(part)] = self.arrays[id(part)]
+            else:
+                self.done[id(part)] = _run(part, self.done)
+        return self.done[id(e)]
+
+
+def _run(part: Apply, values: Mapping[int, Any]) -> Any:
+    return part.op.forward(*(values[id(arg)] for arg in part.args), **part.params)
+
+
+def _shape(a: Expression, b: Expression) -> tuple[int, ...]:
+    """The shape of a result; where there is none, it shows when the formula is run."""
+    try:
+        return np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        return a.shape
+
+
+def times(a: Expression, b: Expression) -> Expression:
+    """``a ∘ b``."""
+    return apply(multiply.op, (a, b), {}, _shape(a, b))
+
+
+def less(a: Expression, b: Expression) -> Expression:
+    """``a − b``."""
+    return apply(subtract.op, (a, b), {}, _shape(a, b))
+
+
+def squared(a: Expression) -> Expression:
+    """``a²``."""
+    return apply(square.op, (a,), {}, a.shape)
+
+
+def flipped(a: Expression) -> Expression:
+    """``−a``."""
+    return apply(negative.op, (a,), {}, a.shape)
+
+
+def added(*formulas: Expression) -> Expression:
+    """The sum."""
+    return total(formulas)
+
+
+def turned(a: Expression) -> Expression:
+    """The transpose of a matrix."""
+    return apply(transpose.op, (a,), {}, a.shape[::-1])
+
+
+def product(formulas: list[Expression]) -> Expression:
+    """The product, entry by entry."""
+    result = formulas[0] if formulas else ONE
+    for other in formulas[1:]:
+        result = times(result, other)
+    return result
+
+
+def factors(e: Expression) -> list[Expression]:
+    """The factors of a product, entry by entry; of anything else, itself."""
+    if isinstance(e, Apply) and e.op.name == "multiply":
+        return [f for arg in e.args for f in factors(arg)]
+    if isinstance(e, Apply) and e.op.name == "divide" and not is_plain(e.args[0], 1):
+        inverse = apply(divide.op, (ONE, e.args[1]), {}, e.args[1].shape)
+        return [*factors(e.args[0]), inverse]
+    return [e]
+
+
+def is_plain(e: Expression, value: float) -> bool:
+    """Whether it is just that number."""
+    return isinstance(e, Leaf) and e.name is None and e.shape == () and e.array == value
+
+
+def terms(e: Expression) -> list[tuple[int, Expression]]:
+    """The terms of a sum with their signs."""
+    if isinstance(e, Apply) and all(arg.shape == e.shape for arg in e.args):
+        if e.op.name in ("add", "add_n"):
+            return [term for arg in e.args for term in terms(arg)]
+        if e.op.name == "subtract":
+            return terms(e.args[0]) + [(-sign, term) for sign, term in terms(e.args[1])]
+        if e.op.name == "negative":
+            return [(-sign, term) for sign, term in terms(e.args[0])]
+    return [(1, e)]
+
+
+def summed_up(signed: list[tuple[int, Expression]]) -> Expression:
+    """The sum of signed terms."""
+    return added(*(e if sign > 0 else flipped(e) for sign, e in signed))

@@ -1,0 +1,126 @@
+"""What may stand in a formula by mistake: values and gradients near the right one, and the forms in
+which local derivatives are remembered."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.comparison.formulas import Formulas
+from tinygrad_lstm.comparison.tree import ONE, flipped, less, squared, times
+from tinygrad_lstm.derivation.expression import Expression, apply, number
+from tinygrad_lstm.engine.names import signed
+from tinygrad_lstm.engine.naming import block_of
+from tinygrad_lstm.engine.node import Node
+from tinygrad_lstm.ops.activation import sigmoid
+from tinygrad_lstm.ops.elementwise import add, greater, tanh
+
+__all__ = ["FORMS", "SLOPES", "Vocabulary"]
+
+Form = Callable[[Expression], Expression]
+
+
+def _one_plus(y: Expression) -> Expression:
+    return apply(add.op, (ONE, y), {}, y.shape)
+
+
+def _of(op: Any) -> Form:
+    return lambda y: apply(op, (y,), {}, y.shape)
+
+
+# The local derivative of a function of one value, in the forms in which it is remembered; y is what
+# the function returned.
+FORMS: dict[str, Form] = {
+    "y": lambda y: y,
+    "1 − y": lambda y: less(ONE, y),
+    "y ∘ (1 − y)": lambda y: times(y, less(ONE, y)),
+    "y²": squared,
+    "1 − y²": lambda y: less(ONE, squared(y)),
+    "(1 − y)²": lambda y: squared(less(ONE, y)),
+    "1 + y²": lambda y: _one_plus(squared(y)),
+    "−y": flipped,
+    "1 + y": _one_plus,
+}
+
+# The derivative of a function at y, where y may be what the function returned already.
+SLOPES: dict[str, Form] = {
+    "σ(y) ∘ (1 − σ(y))": lambda y: FORMS["y ∘ (1 − y)"](_of(sigmoid.op)(y)),
+    "1 − tanh(y)²": lambda y: FORMS["1 − y²"](_of(tanh.op)(y)),
+    "y > 0": lambda y: apply(greater.op, (y, number(0.0)), {}, y.shape),
+    "σ(y)": _of(sigmoid.op),
+    "tanh(y)": _of(tanh.op),
+}
+MOST = 40  # values near one, where the tape has no blocks
+
+
+class Vocabulary:
+    """The values and gradients of a tape by shape and by nearness.
+
+    Parameters
+    ----------
+    formulas : Formulas
+        Names for them.
+    """
+
+    def __init__(self, formulas: Formulas) -> None:
+        self.formulas, self.chain, self.tape = formulas, formulas.chain, formulas.tape
+        self.places = {id(x): i for i, x in enumerate(self.chain.order)}
+        self.alike: dict[tuple[int, ...], list[Any]] = defaultdict(list)
+        for x in self.tape.values:
+            self.alike[x.shape].append(x)
+        blocks = [b for b in (block_of(x) for x in self.tape.values) if b is not None]
+        self.ends = min(blocks, default=0) + max(blocks, default=0)
+
+    def near(self, v: Any, at: int | None, shaped: bool = True) -> list[Any]:
+        """Values of the shape of `v` in block `at`, beside it, in its mirror image, or in none;
+        those that have its own name in another block first; of other shapes too, unless they are
+        to be `shaped`."""
+        near = [
+            w
+            for w in (self.alike[v.shape] if shaped else self.tape.values)
+            if w is not v and (at is None or (t := block_of(w)) is None or self._beside(t, at))
+        ]
+        base = self.formulas.base(v)
+        near.sort(key=lambda w: (self.formulas.base(w) != base, block_of(w) not in (at, None)))
+        return near if at is not None else near[:MOST]
+
+    def _beside(self, t: int, at: int) -> bool:
+        return abs(t - at) <= 1 or t == self.ends - at
+
+    def gradients_near(self, v: Any, at: int | None, before: int) -> Iterator[Any]:
+        """Values near `v` whose gradient is known when backward comes to place `before`, and is
+        another one."""
+        totals = self.chain.totals
+        for w in self.near(v, at):
+            known = self.places.get(id(w), before) < before
+            if known and not np.array_equal(totals[id(w)], totals[id(v)]):
+                yield w
+
+    def shift(self, v: Any, w: Any) -> str:
+        """How many blocks `w` is away from `v`."""
+        a, b = block_of(v), block_of(w)
+        return f"<t{signed(b - a)}>" if a is not None and b is not None and a != b else ""
+
+    def reference(self, w: Any, at: int | None) -> tuple[str, str]:
+        """What `w` is called as seen from block `at`: the same in every block."""
+        b = block_of(w)
+        return self.formulas.base(w), "" if b is None or at is None else signed(b - at)
+
+    def initial(self, v: Any) -> tuple[list[Any], Any]:
+        """The initial states that `v` is made of, and its value with zeros for them."""
+        inner = v._inputs if v._op is not None else (v,)
+        first = [
+            u
+            for u in inner
+            if isinstance(u, Node) and self.tape.name(u).block == 0 and np.any(u._array)
+        ]
+        zeros = [
+            np.zeros_like(u._array) if any(u is f for f in first) else getattr(u, "_array", u)
+            for u in inner
+        ]
+        if not first:
+            return [], None
+        return first, zeros[0] if v._op is None else v._op.forward(*zeros, **v._params)

@@ -1,0 +1,191 @@
+"""Explanations of a wrong value by what was done to it as a whole: its sign, its axes, a factor, a
+limit, something added."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from tinygrad_lstm.comparison.combined import Guess, Words
+from tinygrad_lstm.comparison.tree import flipped, times
+from tinygrad_lstm.derivation.expression import Apply, Expression, apply, number, parts
+from tinygrad_lstm.derivation.notation import SIGN, TEXT
+from tinygrad_lstm.engine.tape import Tape
+from tinygrad_lstm.ops.elementwise import divide
+from tinygrad_lstm.ops.shape import transpose
+
+__all__ = ["limited", "scaled", "sizes", "whole"]
+
+
+def whole(tape: Tape, right: np.ndarray, formula: Expression) -> Iterator[Guess]:
+    """The sign, the axes, and the order of the parts of the whole value."""
+    correct = formula
+    yield Guess("sign", flipped(formula), correct, "the sign is flipped", -right)
+    if right.ndim == 2:
+        other = apply(transpose.op, (formula,), {}, right.T.shape)
+        yield Guess("transpose", other, correct, "the matrix is transposed", right.T)
+    if right.ndim > 2:
+        yield from _turned(formula, correct, right)
+    for axis, n in enumerate(right.shape):
+        for k in _joints(tape, n):
+            looks = (
+                f"the parts of a concatenation are swapped: entries from {k} on come first, "
+                f"along axis {axis}"
+            )
+            array = np.roll(right, -k, axis)
+            yield Guess(
+                "halves",
+                partial(_with, formula, "{} with its parts swapped"),
+                correct,
+                looks,
+                array,
+            )
+        yield from _permuted(formula, correct, right, axis)
+        looks = f"the entries along axis {axis} are in reverse order"
+        yield Guess(
+            "reversed", partial(_with, formula, "{} reversed"), correct, looks, np.flip(right, axis)
+        )
+    yield from _written_over(formula, correct)
+
+
+def _turned(formula: Expression, correct: Words, right: np.ndarray) -> Iterator[Guess]:
+    for order in itertools.permutations(range(right.ndim)):
+        array = right.transpose(order)
+        other = apply(transpose.op, (formula,), {"axes": order}, array.shape)
+        looks = "the axes are in another order"
+        yield Guess("transpose", other, correct, looks, array)
+
+
+def _joints(tape: Tape, n: int) -> list[int]:
+    """Where an axis of length `n` is joined of parts, by the concatenations of the tape."""
+    found = set()
+    for stage in tape.stages:
+        if stage.op == "concatenate":
+            axis = stage.output._params.get("axis", 0)
+            lengths = [np.shape(x)[axis] for x in stage.output._values]
+            if sum(lengths) == n and len(lengths) == 2:
+                found |= set(lengths)
+    return sorted(found)
+
+
+def _permuted(formula: Expression, correct: Words, right: np.ndarray, axis: int) -> Iterator[Guess]:
+    """Equal blocks along an axis (the gates of a fused weight) in another order."""
+    for n in (2, 3, 4):
+        if right.shape[axis] < 2 * n or right.shape[axis] % n:
+            continue
+        blocks = np.split(right, n, axis)
+        for order in itertools.permutations(range(n)):
+            if list(order) == sorted(order):
+                continue
+            shown = " ".join(str(i + 1) for i in order)
+            looks = f"the {n} blocks along axis {axis} (gates) are in another order: {shown}"
+            array = np.concatenate([blocks[i] for i in order], axis)
+            yield Guess(
+                "blocks permuted",
+                partial(_with, formula, f"{{}} in the order {shown}"),
+                correct,
+                looks,
+                array,
+            )
+
+
+def _written_over(formula: Expression, correct: Words) -> Iterator[Guess]:
+    """Rows that an index names several times, of which only the last is kept."""
+    for e in parts(formula):
+        if isinstance(e, Apply) and e.op.name == "scatter" and e is formula:
+            from_rows = np.asarray(_value(e.args[0]))
+            array = np.zeros(e.shape, from_rows.dtype)
+            array[e.params["key"]] = from_rows
+            looks = (
+                "an index that occurs several times keeps only the last: use numpy.add.at(d, ids, "
+                "..), for d[ids] += .. does not add repeats up"
+            )
+            yield Guess("overwritten", "the last row of each index", correct, looks, array)
+
+
+def _value(e: Expression) -> np.ndarray:
+    done: dict[int, np.ndarray] = {}
+    for part in parts(e):
+        done[id(part)] = (
+            part.op.forward(*(done[id(arg)] for arg in part.args), **part.params)
+            if isinstance(part, Apply)
+            else part.array
+        )
+    return done[id(e)]
+
+
+def scaled(tape: Tape, hand: np.ndarray, right: np.ndarray, formula: Expression) -> Iterator[Guess]:
+    """Nothing, or a constant factor."""
+    if hand.shape != right.shape or not right.any():
+        return
+    correct = formula
+    if not hand.any():
+        looks = "the whole derivative is missing"
+        yield Guess("zero", "0", correct, looks, np.zeros_like(right))
+        return
+    ratio = float(np.vdot(right, hand) / np.vdot(right, right))
+    for n, words in sizes(tape, right).items():
+        if np.isclose(ratio, n, rtol=1e-6, atol=0):
+            yours, looks = times(number(n), formula), f"{n} times the correct value; {n} is {words}"
+            yield Guess("factor", yours, correct, looks, n * right)
+        if np.isclose(ratio, 1 / n, rtol=1e-6, atol=0):
+            looks = f"1/{n} of the correct value: a mean where the sum belongs? {n} is {words}"
+            mean = apply(divide.op, (formula, number(n)), {}, formula.shape)
+            yield Guess("factor", mean, correct, looks, right / n)
+    if right.size > 1:
+        yours = times(number(float(f"{ratio:.6g}")), formula)
+        looks = f"every entry is {ratio:.6g} times the correct one"
+        norm = float(np.linalg.norm(hand))
+        if ratio < 1 and float(f"{norm:.3g}") == round(norm, 12):
+            looks += f": it was clipped to the norm {norm:.3g}?"
+        yield Guess("factor", yours, correct, looks, ratio * right)
+
+
+def limited(
+    tape: Tape, hand: np.ndarray, right: np.ndarray, x: np.ndarray, formula: Expression, name: str
+) -> Iterator[Guess]:
+    """A value that was clipped, or a multiple of the parameter (weight decay) that was added."""
+    if hand.shape != right.shape or right.size < 3:
+        return
+    correct = formula
+    limit = float(np.max(np.abs(hand)))
+    if 0 < limit < np.max(np.abs(right)):
+        looks = f"the entries are clipped to ±{limit:.6g}"
+        array = np.clip(right, -limit, limit)
+        yield Guess(
+            "clipped", partial(_with, formula, f"clip({{}}, ±{limit:.6g})"), correct, looks, array
+        )
+    size = float(np.vdot(x, x))
+    if size and x.shape == right.shape:
+        factor = float(np.vdot(x, hand - right) / size)
+        looks = f"{factor:.6g} times {name} was added (weight decay), which is not in this loss"
+        yours = partial(_with, formula, f"{{}} + {factor:.6g} · {name}")
+        yield Guess("weight decay", yours, correct, looks, right + factor * x)
+
+
+def _with(formula: Expression, text: str) -> str:
+    return text.format(TEXT(formula, SIGN))
+
+
+def sizes(tape: Tape, right: np.ndarray) -> dict[int, str]:
+    """Numbers that sums and means are made with, in words."""
+    found: dict[int, list[str]] = defaultdict(list)
+    steps = len({stage.block for stage in tape.stages} - {None})
+    for stage in tape.stages:
+        if stage.output.ndim == 0:
+            for shape in filter(None, map(np.shape, stage.output._values)):
+                rows = "the number of rows of the batch"
+                found[shape[0]].append(rows if len(shape) > 1 else "the number of entries")
+                found[shape[-1]].append("the number of units")
+                found[int(np.prod(shape))].append("the number of entries of an output")
+                every = "the number of entries of all outputs"
+                found[int(np.prod(shape)) * steps].append(every)
+    found[steps].append("the number of blocks")
+    found[2].append("what the square leaves in front of its derivative")
+    for n in right.shape:
+        found[n] = found[n] or ["the length of an axis"]
+    return {n: " or ".join(dict.fromkeys(words)) for n, words in found.items() if n > 1}
