@@ -147,17 +147,20 @@ class Explanation:
     def steps(self) -> View:
         """One line for each stage and fork, in the order of backward: a sequence of Line.
 
-        Called with ``shapes=True`` it notes the shapes in each line; with ``numbers=True`` it puts
+        Beside each line stands the shape of its value. Called with ``shapes=True`` it notes the
+        shapes of everything in the line, with ``shapes=False`` none; with ``numbers=True`` it puts
         the numbers in, where they are few.
         """
 
-        def rows(notation: Notation, shapes: bool = False, numbers: bool = False) -> list[Row]:
+        def rows(
+            notation: Notation, shapes: bool | None = None, numbers: bool = False
+        ) -> list[Row]:
             notation = self._whole.noted(notation)
             return [
                 Row(
                     left,
                     (right, *(self._numbers(line, notation) if numbers else ())),
-                    line.shapes(notation) if shapes else "",
+                    self._whole.shapes(line, notation, shapes),
                 )
                 for line in self._whole.rows
                 for left, right in [line.sides(notation)]
@@ -184,10 +187,11 @@ class Explanation:
         """The recurrent form: one set of lines in t, where the blocks repeat, and the edges beside
         it. T is the last block.
 
-        Called with ``shapes=True`` it notes the shapes in each line.
+        Beside each line stands the shape of its value. Called with ``shapes=True`` it notes the
+        shapes of everything in the line, with ``shapes=False`` none.
         """
 
-        def rows(notation: Notation, shapes: bool = False) -> list[Row]:
+        def rows(notation: Notation, shapes: bool | None = None) -> list[Row]:
             return rolled(self._rolled, notation, shapes)
 
         last = max((stage.block or 0 for stage in self.tape.stages), default=0)

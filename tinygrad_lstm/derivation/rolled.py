@@ -25,7 +25,9 @@ FEW = 6  # blocks: of more the entries of an index are not written
 Family = dict[int, Line]  # the lines of one value, by block
 
 
-def rolled(written: Written, notation: Notation = TEXT, with_shapes: bool = False) -> list[Row]:
+def rolled(
+    written: Written, notation: Notation = TEXT, with_shapes: bool | None = None
+) -> list[Row]:
     """The lines of a derivation, with those of equal blocks written once.
 
     Parameters
@@ -34,8 +36,8 @@ def rolled(written: Written, notation: Notation = TEXT, with_shapes: bool = Fals
         The lines.
     notation : Notation
         How they are written.
-    with_shapes : bool
-        Whether the shapes of everything are noted.
+    with_shapes : bool, optional
+        Whether the shapes of everything are noted; by default that of the value is.
 
     Returns
     -------
@@ -71,7 +73,7 @@ class Writer:
         T, the number of the last block.
     """
 
-    def __init__(self, written: Written, notation: Notation, with_shapes: bool) -> None:
+    def __init__(self, written: Written, notation: Notation, with_shapes: bool | None) -> None:
         self.written, self.derivation = written, written.derivation
         self.places, self.last = self.derivation.places, self.derivation.last
         self.forms = Forms(written)
@@ -96,16 +98,15 @@ class Writer:
             letter = "t" if len(run) > 1 else "T" if t == self.last > 1 else ""
             there = self.relative(t, letter, moving[t] if len(run) > 1 else None)
             notes = [self.when(run)] if len(run) > 1 else self.missing(general, at, line, t, letter)
-            notes += [line.shapes(there)] * bool(self.with_shapes)
-            yield Row(there.name(line.symbol), (there.write(line.expression),), "; ".join(notes))
+            notes.append(self.written.shapes(line, there, self.with_shapes))
+            note = "; ".join(filter(None, notes))
+            yield Row(there.name(line.symbol), (there.write(line.expression),), note)
 
     def single(self, line: Line) -> Row:
         """The row of a value that belongs to no block."""
-        return Row(
-            self.at_the_end.name(line.symbol),
-            (self.over_time(line),),
-            self.all_shapes(line) if self.with_shapes else "",
-        )
+        shapes = self.written.shapes(line, self.notation, self.with_shapes)
+        note = self.all_shapes(line) if self.with_shapes else shapes
+        return Row(self.at_the_end.name(line.symbol), (self.over_time(line),), note)
 
     def all_shapes(self, line: Line) -> str:
         """The shapes in a sum over the blocks, of one block."""

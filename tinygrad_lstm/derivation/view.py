@@ -11,10 +11,10 @@ from tinygrad_lstm.derivation.lines import Line
 from tinygrad_lstm.derivation.notation import LATEX, TEXT
 from tinygrad_lstm.derivation.row import Row
 from tinygrad_lstm.errors import DataError
-from tinygrad_lstm.text import aligned
 
 __all__ = ["View"]
 
+WIDEST = 100  # characters: notes stand beside lines up to here, and right behind longer ones
 EQUALS = 30.0  # points: the equals sign of a row, with the space around it
 
 
@@ -87,7 +87,8 @@ class View(Sequence[Any]):
                 (f"{left} = {rights[0]}", note),
                 *((f"{' ' * len(left)} = {right}", "") for right in rights[1:]),
             ]
-        lines = aligned(cells) if any(note for _, note in cells) else [line for line, _ in cells]
+        ordinary = max((len(line) for line, _ in cells if len(line) <= WIDEST), default=0)
+        lines = [f"{line.ljust(ordinary)}  {note}".rstrip() for line, note in cells]
         return "\n".join([self._heading] * bool(self._heading) + lines)
 
     def __repr__(self) -> str:

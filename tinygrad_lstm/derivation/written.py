@@ -64,6 +64,18 @@ class Written:
         self.derivation.places.update(arrays.places)
         return arrays
 
+    def shapes(self, line: Line, notation: Notation, wanted: bool | None) -> str:
+        """What is noted of the shapes beside a line: of all that is `wanted`, none, or by default
+        that of its value, where there are other values than numbers; in LaTeX none."""
+        if wanted:
+            return line.shapes(notation)
+        told = wanted is None and not notation.latex and self._shaped
+        return str(line.symbol.shape) if told else ""
+
+    @cached_property
+    def _shaped(self) -> bool:
+        return any(line.symbol.shape for line in self.lines)
+
     def noted(self, notation: Notation) -> Notation:
         """The notation in which indices and masks have their names."""
         return replace(notation, arrays=self.arrays.name)
