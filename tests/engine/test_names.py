@@ -1,6 +1,8 @@
 """Names and keys: one grammar, in which any name works as a key, or is refused where it is
 given."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from cases import HOSTILE
@@ -17,12 +19,14 @@ from tinygrad_lstm import (
     block,
     by_hand,
     compare,
+    exp,
     explain,
     gradients,
     matmul,
     no_grad,
     paths,
     scope,
+    sin,
     tanh,
 )
 from tinygrad_lstm.engine.names import Key, Name, canonical, checked_name, spelled
@@ -352,6 +356,40 @@ def test_a_stage_that_had_nothing_to_differentiate_counts_where_others_show_it()
     assert [s.name for s in error.tape.stages if s.op == "multiply"] == [
         *("multiply#1<2>", "multiply#1<3>", "multiply#2<3>")
     ]
+
+
+def test_a_last_block_that_goes_another_way():
+    h, W = Tensor(np.ones((1, 2)), True, "h<0>"), Tensor(np.eye(2), True, "W")
+    for t in (1, 2, 3):
+        with block(t):
+            gate = tanh(h * 2.0)  # read by the state, and so by nobody in the last block
+            twice = h * h
+            loss = (twice.sum() + (h @ W).sum()).named("E")
+            h = (twice @ W + gate * h).named("h")
+    names = {s.name for s in loss.tape.stages}
+    assert {"multiply#2<1>", "multiply#2<2>", "multiply#2<3>"} <= names
+    assert "multiply#1<3>" not in names
+    text = str(explain(loss).rolled)
+    assert "no multiply#1<3>" in text and "no multiply#2" not in text
+    notes = [note for line in text.splitlines() for note in line.split("; ")[1:]]
+    assert len(notes) == len(set(notes))
+
+
+STEPS = st.lists(st.tuples(st.sampled_from([tanh, sin, exp]), st.booleans()), max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(STEPS, st.sampled_from(["", "s"])), min_size=1, max_size=5))
+def test_no_two_values_have_one_name_whatever_the_blocks_run(program):
+    x = Tensor(0.5, True, "x")
+    live = [x * 1.0]
+    for t, (steps, prefix) in enumerate(program):
+        with block(t // 2), scope(prefix) if prefix else nullcontext():
+            live += [y for f, is_live in steps for y in [f(x)] if is_live]
+    loss = add_n(*live)
+    names = [stage.name for stage in loss.tape.stages]
+    assert len(set(names)) == len(names)
+    assert [loss.tape.find(name) for name in names] == [s.output for s in loss.tape.stages]
 
 
 def test_two_layers_and_blocks_that_are_entered_again():

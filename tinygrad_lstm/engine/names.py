@@ -242,15 +242,15 @@ def checked_scope(name: Any) -> str:
     DtypeError, DataError
         As for :func:`checked_name`; and if it holds < or >, or has nothing beside a dot.
     """
-    name = checked_name(name, "scope")
-    if not all(name.split(".")) or set("<>") & set(name) or " @ " in f" {name} ":
+    checked = checked_name(name, "scope")
+    if not all(checked.split(".")) or set("<>") & set(checked) or " @ " in f" {checked} ":
         raise DataError(
             "this is no name of a scope",
             where="scope",
             expected='a name such as "layer2" or "encoder.layer2", without <, > and @',
             got=repr(name),
         )
-    return name
+    return checked
 
 
 def checked_block(number: Any) -> int | None:
@@ -268,15 +268,15 @@ def checked_block(number: Any) -> int | None:
     try:
         if isinstance(number, bool):
             raise TypeError
-        number = operator.index(number)
+        counted = operator.index(number)
     except TypeError:
         raise DtypeError(
             "the number of a block is a whole number", where="block", got=repr(number)
         ) from None
-    if not 0 <= number < LARGEST:
-        got = "a larger number" if number > 0 else "a negative one"
+    if not 0 <= counted < LARGEST:
+        got = "a larger number" if counted > 0 else "a negative one"
         raise DataError("blocks are counted from 0, in at most 18 digits", where="block", got=got)
-    return number
+    return counted
 
 
 def formerly(text: str) -> tuple[str, int] | None:

@@ -19,6 +19,9 @@ Program = dict[int, tuple[str, str, str | None]]
 """What a block ran: by its place since the block was entered, the scope, the operation and the name
 given."""
 
+Placed = tuple[Program, dict[int, int]]
+"""What a block ran, with stages that are not on the tape, and where in that its own stages are."""
+
 
 class Naming:
     """The names of the values of a tape, no two the same.
@@ -239,43 +242,56 @@ def _program(run: Sequence[Any]) -> Program:
     }
 
 
-def _wholes(programs: dict[Any, Program]) -> dict[Any, tuple[Program, dict[int, int]]]:
+def _wholes(programs: dict[Any, Program]) -> dict[Any, Placed]:
     """For each block what it ran, with what others show of it that ran the same; and where in that
     its own stages are."""
     found: list[Program] = []
-    wholes: dict[Any, tuple[Program, dict[int, int]]] = {}
+    wholes: dict[Any, Placed] = {}
     for key, program in sorted(programs.items(), key=lambda item: -len(item[1])):
-        for whole in found:
-            if (places := _places(program, whole)) is not None:
-                break
-        else:
-            found.append(whole := {})
-            places = {at: at for at in program}
-        whole |= {places[at]: entry for at, entry in program.items()}
-        wholes[key] = whole, places
+        own = {at: at for at in program}
+        if whole := next((whole for whole in found if _agree(whole, program)), None):
+            whole |= program
+            wholes[key] = whole, own
+            continue
+        ways = (way(whole, program) for way in (_thinned, _begun) for whole in found)
+        wholes[key] = next(filter(None, ways), None) or (dict(program), own)
+        if wholes[key][0] == program:
+            found.append(wholes[key][0])
     return wholes
 
 
-def _places(program: Program, whole: Program) -> dict[int, int] | None:
-    """Where in `whole` the stages of a block are that ran the same; None for another one.
-
-    It ran the same if nothing of one contradicts the other, and most of it is there too, or the two
-    fill each other's gaps (another thread's stages make gaps that nothing fills). It also did if it
-    is `whole` with less than half of it left out.
-    """
+def _agree(whole: Program, program: Program) -> bool:
+    """Whether nothing of one contradicts the other, and most of it is there too, or the two fill
+    each other's gaps. (Another thread's stages make gaps that nothing fills.)"""
     seen = [whole[at] == entry for at, entry in program.items() if at in whole]
-    if all(seen) and (2 * len(seen) >= len(program) or _is_filled(whole.keys() | program)):
-        return {at: at for at in program}
-    ahead, places = iter(sorted(whole)), {}
+    return all(seen) and (
+        2 * len(seen) >= len(program) or _are_filled(whole.keys() | program, len(whole | program))
+    )
+
+
+def _thinned(whole: Program, program: Program) -> Placed | None:
+    """A block that is `whole` with less than half of it left out."""
     if 2 * len(program) <= len(whole):
         return None
+    ahead, places = iter(sorted(whole)), {}
     for at in sorted(program):
         place = next((place for place in ahead if whole[place] == program[at]), None)
         if place is None:
             return None
         places[at] = place
-    return places
+    return whole, places
 
 
-def _is_filled(places: Set[int]) -> bool:
-    return places == set(range(1, len(places) + 1))
+def _begun(whole: Program, program: Program) -> Placed | None:
+    """A block that begins as `whole` does, and goes on in another way."""
+    others = (at for at in program if whole.get(at, program[at]) != program[at])
+    other = min(others, default=max(program) + 1)
+    start = {at: whole[at] for at in whole if at < other}
+    if not start.keys() & program or not _are_filled(start.keys() | program, other - 1):
+        return None
+    return start | program, {at: at for at in program}
+
+
+def _are_filled(places: Set[int], count: int) -> bool:
+    """Whether the first places, from 1 on, are taken without a gap."""
+    return places >= set(range(1, count + 1))
