@@ -65,8 +65,8 @@ def compile(
         What runs the program: NumPy's functions, or loops compiled for this machine, which take
         the extra ``fast``. By default the second, where it is installed.
     passes : collection of str
-        What is done to the program's graph: all of ``contract``, ``align``, ``split``, ``push``,
-        ``merge``, ``columns``, ``lift`` and ``overlap`` unless some are left out.
+        What is done to the program's graph: all of ``gather``, ``contract``, ``align``, ``split``,
+        ``push``, ``merge``, ``columns``, ``lift`` and ``overlap`` unless some are left out.
 
     Returns
     -------

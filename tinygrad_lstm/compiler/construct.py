@@ -144,6 +144,12 @@ class Builder:
         flat = self.reshape(x, (x.shape[0] * rest[0], *rest[1:]))
         return self.cut(flat, ((i * rest[0], (i + 1) * rest[0]), *((0, n) for n in rest[1:])))
 
+    def place(self, x: Value, bounds: Sequence[tuple[int, int]], shape: Shape) -> Value:
+        """Zeros of a shape, with `x` inside the bounds."""
+        if x.shape == shape:
+            return x
+        return self.graph.new("place", (x,), tuple(bounds), shape, x.dtype)
+
     # Joined.
 
     def concatenate(self, parts: Sequence[Value], axis: int) -> Value:
@@ -250,8 +256,6 @@ class Builder:
             return self.broadcast(args[0], value.shape)
         if op == "concatenate":
             return self.concatenate(args, value.attrs[0])
-        if op in ("matmul", "dot"):
-            return self.graph.new(op, args, (), value.shape, dtype)
         return self.graph.new(op, args, value.attrs, value.shape, dtype)
 
 

@@ -13,7 +13,7 @@ from tinygrad_lstm.compiler.abstract import Abstract, Untraceable
 from tinygrad_lstm.compiler.arguments import array_dtype, axes_of, of, recorder_of, records, valued
 from tinygrad_lstm.compiler.graph import Shape
 
-__all__: list[str] = []
+__all__ = ["basic", "placed"]
 
 # Views.
 
@@ -125,24 +125,44 @@ def _real(a: Any) -> Any:
 
 @records(operator.getitem)
 def _getitem(a: Any, key: Any) -> Any:
-    keys = key if isinstance(key, tuple) else (key,)
-    if not all(k is None or k is ... or _plain(k) for k in keys):
+    if not basic(key):
         return a.recorder.call(operator.getitem, (a, key), {})
-    if len(keys) == 1 and isinstance(key, (int, np.integer)) and a.ndim:
+    if isinstance(key, (int, np.integer)) and a.ndim:
         return of(a, a.recorder.build.row(a.value, _at(int(key), len(a))))
+    bounds, shape = bounds_of(a.shape, key)
+    return of(a, a.recorder.build.reshape(a.recorder.build.cut(a.value, bounds), shape))
+
+
+def placed(x: Any, key: Any, shape: Shape) -> Any:
+    """Zeros of `shape` with `x` at ``[key]``: what an index sends back."""
+    build = x.recorder.build
+    if isinstance(key, (int, np.integer)) and len(shape) > 2:
+        i, n = _at(int(key), shape[0]), shape[1]
+        rest = ((0, length) for length in shape[2:])
+        rows = (shape[0] * n, *shape[2:])
+        flat = build.place(x.value, ((i * n, (i + 1) * n), *rest), rows)
+        return of(x, build.reshape(flat, shape))
+    bounds, _ = bounds_of(shape, key)
+    inner = build.reshape(x.value, tuple(stop - start for start, stop in bounds))
+    return of(x, build.place(inner, bounds, shape))
+
+
+def bounds_of(whole: Shape, key: Any) -> tuple[list[tuple[int, int]], list[int]]:
+    """What ``x[key]`` takes of each axis of an `x` of shape `whole`, and the shape it then has."""
+    keys = key if isinstance(key, tuple) else (key,)
     given = sum(k is not None and k is not ... for k in keys)
-    if ... not in [k if k is ... else None for k in keys]:
+    if given > len(whole):
+        raise IndexError(f"too many indices: {len(whole)} axes, {given} indices")
+    if not any(k is ... for k in keys):
         keys = (*keys, ...)
-    if given > a.ndim:
-        raise IndexError(f"too many indices: {a.ndim} axes, {given} indices")
-    bounds, shape, axis = [], [], 0
+    bounds: list[tuple[int, int]] = []
+    shape: list[int] = []
     for k in keys:
         if k is None:
             shape.append(1)
             continue
-        for one in [slice(None)] * (a.ndim - given) if k is ... else [k]:
-            n = a.shape[axis]
-            axis += 1
+        for one in [slice(None)] * (len(whole) - given) if k is ... else [k]:
+            n = whole[len(bounds)]
             if isinstance(one, slice):
                 start, stop, _ = one.indices(n)
                 bounds.append((start, max(start, stop)))
@@ -150,7 +170,13 @@ def _getitem(a: Any, key: Any) -> Any:
             else:
                 i = _at(int(one), n)
                 bounds.append((i, i + 1))
-    return of(a, a.recorder.build.reshape(a.recorder.build.cut(a.value, bounds), shape))
+    return bounds, shape
+
+
+def basic(key: Any) -> bool:
+    """Whether an index consists of integers and slices with step 1."""
+    keys = key if isinstance(key, tuple) else (key,)
+    return all(k is None or k is ... or _plain(k) for k in keys)
 
 
 def _plain(k: Any) -> bool:

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lstm.compiler import functions, layouts
+from tinygrad_lstm.compiler import functions
 from tinygrad_lstm.compiler.abstract import Abstract, Untraceable
 from tinygrad_lstm.compiler.calls import Call, emptied
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Graph, Value
+from tinygrad_lstm.compiler.layouts import basic, placed
 from tinygrad_lstm.compiler.reference import evaluate
 from tinygrad_lstm.engine.memory import Sparse, conjugated
 from tinygrad_lstm.engine.node import Node
@@ -247,7 +248,7 @@ def _contribution(tracer: Tracer, node: Any, i: int, g: Any) -> Any:
 
     def rule(g: Any, y: Any, *values: Any, **params: Any) -> Any:
         found = node._op.send(i, g, y, values, params)
-        return np.asarray(found) if isinstance(found, Sparse) else found
+        return spread(found) if isinstance(found, Sparse) else found
 
     rule.__name__ = f"{node._op.name}, rule {i}"
     value = node._values[i]
@@ -259,4 +260,11 @@ def _contribution(tracer: Tracer, node: Any, i: int, g: Any) -> Any:
     return found if found.dtype == value.dtype else found.astype(value.dtype)
 
 
-_ = functions, layouts  # what NumPy's functions do to abstract arrays is declared there
+def spread(found: Sparse) -> Any:
+    """What an index sends back, as a whole array."""
+    if isinstance(found.entries, Abstract) and basic(found.key):
+        return placed(found.entries, found.key, found.shape)
+    return np.asarray(found)
+
+
+_ = functions  # what NumPy's functions do to abstract arrays is declared there

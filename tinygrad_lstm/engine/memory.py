@@ -144,15 +144,15 @@ class Sparse:
         The shape of the whole.
     """
 
-    __slots__ = ("_entries", "_key", "dtype", "shape")
+    __slots__ = ("dtype", "entries", "key", "shape")
 
     def __init__(self, entries: np.ndarray, key: Any, shape: tuple[int, ...]) -> None:
-        self._entries, self._key, self.shape = entries, key, shape
+        self.entries, self.key, self.shape = entries, key, shape
         self.dtype = entries.dtype
 
     def add_to(self, total: np.ndarray) -> None:
         """Add it to `total`, in place."""
-        add_at(total, self._entries, self._key)
+        add_at(total, self.entries, self.key)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         whole = np.zeros(self.shape, self.dtype if dtype is None else dtype)

@@ -75,7 +75,7 @@ def scatter_x(g: Any, y: Any, x: Any, key: Any = ..., shape: Any = ()) -> Any:
 def at(g: Any, key: Any, shape: tuple[int, ...]) -> Any:
     """:func:`scatter`; of an array in short form, so that reading x[0], x[1], ... is linear in
     backward."""
-    if type(g) is not np.ndarray or not shape:
+    if not (type(g) is np.ndarray or getattr(g, "abstract", False)) or not shape:
         return scatter(g, key=key, shape=shape)
     return Sparse(g, key, shape)
 

@@ -15,7 +15,7 @@ from tinygrad_lstm.compiler.graph import Value, in_order, readers
 from tinygrad_lstm.compiler.operations import number
 from tinygrad_lstm.compiler.passes.shared import place_key
 
-__all__ = ["contract"]
+__all__ = ["adds", "contract", "inside", "terms"]
 
 Readers = dict[int, list[Value | None]]
 
@@ -28,7 +28,7 @@ def contract(build: Builder, roots: list[Value]) -> list[Value]:
     for v in order:
         args = tuple(new[a.number] for a in v.args)
         done = None
-        if adds(v) and not _inside(v, read):
+        if adds(v) and not inside(v, read):
             done = _contracted(build, [new[t.number] for t in terms(v, read)], v)
         new[v.number] = done or build.again(v, args)
     return [new[root.number] for root in roots]
@@ -39,7 +39,7 @@ def adds(v: Value | None) -> bool:
     return v is not None and v.op == "add" and all(a.shape == v.shape for a in v.args)
 
 
-def _inside(v: Value, read: Readers) -> bool:
+def inside(v: Value, read: Readers) -> bool:
     """Whether a sum is itself a term of the one that reads it."""
     return len(read[v.number]) == 1 and adds(read[v.number][0])
 

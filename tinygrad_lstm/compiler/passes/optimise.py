@@ -11,6 +11,7 @@ from tinygrad_lstm.compiler.graph import Graph, Value, in_order
 from tinygrad_lstm.compiler.passes.align import align
 from tinygrad_lstm.compiler.passes.columns import columns
 from tinygrad_lstm.compiler.passes.contract import contract
+from tinygrad_lstm.compiler.passes.gather import gather
 from tinygrad_lstm.compiler.passes.lift import lift
 from tinygrad_lstm.compiler.passes.merge import merge
 from tinygrad_lstm.compiler.passes.overlap import overlap
@@ -22,6 +23,7 @@ __all__ = ["PASSES", "Done", "optimise"]
 Pass = Callable[[Builder, list[Value]], list[Value]]
 
 PASSES: dict[str, Pass] = {
+    "gather": gather,
     "contract": contract,
     "align": align,
     "split": split,
@@ -32,7 +34,7 @@ PASSES: dict[str, Pass] = {
     "overlap": overlap,
 }
 
-ORDER = ("contract", "align", "split", "push", "split", "merge", "columns", "lift", "overlap")
+ORDER = ("gather", "contract", "align", "split", "push", "split", "merge", "columns", "lift", "overlap")
 
 
 @dataclass(frozen=True)
