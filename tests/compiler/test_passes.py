@@ -35,7 +35,30 @@ def rnn(x, y):
     return ((h - y[-1]) ** 2).sum()
 
 
-FUNCTIONS = {"lstm": LSTM(D, H, rng=0).error, "gru": gru, "rnn": rnn}
+def fused(x, y):
+    """An LSTM whose gates are slices of one sum."""
+    h, c = (Tensor(np.zeros((N, H)), True, f"{name}<0>") for name in "hc")
+    errors = []
+    for t in range(T):
+        s = concatenate([h, x[t]], axis=-1) @ FUSED.T
+        i, f, g, o = (tanh(s[:, k * H : (k + 1) * H]) for k in range(4))
+        c = f * c + i * g
+        h = o * tanh(c)
+        errors.append(squared_error(h, y[t]))
+    return add_n(*errors)
+
+
+def stacked(x, y):
+    """The loss of all outputs at once, which sends a slice back to every block."""
+    a, _ = FUNCTIONS["lstm"].__self__(x)
+    return squared_error(a[1:], y[1:]) + (a[0] * y[0]).sum()
+
+
+FUSED = Tensor(RNG.normal(size=(4 * H, H + D)), True, "W")
+FUNCTIONS = {"lstm": LSTM(D, H, rng=0).error, "gru": gru, "rnn": rnn} | {
+    "fused": fused,
+    "stacked": stacked,
+}
 
 
 def recorded(name):
@@ -96,6 +119,14 @@ def test_what_the_passes_do_to_a_gru():
     # two forward and two backward in a block; what is left does not grow with T
     assert done[0].counts["matmul"] == 9 * T
     assert done[-1].counts["matmul"] <= 4 * T + 9
+
+
+@pytest.mark.parametrize("name", ["fused", "stacked"])
+def test_slices_are_gathered(name):
+    program = recorded(name)
+    assert counts(program.roots)["place"] >= 2
+    roots, _ = optimise(program.graph, program.roots)
+    assert counts(roots)["place"] == 0
 
 
 def test_an_unknown_pass_is_refused():

@@ -8,6 +8,8 @@ from tinygrad_lstm import (
     Tensor,
     compile,
     detect_anomaly,
+    dropout,
+    embedding,
     gradients,
     no_grad,
     sigmoid,
@@ -155,6 +157,73 @@ def test_an_array_argument_is_not_edited_unnoticed():
 
     x = np.ones(2)
     assert compile(loss)(x)[0] == 6.0 and x[0] == 5.0
+
+
+def test_the_numbers_of_a_parameter_are_no_constants():
+    w = Tensor(np.ones(2), True, "w")
+    for read in (
+        lambda: w.numpy().sum(),
+        lambda: w.data[0],
+        lambda: w.sum().item(),
+        lambda: w.tolist()[0],
+        lambda: float(np.count_nonzero(w)),
+        lambda: np.asarray(w.detach())[0],
+    ):
+
+        def loss(x, read=read):
+            return (w * x).sum() * read()
+
+        fast = compile(loss)
+        for scale in (1.0, 2.0):
+            w.data = np.full(2, scale)
+            agrees(fast, loss, np.ones(2))
+
+
+def test_random_stages_draw_anew_as_the_tape_does():
+    w = Tensor(np.ones((4, 5)), True, "w")
+    rng, again = np.random.default_rng(7), np.random.default_rng(7)
+
+    def loss(x, rng=rng):
+        y = dropout(w * x, 0.5, rng)
+        dropout(y, 0.1, rng)  # no result depends on it
+        return (dropout(y, 0.3, rng) * x).sum()
+
+    fast, x = compile(loss), np.arange(20.0).reshape(4, 5)
+    found = [fast(x)[0] for _ in range(4)]
+    assert fast.plan(x).compiled
+    assert found == pytest.approx([loss(x, again).item() for _ in range(4)])
+    assert len(set(found)) == 4 and rng.random() == again.random()
+
+
+def test_a_generator_among_the_arguments_and_one_made_inside():
+    w = Tensor(np.ones(20), True, "w")
+
+    def given(x, rng):
+        return (dropout(w * x, 0.5, rng) * x).sum()
+
+    fast, x = compile(given), np.arange(20.0)
+    rng, again = np.random.default_rng(7), np.random.default_rng(7)
+    for _ in range(3):
+        assert fast(x, rng)[0] == pytest.approx(given(x, again).item())
+    assert fast.plan(x, rng).compiled
+    inside = compile(lambda x: given(x, np.random.default_rng()))
+    assert len({float(inside(x)[0]) for _ in range(5)}) > 1
+    assert "makes itself" in inside.plan(x).reason
+
+
+def test_rows_by_number_are_checked_at_each_replay():
+    w = Tensor(np.arange(12.0).reshape(4, 3), True, "w")
+
+    def loss(numbers):
+        return (embedding(w, numbers) ** 2).sum()
+
+    fast = compile(loss)
+    for numbers in ([0, 1, 1], [3, 3, 3]):
+        agrees(fast, loss, np.array(numbers))
+    assert fast.plan(np.array([0, 1, 1])).compiled
+    for bad in ([0, 1, 4], [0, -1, 1]):
+        with pytest.raises(IndexError, match="no such class or row"):
+            fast(np.array(bad))
 
 
 def test_what_is_not_finite_comes_out_as_from_the_tape():

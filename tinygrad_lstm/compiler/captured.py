@@ -8,9 +8,10 @@ that was edited, is noticed at the next call.
 
 from __future__ import annotations
 
+import copy
 import functools
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -34,6 +35,8 @@ class Captured:
     Parameters
     ----------
     function : callable
+    arguments : iterable
+        What it is called with, of which the generators count as captured.
 
     Attributes
     ----------
@@ -41,7 +44,7 @@ class Captured:
         The sources of random numbers among them.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], arguments: Iterable[Any] = ()) -> None:
         self._bindings: list[tuple[Callable[[Any], Any], Any, Any]] = []
         self._arrays: list[tuple[NDArray[Any], NDArray[Any]]] = []
         self._tensors: list[tuple[Any, Any]] = []
@@ -51,6 +54,16 @@ class Captured:
         self._seen: set[int] = set()
         self._keep: list[Any] = []
         self._look(function)
+        self.generators += [x for x in arguments if isinstance(x, np.random.Generator)]
+
+    def states(self) -> list[dict[str, Any]]:
+        """Where the generators stand."""
+        return [copy.deepcopy(dict(g.bit_generator.state)) for g in self.generators]
+
+    def restore(self, states: list[dict[str, Any]]) -> None:
+        """Set the generators back."""
+        for g, state in zip(self.generators, states, strict=True):
+            g.bit_generator.state = state
 
     def _look(self, root: Any) -> None:
         waiting = [(root, 0)]

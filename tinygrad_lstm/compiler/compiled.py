@@ -200,13 +200,16 @@ class Plan:
                     return None
                 x = x._array
             arrays.append(x)
+        program, captured = self.replay.program, self.captured
+        states = captured.states() if program.draws and captured is not None else []
         try:
             found = self.replay(arrays)
         except Changed:
-            return None
+            found = None
         if found is None:
+            if captured is not None and states:
+                captured.restore(states)  # the tape draws the same numbers
             return None
-        program = self.replay.program
         leaves = [flat[x] if isinstance(x, int) else x for x in program.leaves]
         return found[0], Leaves(program.names, leaves, found[1])
 
@@ -220,11 +223,11 @@ def record(
     passes: Collection[str],
 ) -> Plan:
     """Record a function for arguments of one kind."""
-    captured = Captured(function)
+    captured = Captured(function, (*args, *kwargs.values()))
     if any("print" in code.co_names for code in captured.codes):
         return Plan(None, captured, "it prints")
-    states = [g.bit_generator.state for g in captured.generators]
-    tracer = Tracer()
+    states = captured.states()
+    tracer = Tracer(captured.generators)
     known: dict[int, int] = {}
     numbers = iter(range(len(flat)))
 
@@ -243,14 +246,12 @@ def record(
         program = trace(lambda: function(*given[0], **given[1]), known, tracer)
         if (edited := captured.edited()) is not None:
             raise Untraceable(f"{edited} is edited")
-        drawn = [g.bit_generator.state for g in captured.generators]
-        if drawn != states:
+        if repr(captured.states()) != repr(states):
             raise Untraceable("it draws random numbers in code of its own")
     except Exception as error:  # whatever it is: the tape says it better
         return Plan(None, captured, str(error) or type(error).__name__)
     finally:
-        for g, state in zip(captured.generators, states, strict=True):
-            g.bit_generator.state = state
+        captured.restore(states)
     return Plan(Replay(program, backend, passes), captured, "")
 
 

@@ -60,14 +60,19 @@ class Replay:
         numpy = NumpyBackend(program.graph, self.memory, self.arena)
         native = self._native(backend)
         self._steps = steps(self.instructions, numpy, native)
+        places: dict[int, Array] = {}
         self._inputs: list[tuple[Array, Any]] = []
         for v in self.schedule.order:
             if v.op == "input":
                 self._inputs.append((numpy.view(v), program.inputs[v.number]))
+            elif v.op == "draw":
+                places[v.number] = numpy.view(v)
             elif v.op == "constant":
                 numpy.view(v)[...] = program.graph.data[v.number]
             elif v.op == "number":
                 numpy.view(v)[...] = np.frombuffer(v.attrs[0], v.dtype)[0]
+        # all in the order of the tape, and those too that no result depends on
+        self._draws = [(places.get(n), draw) for n, draw in program.draws.items()]
         self._results = [numpy.view(root) for root in self.roots]
         self._checked = [self.arena[a:b].view(d) for d, (a, b) in self.memory.results.items()]
         self._checked += [numpy.view(v) for v in self.memory.apart]
@@ -85,6 +90,10 @@ class Replay:
         with self._lock:
             for place, source in self._inputs:
                 place[...] = arguments[source] if isinstance(source, int) else source._array
+            for drawn, draw in self._draws:
+                found = draw()
+                if drawn is not None:
+                    drawn[...] = found
             if self._silent:
                 with np.errstate(all="ignore"):
                     for step, args in self._steps:

@@ -30,7 +30,7 @@ def _collect(x: Any, key: list[Any], flat: list[Any]) -> None:
         key += kind, x.shape, x.dtype
         flat.append(x)
     elif isinstance(x, Node):
-        key += kind, x._array.shape, x._array.dtype, x._requires_grad, x.name
+        key += kind, x._array.shape, x._array.dtype, x._requires_grad, x._label, x._place
         flat.append(x)
     elif kind in (tuple, list):
         key += kind, len(x)

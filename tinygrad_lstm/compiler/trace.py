@@ -7,8 +7,10 @@ it is, inside the program: a call.
 
 from __future__ import annotations
 
+import copy
+import functools
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +50,8 @@ class Program:
     inputs : dict
         What is read at each replay: a Tensor, or the number of an argument; by the number of the
         value in the graph.
+    draws : dict
+        Random numbers: what draws them at each replay, in this order.
     stages : int
         How many stages the tape has.
     """
@@ -57,6 +61,7 @@ class Program:
     names: list[str]
     leaves: list[Any]
     inputs: dict[int, Any]
+    draws: dict[int, Callable[[], Any]]
     stages: int
     calls: list[str] = field(default_factory=list)
 
@@ -68,14 +73,18 @@ class Tracer:
     ----------
     graph, build
         The graph, and who adds to it.
-    inputs : dict
+    inputs, draws : dict
         As of :class:`Program`.
+    generators : sequence of numpy.random.Generator
+        Those that the function finds outside itself, and may draw from.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, generators: Sequence[np.random.Generator] = ()) -> None:
         self.graph = Graph()
         self.build = Builder(self.graph)
         self.inputs: dict[int, Any] = {}
+        self.draws: dict[int, Callable[[], Any]] = {}
+        self.generators = generators
         self.calls: list[str] = []
         self._given: dict[int, Array] = {}
         self._known: dict[int, Array] = {}
@@ -130,6 +139,24 @@ class Tracer:
         ]
         self.graph.origin = op.name
         return values, self.run(op.forward, tuple(values), params)
+
+    def looked(self, node: Node) -> Any:
+        """The numbers of a value, for somebody who looks at them: they are read afresh at each
+        replay."""
+        array = node._array
+        return self.abstract(self.leaf(node)) if isinstance(array, np.ndarray) else array
+
+    def drawn(self, draw: Callable[..., Any], args: tuple[Any, ...]) -> Abstract:
+        """Random numbers: drawn at each replay, in this order. What a draw looks like, a copy of
+        the generator tells."""
+        generator = getattr(draw, "__self__", None)
+        if not any(generator is known for known in self.generators):
+            raise Untraceable("it draws random numbers from a generator that it makes itself")
+        found = getattr(copy.deepcopy(generator), draw.__name__)(*args)
+        value = self.graph.new("draw", (), (len(self.draws),), np.shape(found), found.dtype)
+        self.draws[value.number] = functools.partial(draw, *args)
+        self._given[value.number] = found
+        return self.abstract(value)
 
     def forward(self, output: Any, op: Any, inputs: tuple[Any, ...], values: list[Any]) -> None:
         """Nothing: the value is in the graph."""
@@ -213,6 +240,7 @@ def trace(function: Callable[..., Any], args: Any, tracer: Tracer) -> Program:
         named(leaves),
         [args.get(id(x), x) for x in leaves],
         tracer.inputs,
+        tracer.draws,
         len(nodes),
         tracer.calls,
     )

@@ -19,6 +19,7 @@ __all__ = [
     "Sparse",
     "add_at",
     "array_of",
+    "by_shape",
     "conjugated",
     "finite",
     "fitting",
@@ -39,7 +40,7 @@ NUMBERS = "biufc"  # the kinds of dtype that a Tensor can have
 
 def own(value: Any, dtype: Any = None) -> np.ndarray:
     """A copy of `value` as an array of numbers in native byte order."""
-    if getattr(value, "abstract", False):  # known by shape and dtype only: nothing writes to it
+    if by_shape(value):  # known by shape and dtype only: nothing writes to it
         return value if dtype is None else value.astype(np.dtype(dtype))  # type: ignore[no-any-return]
     try:
         array = np.array(value)
@@ -92,6 +93,11 @@ def read_only(array: np.ndarray) -> np.ndarray:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def by_shape(value: Any) -> bool:
+    """Whether only the shape and the dtype of an array are known: it is being recorded."""
+    return getattr(value, "abstract", False) is True
 
 
 def array_of(value: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.recorder import NOWHERE, Place, next_order, recorder
+from tinygrad_lstm.engine.recorder import NOWHERE, Place, detector, next_order, recorder, watching
 
 __all__ = ["Node", "edited"]
 
@@ -134,9 +134,18 @@ class Node:
         Node.__init__(node, array, False, place=recorder.place)
         return node
 
+    def _look(self) -> np.ndarray:
+        """The value, for somebody who looks at its numbers. Who watches this thread may show
+        something else, such as an array of which only the shape is known."""
+        watch = detector() if watching else None
+        return self._array if watch is None else watch.looked(self)
+
     def _expose(self) -> np.ndarray:
         """The value, for the user's hands: read-only where a stage computed it, the live array of a
         leaf."""
+        seen = self._look()
+        if seen is not self._array:
+            return seen
         if self._op is not None:
             self._array.flags.writeable = False  # so that nobody can make the view writeable again
             return self._array.view()
@@ -151,6 +160,9 @@ class Node:
 
     def _kept(self) -> np.ndarray:
         """The value, as an array that a stage may keep."""
+        seen = self._look()
+        if seen is not self._array:
+            return seen
         return self._snapshot() if self._exposed else self._array
 
     def _snapshot(self) -> np.ndarray:

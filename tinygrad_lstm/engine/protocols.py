@@ -113,7 +113,7 @@ class NumPy(Node):
                 where=f"np.asarray({getattr(self, 'name', None) or 'Tensor'})",
                 do="use t.numpy() or t.detach() where that is what you want",
             )
-        return np.array(self._array, dtype)
+        return np.array(self._look(), dtype)
 
 
 # What NumPy asks about values, without computing: constants.
@@ -128,7 +128,7 @@ def _asked(function: Any) -> None:
 
 def _array(x: Any) -> Any:
     """The array of a Tensor, for looking at: read-only."""
-    return read_only(x._array) if isinstance(x, Node) else x
+    return read_only(x._look()) if isinstance(x, Node) else x
 
 
 for _question in (

@@ -18,6 +18,7 @@ __all__ = [
     "Place",
     "block",
     "detector",
+    "drawn",
     "enable_grad",
     "nested",
     "next_order",
@@ -86,6 +87,13 @@ everybody else."""
 def detector() -> Any:
     """The anomaly detector of this thread, or None."""
     return watching.get(threading.get_ident())
+
+
+def drawn(draw: Callable[..., Any], *args: Any) -> Any:
+    """Random numbers: ``draw(*args)``, with `draw` a method of a generator. Who records a program
+    lets it draw whenever the program runs."""
+    watch = detector() if watching else None
+    return draw(*args) if watch is None else watch.drawn(draw, args)
 
 
 class Setting(ContextDecorator):

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinygrad_lstm.engine.recorder import drawn
 from tinygrad_lstm.errors import ShapeError
 from tinygrad_lstm.lstm.inputs import check_finite
 from tinygrad_lstm.ops.shape import broadcast_to, stack
@@ -58,10 +59,10 @@ def last_states(layer: Any, last: list[tuple[Tensor, ...]], reading: Any) -> Any
     return tuple(whole) if len(layer.states) > 1 else whole[0]
 
 
-def _drawn(layer: Any, shape: tuple[int, int]) -> np.ndarray:
+def _drawn(layer: Any, shape: tuple[int, int]) -> Any:
     """Zeros; in training, noise where the layer wants it, another at each call."""
     if layer.initial == "noisy" and layer.training:
-        return np.asarray(layer.rng.normal(0, layer.noise, shape).astype(layer.dtype))
+        return drawn(layer.rng.normal, 0, layer.noise, shape).astype(layer.dtype)
     return np.zeros(shape, layer.dtype)
 
 

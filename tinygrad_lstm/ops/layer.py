@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import by_shape
 from tinygrad_lstm.engine.operation import operation, unbroadcast
+from tinygrad_lstm.engine.recorder import drawn
 from tinygrad_lstm.errors import DtypeError, IndexingError, ShapeError
 from tinygrad_lstm.ops.select import at
 
@@ -134,7 +136,7 @@ def dropout(x: Any, p: float, rng: np.random.Generator) -> Any:
         raise ShapeError("not a probability", where="dropout", expected="p from 0 to 1", got=p)
     scale = 1 / (1 - p) if p < 1 else 0.0
     dtype = np.result_type(x.dtype if hasattr(x, "dtype") else np.asarray(x), scale)
-    return masked(x, mask=(rng.random(np.shape(x)) >= p) * np.asarray(scale, dtype))
+    return masked(x, mask=(drawn(rng.random, np.shape(x)) >= p) * np.asarray(scale, dtype))
 
 
 def check_numbers(numbers: np.ndarray, count: int, where: str) -> None:
@@ -158,6 +160,7 @@ def check_numbers(numbers: np.ndarray, count: int, where: str) -> None:
 
 @operation(name="embedding", kind="move")
 def rows_of(weight: Any, indices: Any = None) -> Any:
+    check_numbers(indices, len(weight), "embedding")
     return weight[indices]
 
 
@@ -188,6 +191,5 @@ def embedding(weight: Any, indices: Any) -> Any:
     IndexingError
         If an index is not from 0 to V - 1.
     """
-    numbers, count = np.array(indices), np.shape(weight)[0]
-    check_numbers(numbers, count, "embedding")
+    numbers = indices if by_shape(indices) else np.array(indices)
     return rows_of(weight if hasattr(weight, "shape") else np.asarray(weight), indices=numbers)

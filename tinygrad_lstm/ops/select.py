@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.memory import Sparse, add_at, array_of
+from tinygrad_lstm.engine.memory import Sparse, add_at, array_of, by_shape
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import implements, operation
 
@@ -75,7 +75,7 @@ def scatter_x(g: Any, y: Any, x: Any, key: Any = ..., shape: Any = ()) -> Any:
 def at(g: Any, key: Any, shape: tuple[int, ...]) -> Any:
     """:func:`scatter`; of an array in short form, so that reading x[0], x[1], ... is linear in
     backward."""
-    if not (type(g) is np.ndarray or getattr(g, "abstract", False)) or not shape:
+    if not (type(g) is np.ndarray or by_shape(g)) or not shape:
         return scatter(g, key=key, shape=shape)
     return Sparse(g, key, shape)
 

@@ -136,7 +136,7 @@ class Methods(NumPy):
         return self
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self._array == array_of(value)).any())
+        return bool((self._look() == array_of(value)).any())
 
     def fill(self, value: Any) -> None:
         """Refused, as is :meth:`sort` in place: use ``t[...] = value`` under no_grad."""
@@ -156,11 +156,11 @@ class Methods(NumPy):
             raise ShapeError(
                 "only one entry makes a number", where=where, expected="one entry", got=got
             )
-        return self._array.item(*index)
+        return self._look().item(*index)
 
     def tolist(self) -> Any:
         """The entries as nested lists of Python numbers."""
-        return self._array.tolist()
+        return self._look().tolist()
 
     def __bool__(self) -> bool:
         return bool(self.item())
@@ -183,7 +183,7 @@ class Methods(NumPy):
                 expected="one integer",
                 got=got,
             )
-        return operator.index(self._array)
+        return operator.index(self._look())
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)

@@ -343,7 +343,7 @@ class Tensor(Methods):
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        values = np.array2string(self._array, separator=", ", prefix="Tensor(", threshold=100)
+        values = np.array2string(self._look(), separator=", ", prefix="Tensor(", threshold=100)
         details = [f"name={self.name!r}"] if self.name else []
         if self._array.dtype not in (np.float64, np.int64, np.bool_):
             details.append(f"dtype={self.dtype}")

@@ -6,6 +6,7 @@ joined, and not added up from arrays that are mostly zero.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 
 import numpy as np
@@ -42,9 +43,7 @@ def _gathered(build: Builder, found: list[Value], v: Value) -> Value | None:
         else:
             groups[inner.shape, axis].append(inner)
     joined = [
-        build.reshape(_concatenated(build, parts, axis), v.shape)
-        if _apart(parts, axis)
-        else None
+        build.reshape(_concatenated(build, parts, axis), v.shape) if _apart(parts, axis) else None
         for (_, axis), parts in groups.items()
     ]
     if not groups or None in joined:
@@ -65,7 +64,7 @@ def _axis(v: Value) -> int | None:
 def _apart(parts: list[Value], axis: int) -> bool:
     """Whether no two of the parts overlap."""
     bounds = sorted(p.attrs[axis] for p in parts)
-    return all(a[1] <= b[0] for a, b in zip(bounds, bounds[1:], strict=False))
+    return all(a[1] <= b[0] for a, b in itertools.pairwise(bounds))
 
 
 def _concatenated(build: Builder, parts: list[Value], axis: int) -> Value:

@@ -34,7 +34,18 @@ PASSES: dict[str, Pass] = {
     "overlap": overlap,
 }
 
-ORDER = ("gather", "contract", "align", "split", "push", "split", "merge", "columns", "lift", "overlap")
+ORDER = (
+    "gather",
+    "contract",
+    "align",
+    "split",
+    "push",
+    "split",
+    "merge",
+    "columns",
+    "lift",
+    "overlap",
+)
 
 
 @dataclass(frozen=True)
