@@ -16,6 +16,7 @@ from tinygrad_lstm.derivation.expression import Expression, Leaf, evaluate, occu
 from tinygrad_lstm.derivation.fewer import fewer
 from tinygrad_lstm.derivation.lines import Line
 from tinygrad_lstm.derivation.notation import Notation
+from tinygrad_lstm.derivation.opened import Opened
 from tinygrad_lstm.derivation.programs import in_steps
 from tinygrad_lstm.derivation.rolled import rolled
 from tinygrad_lstm.derivation.row import Row
@@ -38,7 +39,7 @@ def explain(loss: Any, wrt: Any = None, through: Any = None, gradient: Any = Non
     it.
 
     The formulas come from the derivative rules that backward runs, here run on symbols. There is no
-    second table.
+    second table. A checkpoint is taken apart: its function runs again.
 
     Parameters
     ----------
@@ -86,7 +87,8 @@ def explain(loss: Any, wrt: Any = None, through: Any = None, gradient: Any = Non
             expected="a Tensor",
             got=type(loss).__name__,
         )
-    tape = Tape(loss)
+    opened = Opened(loss)
+    tape = Tape(opened.of(loss))
     several = wrt is None or isinstance(wrt, (list, tuple))
     keys = (
         [x for x in tape.leaves if x.requires_grad]
@@ -95,8 +97,8 @@ def explain(loss: Any, wrt: Any = None, through: Any = None, gradient: Any = Non
         if several
         else [wrt]
     )
-    wanted = [tape.find(key) for key in keys]
-    middle = None if through is None else tape.find(through)
+    wanted = [tape.find(opened.of(key)) for key in keys]
+    middle = None if through is None else tape.find(opened.of(through))
     derivation = Derivation(tape, wanted, middle, gradient)
     if not wanted:
         raise DataError(

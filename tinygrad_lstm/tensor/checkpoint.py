@@ -17,7 +17,7 @@ from tinygrad_lstm.engine.tape import ancestors
 from tinygrad_lstm.errors import DtypeError, GradientError
 from tinygrad_lstm.tensor.tensor import Tensor
 
-__all__ = ["checkpoint"]
+__all__ = ["Part", "checkpoint"]
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,21 +111,31 @@ class Part:
             )
         return value, [node for node in ancestors(value, self._args) if node._order > start]
 
+    def again(self, y: Any) -> tuple[Any, list[Node]]:
+        """As :meth:`run`, where the value was `y` the first time.
+
+        Raises
+        ------
+        GradientError
+            If it is another one now.
+        """
+        with np.errstate(all="ignore"):  # NumPy has warned the first time
+            value, nodes = self.run()
+        if not _same(value, y):
+            raise GradientError(
+                "the function computes another value than the first time",
+                where="checkpoint",
+                expected="the same value",
+                do="let a random generator start from a seed inside the function",
+            )
+        return value, nodes
+
     def gradient(self, g: Any, y: Any, argument: int) -> Any:
         """The derivative by one of the inputs. They are asked for one by one, from the last to the
         first, and `f` runs once."""
         if self._found is None or self._found[0] is not g:
-            with np.errstate(all="ignore"):  # NumPy has warned the first time
-                again, nodes = self.run()
-            if not _same(again, y):
-                do = "let a random generator start from a seed inside the function"
-                raise GradientError(
-                    "the function computes another value than the first time",
-                    where="checkpoint",
-                    expected="the same value",
-                    do=do,
-                )
-            self._found = g, reverse(nodes, again, g)
+            value, nodes = self.again(y)
+            self._found = g, reverse(nodes, value, g)
         x, totals = self.inputs[argument], self._found[1]
         if argument == 0:
             self._found = None

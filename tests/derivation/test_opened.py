@@ -1,0 +1,68 @@
+"""A checkpoint is explained by the stages inside of it."""
+
+import numpy as np
+import pytest
+from networks import parameters
+
+import tinygrad_lstm as tg
+from tinygrad_lstm import GradientError, Tensor, add_n, block, checkpoint, explain, gradients
+
+
+def rows(view):
+    return [row.partition("  ")[0] for row in str(view).splitlines()]
+
+
+def recurrent(T=4, kept=True, nested=False):
+    rng = np.random.default_rng(0)
+    p = parameters(rng, W=(3, 3), b=(3,))
+    h, errors = Tensor(rng.normal(size=(2, 3)), True, "h<0>"), []
+
+    def step(h):
+        inner = (lambda s: tg.tanh(s)) if not nested else checkpoint(tg.tanh)
+        return inner((h @ p["W"] + p["b"]).named("s"))
+
+    for t in range(1, T + 1):
+        with block(t):
+            h = (step if kept else checkpoint(step))(h).named("h")
+            errors.append((h * h).sum().named("E"))
+    return add_n(*errors).named("E")
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_checkpoint_is_explained_as_what_it_runs(nested):
+    plain, loss = recurrent(), recurrent(kept=False, nested=nested)
+    e = explain(loss)
+    assert "vjp_" not in str(e) and rows(e) == rows(explain(plain))
+    assert str(e.rolled) == str(explain(plain).rolled)
+    for name, value in e.evaluate().items():
+        np.testing.assert_allclose(value, gradients(loss)[name], rtol=1e-12)
+    space = {}
+    exec(e.python(), space)
+    found = space["backward"](e.values)
+    np.testing.assert_allclose(found["W"], gradients(loss)["W"], rtol=1e-12)
+
+
+def test_keys_are_names_and_tensors():
+    loss = recurrent(kept=False)
+    h = loss.tape.find("h<2>")
+    for key in ("h<2>", h, "s<2>"):
+        assert explain(loss, key).lines[-1].name == (key if isinstance(key, str) else "h<2>")
+    np.testing.assert_allclose(explain(loss, h).evaluate(), gradients(loss)[h])
+    through = explain(loss, "W", through=h)
+    np.testing.assert_allclose(through.evaluate(), gradients(h, gradients(loss)[h])["W"])
+
+
+def test_many_blocks_and_what_is_read_by_nobody_else():
+    x = Tensor([1.0, 2.0], True, "x")
+    e = explain(checkpoint(lambda v: tg.tanh(v) * v)(x).sum(), "x")
+    assert "tanh#1" in str(e) and "vjp" not in str(e)
+    text = str(explain(recurrent(60, kept=False)).rolled)
+    assert text == str(explain(recurrent(60)).rolled)
+
+
+def test_a_function_that_computes_something_else_is_refused():
+    rng = np.random.default_rng(0)
+    x = Tensor([1.0, 2.0], True, "x")
+    loss = checkpoint(lambda v: v * rng.normal(size=2))(x).sum()
+    with pytest.raises(GradientError, match="another value than the first time"):
+        explain(loss)
