@@ -26,6 +26,7 @@ from tinygrad_lstm import (
     data_parallel,
     gradients,
 )
+from tinygrad_lstm.cli.main import main
 
 rng = np.random.default_rng(0)
 X, TARGETS = rng.normal(size=(4, 10, 2)), rng.normal(size=(4, 10, 3))
@@ -370,3 +371,24 @@ def test_a_worker_that_dies_or_joins_late(client, tmp_path):
     client.wait_for_workers(3)
     slow = data_parallel(Loss(wait, 0.2), client, shards=6)
     close(slow(X, TARGETS, axis=1)[1])
+
+
+def test_a_scheduler_that_is_not_there_is_one_line(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("distributed")
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "--data", "sunspots", "--epochs", "1", "--scheduler", "tcp://127.0.0.1:9"]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "tcp://127.0.0.1:9: no scheduler answers" in error
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_cluster_trains(client, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "--data", "sunspots", "--epochs", "1", "--units", "2"]
+    assert main([*words, "--out", "one"]) == 0
+    alone = capsys.readouterr().out.replace("one/", "")
+    assert main([*words, "--out", "two", "--scheduler", client.scheduler.address]) == 0
+    assert capsys.readouterr().out.replace("two/", "") == alone

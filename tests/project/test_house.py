@@ -22,7 +22,7 @@ FLOORS = {  # a room may import itself and these
     "nn": {"errors", "engine", "ops", "tensor", "lstm"},
     "optim": {"errors", "engine", "tensor"},
     "parallel": {"errors", "engine", "ops", "tensor", "compiler"},
-    "training": {"errors", "engine", "ops", "tensor", "nn", "optim"},
+    "training": {"errors", "engine", "ops", "tensor", "nn", "optim", "parallel"},
     "by_hand": {"errors", "engine", "lstm"},
     "comparison": {"errors", "text", "engine", "ops", "tensor", "derivation", "numeric"},
     "viz": {"errors", "text", "engine", "tensor", "derivation"},

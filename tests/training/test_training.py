@@ -157,6 +157,16 @@ def test_several_values_at_once():
     assert run.forecast(10).shape == (10,) and run.forecast(1) == run.forecast(10)[:1]
 
 
+def test_workers_train_as_one_process_does():
+    one, other = (Run(wave(), **SMALL | {"epochs": 2}) for _ in range(2))
+    one.fit()
+    other.fit(executor="threads", workers=3)
+    np.testing.assert_allclose(other.history, one.history, rtol=1e-9)
+    np.testing.assert_allclose(other.forecast(5), one.forecast(5), rtol=1e-7)
+    with pytest.raises(DataError, match="dropout is drawn in one process"):
+        Run(wave(), **SMALL, dropout=0.1, layers=2).fit(executor="threads")
+
+
 def test_what_cannot_be_used_is_refused(tmp_path):
     with pytest.raises(DataError, match="cell"):
         Options(cell="tcn")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import tempfile
@@ -24,7 +25,7 @@ from tinygrad_lstm.parallel.payload import Loss, Message, Shelf, packed
 from tinygrad_lstm.parallel.shards import Shard
 from tinygrad_lstm.parallel.work import Job, Share, added, one_thread, run, run_lent, total
 
-__all__ = ["Crew", "crew_of"]
+__all__ = ["Crew", "connected", "crew_of"]
 
 
 class Crew:
@@ -274,3 +275,31 @@ def _client(executor: Any) -> Any:
     """The Client of Dask behind an executor, or None."""
     client = getattr(executor, "_client", executor)  # that of client.get_executor()
     return client if hasattr(client, "scatter") and hasattr(client, "gather") else None
+
+
+@contextlib.contextmanager
+def connected(address: str, seconds: float = 10.0) -> Iterator[Any]:
+    """A Client of the Dask scheduler at an address.
+
+    Raises
+    ------
+    DataError
+        If Dask is not installed, or nothing answers there.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        do = "install the extra dask"
+        raise DataError("there is no Dask", where=f"scheduler {address}", do=do) from error
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our error says it in one line
+    try:
+        client = Client(address, timeout=seconds)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise DataError(
+            "no scheduler answers",
+            where=f"scheduler {address}",
+            expected="the address of a running one, such as tcp://127.0.0.1:8786",
+            do="start one with: dask scheduler",
+        ) from error
+    with client:
+        yield client

@@ -13,10 +13,13 @@ from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.optim.clipping import clip_grad_norm
 from tinygrad_lstm.optim.optimizer import Optimizer
+from tinygrad_lstm.parallel.data_parallel import DataParallel
 
-__all__ = ["batches", "evaluate", "fit", "train_epoch"]
+__all__ = ["batches", "evaluate", "fit", "in_shards", "train_epoch"]
 
 Batch = tuple[Any, ...]
+Backward = Callable[[Callable[..., Any], Batch], float]
+"""Fills ``.grad`` with the derivatives of a loss over a batch, and returns its value."""
 
 
 def fit(
@@ -28,6 +31,7 @@ def fit(
     validation: Iterable[Batch] = (),
     clip: float | None = 1.0,
     after: Callable[[int, float, float], bool | None] | None = None,
+    backward: Backward | None = None,
 ) -> None:
     """Train a model.
 
@@ -50,6 +54,9 @@ def fit(
     after : callable, optional
         ``after(epoch, loss, validation_loss)`` is called after every epoch, and ends the training
         where it returns True.
+    backward : callable, optional
+        How derivatives are found: :func:`in_shards` lets several workers do it. By default the tape
+        of this process does.
 
     Raises
     ------
@@ -71,7 +78,7 @@ def fit(
     True
     """
     for epoch in epochs:
-        trained = train_epoch(model, optimizer, loss, training(epoch), clip)
+        trained = train_epoch(model, optimizer, loss, training(epoch), clip, backward)
         measured = evaluate(model, loss, validation)
         if after is not None and after(epoch, trained, measured):
             return
@@ -83,18 +90,18 @@ def train_epoch(
     loss: Callable[..., Any],
     batches: Iterable[Batch],
     clip: float | None,
+    backward: Backward | None = None,
 ) -> float:
     """One pass over the batches; the mean of their losses."""
+    backward = backward or _on_the_tape
     model.train()
     losses = []
     for batch in batches:
         optimizer.zero_grad()
-        value = loss(*batch)
-        value.backward()
+        losses.append(backward(loss, batch))
         if clip is not None:
             clip_grad_norm(optimizer.parameters, clip)
         optimizer.step()
-        losses.append(value.item())
     if not losses or not math.isfinite(sum(losses)):
         raise DataError(
             "the loss is not finite" if losses else "an epoch has no batch",
@@ -102,6 +109,30 @@ def train_epoch(
             do="choose a smaller learning rate" if losses else None,
         )
     return float(np.mean(losses))
+
+
+def _on_the_tape(loss: Callable[..., Any], batch: Batch) -> float:
+    value = loss(*batch)
+    value.backward()
+    return float(value.item())
+
+
+def in_shards(step: DataParallel) -> Backward:
+    """Let the workers of `step` find the derivatives, each of its shard of a batch.
+
+    Parameters
+    ----------
+    step : DataParallel
+        Of the loss that is trained; see :func:`data_parallel`.
+    """
+
+    def backward(loss: Callable[..., Any], batch: Batch) -> float:
+        value, found = step(*batch)
+        for name, parameter in step.parameters.items():
+            parameter.grad = np.array(found[name])
+        return float(value)
+
+    return backward
 
 
 def evaluate(model: Module, loss: Callable[..., Any], batches: Iterable[Batch]) -> float:

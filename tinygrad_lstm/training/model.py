@@ -11,10 +11,11 @@ from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.nn.layers import Linear
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.nn.rnn import GRU, LSTM, RNN
+from tinygrad_lstm.ops.loss import squared_error
 from tinygrad_lstm.optim.adam import Adam, AdamW
 from tinygrad_lstm.optim.sgd import SGD, RMSprop
 
-__all__ = ["Forecaster", "Options"]
+__all__ = ["Forecaster", "MeanSquaredError", "Options"]
 
 CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
 OPTIMIZERS = {
@@ -130,3 +131,24 @@ class Forecaster(Module):
     def reseed(self, seed: Any) -> None:
         """Let dropout draw from a seed, so that an epoch can be repeated."""
         self.recurrent.rng = np.random.default_rng(seed)
+
+
+class MeanSquaredError:
+    """The loss of a forecaster, which workers can be sent.
+
+    Parameters
+    ----------
+    model : Forecaster
+        What says how windows go on.
+    """
+
+    def __init__(self, model: Forecaster) -> None:
+        self.model = model
+
+    def parameters(self) -> Any:
+        """Those of the model."""
+        return self.model.parameters()
+
+    def __call__(self, x: np.ndarray, targets: np.ndarray) -> Any:
+        """The mean over windows and what follows them."""
+        return squared_error(self.model(x), targets) * (2 / targets.size)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +12,11 @@ import numpy as np
 from tinygrad_lstm.engine.recorder import no_grad
 from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.nn.saving import load, save
-from tinygrad_lstm.ops.loss import squared_error
 from tinygrad_lstm.optim.schedules import CosineAnnealingLR
+from tinygrad_lstm.parallel.data_parallel import data_parallel
 from tinygrad_lstm.training.baselines import baselines, rmse
-from tinygrad_lstm.training.loop import batches, fit
-from tinygrad_lstm.training.model import OPTIMIZERS, Forecaster, Options
+from tinygrad_lstm.training.loop import batches, fit, in_shards
+from tinygrad_lstm.training.model import OPTIMIZERS, Forecaster, MeanSquaredError, Options
 from tinygrad_lstm.training.series import Series
 from tinygrad_lstm.training.windows import Scaling, split, windows
 
@@ -86,28 +87,51 @@ class Run:
         """Whether there is nothing left to train."""
         return self.again is not None and len(self.again) >= self.best_epoch
 
-    def fit(self, after: Callable[[Run], Any] | None = None) -> None:
+    def fit(
+        self,
+        after: Callable[[Run], Any] | None = None,
+        executor: Any = None,
+        workers: int | None = None,
+    ) -> None:
         """Train to the end.
 
         Parameters
         ----------
         after : callable, optional
             Called with the run after every epoch.
+        executor : optional
+            Who finds the derivatives of a batch, shard by shard, as :func:`data_parallel` takes it;
+            without one, this process does.
+        workers : int, optional
+            How many threads or processes, where `executor` is a word.
+
+        Raises
+        ------
+        DataError
+            If there is dropout, and workers that would each draw it again.
         """
+        if executor is not None and self.options.dropout:
+            raise DataError(
+                "dropout is drawn in one process",
+                where="executor",
+                expected="no dropout, or no workers",
+                got=f"dropout={self.options.dropout}",
+            )
+        who = (executor, workers)
         try:
             if not self.stopped:
-                self._first_half(after)
+                self._first_half(after, who)
             if self.again is None:
                 self.again = []
                 self._begin()
                 self._kept = self._state()
             if not self.ended:
-                self._second_half(self.again, after)
+                self._second_half(self.again, after, who)
         except BaseException:
             self._restore(self._kept)  # what was trained of an epoch that has not ended
             raise
 
-    def _first_half(self, after: Callable[[Run], Any] | None) -> None:
+    def _first_half(self, after: Callable[[Run], Any] | None, who: Any) -> None:
         o, parts = self.options, self.parts
         validation = self._windows(parts.validation, parts.test)
 
@@ -121,9 +145,12 @@ class Run:
 
         epochs = range(len(self.history) + 1, o.epochs + 1)
         training = self._batches(0, parts.validation)
-        fit(self.model, self.optimizer, self._loss, epochs, training, [validation], after=ended)
+        with self._backward(*who) as how:
+            fit(*how[:3], epochs, training, [validation], after=ended, backward=how[3])
 
-    def _second_half(self, again: list[float], after: Callable[[Run], Any] | None) -> None:
+    def _second_half(
+        self, again: list[float], after: Callable[[Run], Any] | None, who: Any
+    ) -> None:
         def ended(epoch: int, loss: float, measured: float) -> None:
             self.schedule.step()
             again.append(loss)
@@ -131,11 +158,18 @@ class Run:
 
         epochs = range(len(again) + 1, self.best_epoch + 1)
         training = self._batches(1, self.parts.test)
-        fit(self.model, self.optimizer, self._loss, epochs, training, after=ended)
+        with self._backward(*who) as how:
+            fit(*how[:3], epochs, training, after=ended, backward=how[3])
 
-    def _loss(self, x: np.ndarray, targets: np.ndarray) -> Any:
-        """The mean squared error."""
-        return squared_error(self.model(x), targets) * (2 / targets.size)
+    @contextmanager
+    def _backward(self, executor: Any, workers: int | None) -> Iterator[tuple[Any, Any, Any, Any]]:
+        """What is trained, by what, on which loss, and who finds its derivatives."""
+        loss = MeanSquaredError(self.model)
+        if executor is None:
+            yield self.model, self.optimizer, loss, None
+            return
+        with data_parallel(loss, executor, reduction="mean", workers=workers) as step:
+            yield self.model, self.optimizer, loss, in_shards(step)
 
     def _windows(self, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         o = self.options

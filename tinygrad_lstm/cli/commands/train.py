@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -14,6 +15,7 @@ from tinygrad_lstm.cli.learned import plots, table, years
 from tinygrad_lstm.cli.options import LARGEST, Command, positive_number, whole_number
 from tinygrad_lstm.cli.progress import Progress
 from tinygrad_lstm.errors import DataError
+from tinygrad_lstm.parallel.executors import connected
 from tinygrad_lstm.training.csvfile import SHIPPED
 from tinygrad_lstm.training.model import CELLS, OPTIMIZERS, Options
 from tinygrad_lstm.training.run import Run
@@ -74,6 +76,13 @@ def add_options(parser: ArgumentParser) -> None:
         default=Path("out"),
         help="the folder for plots (default: out)",
     )
+    workers = parser.add_mutually_exclusive_group()
+    workers.add_argument(
+        "--workers", metavar="N", type=whole_number(1, 1000), help="processes that share a batch"
+    )
+    workers.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of Dask, whose workers share a batch (extra dask)"
+    )
 
 
 def run(options: Namespace) -> int:
@@ -81,7 +90,9 @@ def run(options: Namespace) -> int:
     kept = options.checkpoint or (Path(options.resume) if options.resume else options.out / KEPT)
     with writable(options.out, "--out") as folder, writable(kept.parent, "--checkpoint"):
         print(described(training))
-        if not trained(training, kept):
+        with crew(options) as who:
+            ended = trained(training, kept, **who)
+        if not ended:
             return INTERRUPTED
         print(table(training), end="\n\n")
         print(plots(training, folder))
@@ -123,7 +134,19 @@ def described(training: Run) -> str:
     )
 
 
-def trained(training: Run, kept: Path) -> bool:
+@contextmanager
+def crew(options: Namespace) -> Iterator[dict[str, Any]]:
+    """Who finds the derivatives of a batch, as :meth:`Run.fit` takes it."""
+    if options.scheduler is not None:
+        with connected(options.scheduler) as client:
+            yield {"executor": client}
+    elif options.workers is not None:
+        yield {"executor": "processes", "workers": options.workers}
+    else:
+        yield {}
+
+
+def trained(training: Run, kept: Path, **who: Any) -> bool:
     """Train to the end, with checkpoints; whether that was not interrupted."""
     keep = _now_and_then(lambda: training.save(kept))
     with Progress() as progress:
@@ -136,7 +159,7 @@ def trained(training: Run, kept: Path) -> bool:
                     progress.show("again", len(run.again), run.best_epoch, run.again[-1])
                 keep()
 
-            training.fit(after)
+            training.fit(after, **who)
         except KeyboardInterrupt:
             training.save(kept)
             progress.close()
