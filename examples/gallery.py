@@ -9,7 +9,10 @@ from pathlib import Path
 
 PICTURES = {
     **dict.fromkeys(
-        ("lstm.svg", "lstm_dark.svg", "lstm_ways.svg", "lstm_audit.svg", "lstm_blocks.svg"),
+        (
+            *("lstm_gates.svg", "lstm_gates_dark.svg", "lstm.svg", "lstm_dark.svg"),
+            *("lstm_ways.svg", "lstm_audit.svg", "lstm_blocks.svg"),
+        ),
         "unrolled_picture.py",
     ),
     "gradient_flow.svg": "gradient_flow.py",

@@ -1,5 +1,5 @@
-"""The unrolled graph of an LSTM: every stage, every fork, what each branch sends back; then ways,
-an audit, and levels."""
+"""The unrolled graph of an LSTM: a figure of scalars in which each number follows from those around
+it; every stage; ways, an audit, and a long sequence."""
 
 import numpy as np
 
@@ -14,6 +14,18 @@ def lstm_of(steps, inputs, units):
     lstm = LSTM(inputs, units, rng=0)
     return lstm, x, targets, lstm.error(x, targets)
 
+
+# Three blocks of one unit: states, gates, forks, and what each branch sends back.
+weights = {"W_f": [-1.2, 1.5], "W_u": [1.2, 1.5], "W_c": [1.1, -1.0], "W_o": [1.5, 1.5]}
+biases = {"b_f": -0.1, "b_u": 0.2, "b_c": -0.3, "b_o": 0.8}
+scalar = LSTM.from_arrays(
+    {name: np.reshape(w, (1, 2)) for name, w in weights.items()}
+    | {name: np.reshape(b, 1) for name, b in biases.items()}
+)
+x, targets = np.reshape([0.8, -0.6, 0.9], (3, 1, 1)), np.reshape([0.5, -0.4, 0.6], (3, 1, 1))
+loss = scalar.error(x, targets)
+for theme, file in (("light", "lstm_gates.svg"), ("dark", "lstm_gates_dark.svg")):
+    draw(loss, file, gradients=gradients(loss), level="gates", width="readme", theme=theme)
 
 # Every stage of three blocks, one block in a row as a page is narrow.
 _, _, _, loss = lstm_of(3, inputs=3, units=4)
@@ -30,26 +42,14 @@ draw(
 print(f"{len(loss.tape)} stages, {len(loss.tape.forks)} forks: lstm.svg")
 
 # All ways on which Error comes back to W_f, and what the printed formulas get wrong.
-lstm, x, targets, loss = lstm_of(2, inputs=1, units=1)
-g = gradients(loss)
-draw(loss, "lstm_ways.svg", path="W_f", wrap=1, title="Every way from Error back to W_f")
+lstm, x, targets, loss = lstm_of(3, inputs=1, units=1)
+g, figure = gradients(loss), {"level": "gates", "width": "readme"}
+draw(loss, "lstm_ways.svg", path="W_f", title="Every way from Error back to W_f", **figure)
 report = compare(g, by_hand.lstm(lstm, x, targets, as_printed=True))
-draw(
-    loss,
-    "lstm_audit.svg",
-    gradients=g,
-    comparison=report,
-    wrap=1,
-    title="The formulas as printed, beside the tape",
-)
+title = "The formulas as printed, beside the tape"
+draw(loss, "lstm_audit.svg", gradients=g, comparison=report, title=title, **figure)
 
-# Five hundred blocks: folded to what one hands to the next, and the second in full.
+# Five hundred blocks: the first and the last, and how many are between.
 _, _, _, loss = lstm_of(500, inputs=1, units=1)
-draw(
-    loss,
-    "lstm_blocks.svg",
-    level="blocks",
-    expand=2,
-    blocks=1,
-    title="LSTM, 500 blocks, the second in full",
-)
+title = "LSTM, 500 blocks, the first and the last"
+draw(loss, "lstm_blocks.svg", gradients=gradients(loss), blocks=1, title=title, **figure)

@@ -30,6 +30,29 @@ def test_the_gallery_makes_every_picture_that_is_shown():
     assert shown == set(PICTURES) == {path.name for path in KEPT.iterdir()}
 
 
+COLUMN = 830  # px: README's on GitHub, and about the site's
+SMALLEST = {  # px of the smallest text in that column
+    "lstm_gates.svg": 12,
+    "lstm_gates_dark.svg": 12,
+    "lstm_ways.svg": 9,
+    "lstm_audit.svg": 9,
+    "lstm_blocks.svg": 9,
+    "lstm.svg": 6,  # every stage of three blocks, to be opened by itself
+    "lstm_dark.svg": 6,
+    "gradient_flow.svg": 9,
+    "gates.svg": 9,
+    "loss_curves.svg": 9,
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_smallest_text_is_legible(name):
+    svg = (KEPT / name).read_text(encoding="utf-8")
+    width = float(re.search(r'viewBox="[\d.]+ [\d.]+ ([\d.]+)', svg)[1])
+    sizes = re.findall(r'font-size(?:="|: )([\d.]+)', svg)
+    assert min(map(float, sizes)) * min(COLUMN / width, 4 / 3) >= SMALLEST[name]
+
+
 @pytest.mark.slow
 def test_the_pictures_are_those_that_the_code_makes_today(tmp_path):
     pytest.importorskip("matplotlib")

@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.engine.walk import edges as backward_edges
 from tinygrad_lstm.engine.walk import sent
-from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Reader
+from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Reader, Run
 from tinygrad_lstm.viz.graph.zeros import zeros
 from tinygrad_lstm.viz.look.style import kind
 
@@ -50,6 +50,8 @@ class _Condenser:
         edges = [e for e in edges if e.source in self.kept]
         readers: dict[str, list[Reader]] = defaultdict(list)
         for e in edges:
+            if e.through:
+                continue
             to = self.old.node(e.target)
             readers[e.source].append(Reader(to.name, to.key, e.argument, to.block, e.gradient))
         nodes = [self._node(n, readers[n.key]) for n in self.old.nodes if n.key in self.kept]
@@ -66,7 +68,13 @@ class _Condenser:
         targets = [x for e in self.into[node.key] if not (x := self.old.node(e.source)).formula]
         if kind(node) == "error" and len(targets) == 1 and targets[0].key not in self.kept:
             node = replace(node, target=targets[0].value)
-        return replace(node, readers=tuple(readers)) if node.readers else node
+        if not node.readers or self._is_left_out(node.block):
+            return node
+        unseen = (r for r in node.readers if self._is_left_out(r.block))
+        return replace(node, readers=(*readers, *unseen))
+
+    def _is_left_out(self, block: int | None) -> bool:
+        return isinstance(self.old.frame(block), Run)
 
     # What is kept: the same stems in every block.
 

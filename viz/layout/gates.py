@@ -147,7 +147,7 @@ class _Placer:
         """The middles of the gates and of the states from a frame's left side, and its width."""
         gates = self._half(GATES, 0)
         states = self._half(("c", "a"), 0)
-        gate = self.trunk + LINES + 2 + self._label("a", *GATES) + 3 + gates
+        gate = self.trunk + LINES + 2 + max(self._label("a", *GATES), 2 * ARROW) + 3 + gates
         state = gate + gates + 3 * LINES + ARROW + states
         right = max(states, self._half(("Error",), 0))
         return gate, state, state + right + PAD

@@ -91,17 +91,20 @@ def lines(node: Node, level: str = "stages") -> list[Line]:
         found.append(Line(f"∂ {summary(node.gradient, level)}", "gradient"))
     if node.unseen is not None:
         found.append(Line(f"{summary(node.unseen, level)} not drawn", "fork", SMALLEST[level]))
-    return [*found, verdict_line(node.verdict)] if node.verdict else found
+    return [*found, verdict_line(node.verdict, few)] if node.verdict else found
 
 
 SIGNS = {"right": "✓", "first": "✗✗", "because": "✗", "wrong": "✗", "open": "?"}
 
 
-def verdict_line(verdict: Verdict) -> Line:
-    """A verdict as a line: a sign and words, since colour alone would not do."""
+def verdict_line(verdict: Verdict, few: bool = False) -> Line:
+    """A verdict as a line: a sign and words, since colour alone would not do; of `few` words the
+    sign, unless it is the first that is wrong."""
     said = verdict.text.removeprefix("wrong ") if verdict.kind == "because" else verdict.text
+    if few and verdict.kind != "first":
+        said = ""
     return Line(
-        shortened(f"{SIGNS[verdict.kind]} {said}"),
+        shortened(f"{SIGNS[verdict.kind]} {said}".rstrip()),
         "right" if verdict.kind == "right" else "wrong",
         10,
         verdict.kind == "first",
