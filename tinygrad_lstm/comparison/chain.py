@@ -4,13 +4,11 @@ each row inherits."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.comparison.rows import Entry, Judge
 from tinygrad_lstm.engine.backward import Gradients
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.memory import array_of, conjugated
@@ -18,18 +16,9 @@ from tinygrad_lstm.engine.recorder import recording
 from tinygrad_lstm.engine.tape import Branch
 from tinygrad_lstm.engine.walk import edges, sent
 
-__all__ = ["Chain", "edge", "locate"]
+__all__ = ["Chain", "Edge", "edge", "in_blocks"]
 
 Edge = tuple[int, int]
-
-
-class Taint(NamedTuple):
-    """The mistake that a quantity inherits: the row that made it, the place of that row, and why it
-    cannot be computed with."""
-
-    place: tuple[int, int, int]
-    name: str
-    unusable: frozenset[str]  # the verdicts of the rows above that have no number to go on with
 
 
 def edge(branch: Branch) -> Edge:
@@ -127,82 +116,3 @@ def in_blocks(part: Part) -> list[tuple[Branch, ...]]:
     for branch in part.branches:
         blocks[branch.stage.block].append(branch)
     return [tuple(branches) for branches in blocks.values()]
-
-
-def locate(judge: Judge, found: Sequence[Entry]) -> Chain:
-    """Tell of each wrong row whether it is wrong by itself, or only because of a row above it. The
-    rows are replaced.
-
-    Returns
-    -------
-    Chain
-        The chain rule on the values by hand.
-    """
-    chain = Chain(
-        judge.gradients,
-        {entry.part.id: entry.hand for entry in found if entry.part and entry.usable},
-    )
-    rows: dict[Any, list[Entry]] = defaultdict(list)
-    for entry in found:
-        if entry.part:
-            rows[entry.part.id].append(entry)
-    taints: dict[int, Taint | None] = {}
-
-    def judged(part: Part, inherited: Taint | None) -> Taint | None:
-        """What the quantity passes on: where it is not given, what it has inherited."""
-        for entry in rows.get(part.id, ()):
-            inherited = _verdict(judge, chain, entry, inherited)
-        return inherited
-
-    for x in chain.order:
-        part = Part(x, judge.gradients.branches(x), "total")
-        shares = []
-        for branches in in_blocks(part):
-            each = (
-                judged(Part(x, (b,), "branch"), taints.get(id(b.stage.output))) for b in branches
-            )
-            share = Part(x, branches, "share")
-            shares.append(judged(share, _merged(each)))
-        taints[id(x)] = judged(part, _merged(shares))
-    return chain
-
-
-def _merged(taints: Iterable[Taint | None]) -> Taint | None:
-    present = [taint for taint in taints if taint is not None]
-    return (
-        min(present)._replace(unusable=frozenset().union(*(taint.unusable for taint in present)))
-        if present
-        else None
-    )
-
-
-def _verdict(judge: Judge, chain: Chain, entry: Entry, inherited: Taint | None) -> Taint | None:
-    """Complete the verdict of a row, given what it inherits; return what it passes on."""
-    row, part = entry.row, entry.part
-    assert part is not None
-    if row.verdict == "right":
-        return None
-    own = Taint(entry.place, row.name, frozenset() if entry.usable else frozenset({row.verdict}))
-    if inherited is None:
-        return own
-    if not entry.usable:
-        if not _passed_on(row.verdict, inherited, chain.follows(part)):
-            return own
-        entry.row = replace(row, because=inherited.name)
-        return inherited._replace(unusable=inherited.unusable | own.unusable)
-    if (
-        inherited.unusable
-        or judge.agreement(entry.key, entry.hand, chain.follows(part))[2] is not None
-    ):
-        entry.row = replace(row, verdict="wrong because of", because=inherited.name)
-        return inherited._replace(unusable=frozenset())
-    entry.row = replace(row, note="wrong also by itself", because=inherited.name)
-    return own
-
-
-def _passed_on(verdict: str, inherited: Taint, follows: np.ndarray) -> bool:
-    """Whether a row has its wrong shape, or its NaN, from above: no number gives another shape, and
-    few numbers give a NaN."""
-    return verdict in inherited.unusable or (
-        verdict == "not finite" and (bool(inherited.unusable) or not np.isfinite(follows).all())
-    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from tinygrad_lstm.comparison.chain import locate
+from tinygrad_lstm.comparison.blame import locate
 from tinygrad_lstm.comparison.diagnosis import Diagnosis, diagnose
 from tinygrad_lstm.comparison.report import Report
 from tinygrad_lstm.comparison.rows import Entry, Judge, Row, entries

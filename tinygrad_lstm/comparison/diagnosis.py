@@ -31,7 +31,7 @@ class Diagnosis:
         form``, ``extra factor``, ``sum for product``, ``parenthesis``, ``wrong value``, ``wrong
         block``, ``wrong gradient``, ``another derivative``, ``matrix product``, ``elementwise``,
         ``axis``, ``batch sum``, ``initial state``, ``term missing``, ``clipped``, ``weight decay``,
-        ``zero``, ``two mistakes``, ``not finite``, or ``unexplained``.
+        ``zero``, ``two mistakes``, ``small entries``, ``not finite``, or ``unexplained``.
     yours : str
         A formula that gives the hand value, or an empty string.
     correct : str

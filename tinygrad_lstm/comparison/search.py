@@ -85,6 +85,9 @@ class Search:
             return Guess("not finite", "", self.correct(part), looks, hand)
         if self.opaque(part, right):
             return None
+        if self.fits(right, hand):
+            looks = f"it departs in small entries only: {deviation(hand, right)}"
+            return Guess("small entries", "", self.correct(part), looks, hand)
         terms = self.terms(part)
         known = self._known(part, terms, hand)
         if known is not None:
