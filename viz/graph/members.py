@@ -38,9 +38,10 @@ class Members:
         self.folded: dict[int | None, int] = {
             t: i for i, run in enumerate(runs) for t in run.blocks
         }
+        self.prepared = self._prepared()
         self.ledger = [x for x in tape.values if self.is_parameter(x)]
         self.originals = {
-            id(x): x._inputs[0] for x in self.ledger if not x.is_leaf
+            id(x): x._inputs[0] for x in self.ledger if not x.is_leaf and self._is_copied_leaf(x)
         }  # of what an input is the copy
         listed = {id(x) for x in (*self.ledger, *self.originals.values())}
         self.drawn = [x for x in tape.values if id(x) not in listed]
@@ -56,8 +57,10 @@ class Members:
         single chain.
 
         So is the copy of a leaf of which blocks read slices: an input sequence with a name of its
-        own.
+        own; and what is made of parameters for the blocks.
         """
+        if id(x) in self.prepared:
+            return True
         if (
             not x.requires_grad
             or block_of(x) is not None
@@ -68,6 +71,36 @@ class Members:
         inside = bool(uses) and all(use.stage.block is not None for use in uses)
         return (
             inside and (x.is_leaf or self.is_input(x)) and (len(uses) > 1 or len(self.blocks) == 1)
+        )
+
+    def _prepared(self) -> set[int]:
+        """The parameters of which others are made outside of blocks, for blocks to read, and what
+        is made of them: W_f is rows of a larger weight, b_f of the sum of two biases."""
+        made: set[int] = set()
+        for x in self.tape.values:
+            if not x.requires_grad or block_of(x) is not None:
+                continue
+            if x.is_leaf:
+                made.add(id(x))
+            elif x._op.kind == "move" or x._op.name == "add":
+                sources = [i for i in x._inputs if isinstance(i, Value) and i.requires_grad]
+                if all(id(i) in made for i in sources):
+                    made.add(id(x))
+        found: set[int] = set()
+        for stage in reversed(self.tape.stages):
+            x = stage.output
+            if id(x) in made and self._is_for_blocks(x, found):
+                found.add(id(x))
+        leaves = {id(x) for x in self.tape.leaves if self._is_for_blocks(x, found)}
+        return found | {
+            i for i in leaves & made if any(id(b.stage.output) in found for b in self.uses[i])
+        }
+
+    def _is_for_blocks(self, x: Any, found: set[int]) -> bool:
+        """Whether all that reads a value is in a block, or made for blocks itself."""
+        readers = [use.stage for use in self.uses[id(x)]]
+        return bool(readers) and all(
+            stage.block is not None or id(stage.output) in found for stage in readers
         )
 
     def _is_copied_leaf(self, x: Any) -> bool:
