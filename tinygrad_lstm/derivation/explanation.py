@@ -15,6 +15,7 @@ from tinygrad_lstm.derivation.derivation import Derivation
 from tinygrad_lstm.derivation.expression import Expression, Leaf, evaluate, occurrences, substitute
 from tinygrad_lstm.derivation.fewer import fewer
 from tinygrad_lstm.derivation.lines import Line
+from tinygrad_lstm.derivation.loops import in_loops
 from tinygrad_lstm.derivation.notation import Notation
 from tinygrad_lstm.derivation.opened import Opened
 from tinygrad_lstm.derivation.programs import in_steps
@@ -168,7 +169,7 @@ class Explanation:
                 for left, right in [line.sides(notation)]
             ] + self._whole.arrays.rows(notation)
 
-        return View(self, rows, lambda: self.lines)
+        return View(self, rows, lambda: self.lines, program=self.python)
 
     @property
     def expanded(self) -> View:
@@ -197,7 +198,8 @@ class Explanation:
             return rolled(self._rolled, notation, shapes)
 
         last = max((stage.block or 0 for stage in self.tape.stages), default=0)
-        return View(self, rows, lambda: self.lines, f"T = {last}" if last else "")
+        heading = f"T = {last}" if last else ""
+        return View(self, rows, lambda: self.lines, heading, lambda: in_loops(self._rolled))
 
     def evaluate(self) -> Any:
         """Compute what is written, from the recorded values: each formula by the forward functions

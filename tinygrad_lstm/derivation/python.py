@@ -15,7 +15,7 @@ from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, parts
 from tinygrad_lstm.derivation.source import Sources, unwritten
 from tinygrad_lstm.engine.memory import SCALARS
 
-__all__ = ["Module"]
+__all__ = ["INDENT", "Module", "call", "parsed", "printable", "unparsed"]
 
 LONGEST = 40  # characters of a name that its variable has
 INDENT = "    "
@@ -62,33 +62,30 @@ class Module:
         wanted = symbol.array.dtype
         if isinstance(expression, Leaf) and expression.name is None:
             expression, dtype = Leaf(np.asarray(expression.array, wanted)), wanted
-        value = self._formula(expression)
+        value = self.formula(expression)
         if dtype.kind == "c" and wanted.kind != "c":
-            value = _call("np.real", value)
+            value = call("np.real", value)
         if dtype != wanted:
-            value = _call("np.asarray", value, _parse(f"np.{wanted.name}"))
-        self._body.append(f"{self.variable(symbol)} = {_unparse(value)}")
+            value = call("np.asarray", value, parsed(f"np.{wanted.name}"))
+        self._body.append(f"{self.variable(symbol)} = {unparsed(value)}")
 
     def definition(self, symbol: Leaf, expression: Expression, said: str) -> None:
         """A name for a formula that is read several times."""
         self._body.append(f"# {printable(said)}")
-        value = _unparse(self._formula(expression))
+        value = unparsed(self.formula(expression))
         self._variables[_key(symbol)] = name = self.sources.free(identifier(str(symbol.name)))
         self._body.append(f"{name} = {value}")
 
     def text(self, results: Mapping[str, Leaf]) -> str:
         """The module; what it returns is named by `results`."""
-        imports, helpers = self.sources.written()
         read = [f"{variable} = values[{name!r}]" for name, variable in self._read.items()]
         back = [f"{name!r}: {self._result(symbol)}," for name, symbol in results.items()]
-        body = [
-            '"""The derivatives by name, from the values by name."""',
-            *read,
-            *self._body,
-            "return {",
-            *(INDENT + each for each in back),
-            "}",
-        ]
+        return self.module([*read, *self._body, "return {", *(INDENT + x for x in back), "}"])
+
+    def module(self, statements: Sequence[str]) -> str:
+        """The module whose function consists of `statements`."""
+        imports, helpers = self.sources.written()
+        body = ['"""The derivatives by name, from the values by name."""', *statements]
         function = '@np.errstate(all="ignore")  # forward has warned\ndef backward(values):\n'
         function += "\n".join(INDENT + each for each in body)
         return "\n\n\n".join([HEAD + "\n" + "\n".join(imports), *helpers, function]) + "\n"
@@ -108,11 +105,12 @@ class Module:
         conjugate = symbol.array.dtype.kind == "c"
         return f"np.conj({variable})" if conjugate else f"np.asarray({variable})"
 
-    def _formula(self, e: Expression) -> ast.expr:
+    def formula(self, e: Expression) -> ast.expr:
+        """A formula in Python."""
         found: dict[int, ast.expr] = {}
         for part in parts(e):
             if isinstance(part, Leaf):
-                found[id(part)] = self._leaf(part)
+                found[id(part)] = self.leaf(part)
             else:
                 found[id(part)] = self._applied(part, [found[id(arg)] for arg in part.args])
         return found[id(e)]
@@ -126,17 +124,19 @@ class Module:
         }
         return self.sources.spelled(e.op, args, params, len(e.shape))
 
-    def _leaf(self, leaf: Leaf) -> ast.expr:
+    def leaf(self, leaf: Leaf) -> ast.expr:
+        """A value, a derivative or a number in a formula."""
         if leaf.name is not None:
             return ast.Name(self.variable(leaf))
         return self.literal(leaf.array)
 
     def _key(self, key: Any) -> ast.expr:
-        positions = [self._position(k) for k in (key if isinstance(key, tuple) else (key,))]
+        positions = [self.position(k) for k in (key if isinstance(key, tuple) else (key,))]
         inner = positions[0] if len(positions) == 1 else ast.Tuple(positions)
-        return ast.Subscript(_parse("np.s_"), inner)
+        return ast.Subscript(parsed("np.s_"), inner)
 
-    def _position(self, k: Any) -> ast.expr:
+    def position(self, k: Any) -> ast.expr:
+        """One entry of an index."""
         if not isinstance(k, slice):
             return self.literal(k)
         bounds = [None if b is None else self.literal(b) for b in (k.start, k.stop, k.step)]
@@ -150,9 +150,9 @@ class Module:
             kind = ast.Tuple if isinstance(value, tuple) else ast.List
             return kind([self.literal(each) for each in value])
         if isinstance(value, slice):
-            return ast.Subscript(_parse("np.s_"), self._position(value))
+            return ast.Subscript(parsed("np.s_"), self.position(value))
         if isinstance(value, (np.dtype, type)):
-            return _parse(f"np.{np.dtype(value).name}")
+            return parsed(f"np.{np.dtype(value).name}")
         if isinstance(value, (*SCALARS, str, type(None), type(...))):
             return _number(value)
         raise unwritten(f"a parameter of type {type(value).__name__}", "it has no literal")
@@ -160,20 +160,20 @@ class Module:
     def _array(self, value: np.ndarray) -> ast.expr:
         name = self.arrays.name(value)
         if name is not None:
-            return ast.Name(self.variable(Leaf(value, name)))
+            return self.leaf(Leaf(value, name))
         usual = value.dtype in (np.dtype(float), np.dtype(int), np.dtype(bool))
-        dtype = [] if usual else [_parse(f"np.{value.dtype.name}")]
+        dtype = [] if usual else [parsed(f"np.{value.dtype.name}")]
         if value.ndim == 0:
             return _number(value[()])
         if not value.size:
-            return _call("np.zeros", _parse(repr(value.shape)), _parse(f"np.{value.dtype.name}"))
+            return call("np.zeros", parsed(repr(value.shape)), parsed(f"np.{value.dtype.name}"))
         if uniform(value):
             fill = {1: "np.ones", 0: "np.zeros"}.get(value.flat[0]) if value.dtype != bool else None
-            shape = _parse(repr(value.shape))
+            shape = parsed(repr(value.shape))
             if fill and value.dtype.kind == "f":
-                return _call(fill, shape, *dtype)
-            return _call("np.full", shape, _number(value.flat[0]), *dtype)
-        return _call("np.array", self.literal(value.tolist()), *dtype)
+                return call(fill, shape, *dtype)
+            return call("np.full", shape, _number(value.flat[0]), *dtype)
+        return call("np.array", self.literal(value.tolist()), *dtype)
 
 
 def identifier(name: str, prefix: str = "") -> str:
@@ -197,22 +197,25 @@ def _number(value: Any) -> ast.expr:
     if isinstance(value, np.generic):
         wrapped = value.dtype.name not in ("float64", "int64", "bool", "complex128")
         plain = _number(value.item())
-        return _call(f"np.{value.dtype.name}", plain) if wrapped else plain
+        return call(f"np.{value.dtype.name}", plain) if wrapped else plain
     text = repr(value) if not isinstance(value, type(...)) else "..."
-    return _parse(
+    return parsed(
         re.sub(r"\b(inf|nan)(?=j?\b)", r"np.\1", text)
         if isinstance(value, (float, complex))
         else text
     )
 
 
-def _parse(source: str) -> ast.expr:
+def parsed(source: str) -> ast.expr:
+    """An expression."""
     return ast.parse(source, mode="eval").body
 
 
-def _call(function: str, *args: ast.expr) -> ast.expr:
-    return ast.Call(_parse(function), list(args), [])
+def call(function: str, *args: ast.expr) -> ast.expr:
+    """A function applied to expressions."""
+    return ast.Call(parsed(function), list(args), [])
 
 
-def _unparse(e: ast.expr) -> str:
+def unparsed(e: ast.expr) -> str:
+    """The source of an expression."""
     return ast.unparse(ast.fix_missing_locations(e))

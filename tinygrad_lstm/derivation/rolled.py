@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from tinygrad_lstm.derivation.expression import Apply
+from tinygrad_lstm.derivation.expression import Apply, Expression
 from tinygrad_lstm.derivation.forms import Forms, runs, telling
 from tinygrad_lstm.derivation.lines import Line, Term, shapes
 from tinygrad_lstm.derivation.notation import SCOPE, SUM, TEXT, Notation
@@ -18,8 +18,11 @@ from tinygrad_lstm.derivation.written import Written
 from tinygrad_lstm.engine.names import Name, signed
 from tinygrad_lstm.ops.reduce import add_n
 
-__all__ = ["families", "rolled"]
+__all__ = ["Writer", "families", "rolled"]
 
+Moving = frozenset[int] | None  # positions that move on with the blocks
+Group = list[tuple[Term, Moving]]
+Sequence = dict[int, tuple[Expression, Moving]]
 FEW = 6  # blocks: of more the entries of an index are not written
 
 Family = dict[int, Line]  # the lines of one value, by block
@@ -200,31 +203,46 @@ class Writer:
     def over_time(self, line: Line) -> str:
         """The right side of a line, with what equal stages of consecutive blocks send back as one
         sum over the blocks."""
+        groups = self.groups(line)
+        if groups is None:
+            return self.at_the_end.write(line.expression)
+        return " + ".join(part for group in groups for part in self.sums(group))
+
+    def groups(self, line: Line) -> list[Group] | None:
+        """The terms of a line by their form; None where it is not their sum, as behind a hook."""
         e = line.expression
         summed = e.args if isinstance(e, Apply) and e.op is add_n.op else ()
-        if not summed or summed != tuple(term.expression for term in line.terms):  # or hooked
-            return self.at_the_end.write(e)
+        if not summed or summed != tuple(term.expression for term in line.terms):
+            return None
         terms = dict(enumerate(line.terms))
         forms, moving = self.forms.counted(
             {i: (term.expression, term.stage.block) for i, term in terms.items()}
         )
-        groups: dict[Any, list[int]] = defaultdict(list)
-        for i in terms:
-            groups[forms[i]].append(i)
-        sums = (self.sums([(terms[i], moving[i]) for i in group]) for group in groups.values())
-        return " + ".join(part for parts in sums for part in parts)
+        found: dict[Any, Group] = defaultdict(list)
+        for i, term in terms.items():
+            found[forms[i]].append((term, moving[i]))
+        return list(found.values())
 
-    def sums(self, terms: list[tuple[Term, frozenset[int] | None]]) -> Iterator[str]:
-        """Terms of one form, as sums over their blocks."""
-        blocks = {term.stage.block: (term.expression, moving) for term, moving in terms}
-        if len(blocks) < len(terms) or None in blocks:
-            yield from (self.at_the_end(term.expression, SUM) for term, _ in terms)
+    def sequences(self, terms: Group) -> Iterator[tuple[list[int], Sequence]]:
+        """Terms of one form, by the blocks in a row to which they belong; without blocks where
+        they belong to none, or several to one."""
+        blocks = {
+            term.stage.block: (term.expression, moving)
+            for term, moving in terms
+            if term.stage.block is not None
+        }
+        if len(blocks) < len(terms):
+            yield [], {i: (term.expression, moving) for i, (term, moving) in enumerate(terms)}
             return
-        moving = {t: blocks[t][1] for t in blocks if t is not None}
-        for run in runs(dict.fromkeys(moving)):
-            at = telling(run, moving)
-            if len(run) == 1 or at is None:
-                yield from (self.at_the_end(blocks[t][0], SUM) for t in run)
+        for run in runs(dict.fromkeys(blocks)):
+            yield run, {t: blocks[t] for t in run}
+
+    def sums(self, terms: Group) -> Iterator[str]:
+        """Terms of one form, as sums over their blocks."""
+        for run, found in self.sequences(terms):
+            at = telling(run, {t: moving for t, (_, moving) in found.items()})
+            if len(run) <= 1 or at is None:
+                yield from (self.at_the_end(e, SUM) for e, _ in found.values())
                 continue
             start, end = self.written.real(run[0]), self.end(run[-1])
             sign = (
@@ -232,7 +250,8 @@ class Writer:
                 if self.notation.latex
                 else f"Σ_{{t={start}..{end}}}"
             )
-            yield f"{sign} {self.relative(at, 't', moving[at])(blocks[at][0], SCOPE)}"
+            e, moving = found[at]
+            yield f"{sign} {self.relative(at, 't', moving)(e, SCOPE)}"
 
     def arrays(self) -> list[Row]:
         """The rows of the indices and masks; one for all where most blocks have one."""

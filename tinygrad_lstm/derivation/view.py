@@ -32,6 +32,8 @@ class View(Sequence[Any]):
         Returns what the view is a sequence of.
     heading : str
         What holds for all of it.
+    program : callable, optional
+        Returns the view as a Python module.
     """
 
     def __init__(
@@ -40,15 +42,11 @@ class View(Sequence[Any]):
         rows: Callable[..., list[Row]],
         lines: Callable[[], Sequence[Line]],
         heading: str = "",
+        program: Callable[[], str] | None = None,
         **options: Any,
     ) -> None:
-        self._explanation, self._rows, self._lines, self._heading, self._options = (
-            explanation,
-            rows,
-            lines,
-            heading,
-            options,
-        )
+        self._explanation, self._rows, self._lines = explanation, rows, lines
+        self._heading, self._program, self._options = heading, program, options
 
     def __call__(self, **options: Any) -> View:
         known = list(inspect.signature(self._rows).parameters)[1:]
@@ -64,6 +62,7 @@ class View(Sequence[Any]):
             self._rows,
             self._lines,
             self._heading,
+            self._program,
             **{**self._options, **options},
         )
 
@@ -121,6 +120,23 @@ class View(Sequence[Any]):
             ]
         table = "\n".join(f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows)
         return f"{self._heading}\n\n{table}" if self._heading else table
+
+    def python(self) -> str:
+        """The view as a Python module; see :meth:`Explanation.python`. That of the recurrent form
+        has loops over t where the blocks repeat.
+
+        Raises
+        ------
+        DataError
+            If the view is no list of statements, or something cannot be written in NumPy alone.
+        """
+        if self._program is None:
+            raise DataError(
+                "this view is a formula, not a program",
+                where="python()",
+                do="take that of .steps or .rolled",
+            )
+        return self._program()
 
     def _repr_latex_(self) -> str:
         return self.latex()

@@ -40,7 +40,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--python",
         action="store_true",
-        help="print a module in NumPy that computes it from the values by name, and nothing else",
+        help="print --view steps or rolled as a module in NumPy that computes it, and nothing else",
     )
 
 
@@ -49,7 +49,7 @@ def run(options: Namespace) -> int:
     loss = case.error()
     explanation = explain(loss, options.wrt, options.through)
     if options.python:
-        print(explanation.python(), end="")
+        print(getattr(explanation, options.view).python(), end="")
         return 0
     wanted = {"depth": options.depth, "numbers": options.numbers, "shapes": options.shapes}
     view = getattr(explanation, options.view)(
