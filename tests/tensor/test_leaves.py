@@ -154,3 +154,62 @@ class TestRecording:
                 pass
             assert tanh(self.x).block == 1 and self.recorded()
         assert tanh(self.x).block is None
+
+
+class TestLoans:
+    """An array that was handed out is never the one that a stage keeps, and edits are noticed."""
+
+    @pytest.mark.parametrize(
+        "view",
+        [
+            lambda a: a,
+            lambda a: a[:1],
+            lambda a: a[:, ::-1],
+            lambda a: a.reshape(-1)[1:],
+            lambda a: a.T.view(),
+            lambda a: np.asarray(memoryview(a)),
+        ],
+    )
+    def test_an_edit_through_any_view_is_noticed(self, view):
+        x = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True, name="x")
+        part = view(x.data)  # the array itself is gone
+        y = (x * x).sum()
+        part[...] = 7.0
+        with pytest.raises(GradientError, match="x .* was edited"):
+            y.backward()
+
+    def test_an_edit_before_forward_is_the_value(self):
+        x = Tensor([1.0, 2.0], requires_grad=True)
+        lent = x.data
+        lent[0] = 5.0
+        y = (x * x).sum()
+        y.backward()
+        assert x.grad.tolist() == [10.0, 4.0] and y.item() == 29.0
+
+    def test_a_loan_ends_with_its_last_view(self):
+        x = Tensor([1.0, 2.0], requires_grad=True)
+        x.data[0] = 3.0
+        y = x * x
+        assert y.tape.stages[0].output._values[0] is x._array  # no copy is kept
+        again = x.data
+        assert again is x.data and not np.shares_memory(again, y.tape.stages[0].output._values[0])
+
+    def test_an_optimizer_that_edits_and_looks(self):
+        x = Tensor([1.0, 2.0], requires_grad=True)
+        for _ in range(3):
+            x.zero_grad()
+            (x * x).sum().backward()
+            x.data -= 0.25 * x.grad
+        assert x.numpy().tolist() == [0.125, 0.25]
+
+    @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g", "c8", "c16", "G", "i4", "?"])
+    @pytest.mark.parametrize("shape", [(), (0,), (2, 0, 3), (1, 3)])
+    def test_of_any_dtype_and_shape(self, dtype, shape):
+        x = Tensor(np.ones(shape, dtype))
+        assert x.data.dtype == np.dtype(dtype) and x.data.shape == shape
+        x.data[...] = 0
+        assert not x.numpy().any()
+
+    def test_a_loan_of_columns_keeps_their_order(self):
+        x = Tensor(np.asfortranarray(np.arange(6.0).reshape(2, 3)))
+        assert x.data.tolist() == [[0, 1, 2], [3, 4, 5]]

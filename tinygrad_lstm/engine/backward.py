@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from tinygrad_lstm.engine.memory import Sparse, array_of, conjugated, finite, fr
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recording, watching
 from tinygrad_lstm.engine.tape import Branch, Stage, Tape, ancestors
-from tinygrad_lstm.engine.walk import edges, place, quick, sent
+from tinygrad_lstm.engine.walk import conform, edges, place, sent
 from tinygrad_lstm.errors import DtypeError, GradientError
 
 __all__ = ["Gradients", "backward", "gradients", "outgoing", "reverse", "seed"]
@@ -46,35 +45,42 @@ def reverse(nodes: list[Node], root: Node, start: Any) -> dict[Node, Any]:
         The gradient that arrives there.
     """
     with np.errstate(divide="ignore", invalid="ignore"):  # an infinite slope is an answer
-        if not watching and all(node._hooks is None for node in nodes):
-            totals = _added(nodes, root, start, quick)
-            if all(map(finite, totals.values())):
-                return totals
-        return _added(nodes, root, start, sent)
+        guard = bool(watching) or any(node._hooks is not None for node in nodes)
+        totals = _added(nodes, root, start, guard)
+        if not (guard or all(map(finite, totals.values()))):
+            totals = _added(nodes, root, start, guard=True)
+        return totals
 
 
-def _added(
-    nodes: list[Node], root: Node, start: Any, send: Callable[[Node, int, Any], Any]
-) -> dict[Node, Any]:
+def _added(nodes: list[Node], root: Node, start: Any, guard: bool) -> dict[Node, Any]:
     """The totals that are left when each has been sent on: those of the leaves, and retained ones.
 
     A contribution is added to its total as it comes, in place where that is an array made here.
     """
-    totals, own, last, g = {root: start}, set(), None, start
-    retained = {}
+    recorded = isinstance(start, Node)
+    totals, own, retained, last = {root: start}, set(), {}, None
     for node, i, x in edges(nodes):
         if node is not last:
             last, g = node, totals.pop(node)
-            own.discard(node)
             if node._hooks is not None:
                 g = hooked(node, g)
                 if node._hooks.retain:
                     retained[node] = g
-        contribution = send(node, i, g)
+            op, params, values = node._op, node._params, node._values
+            output, read = (node, node._inputs) if recorded else (node._array, values)
+        if guard:
+            contribution = sent(node, i, g)
+        elif op.variadic:
+            contribution = op.send(i, g, output, read, params)
+        else:  # the same in line, for speed
+            contribution = op.rules[i](g, output, *read, **params)
+        value = values[i]
+        if contribution.dtype is not value.dtype or contribution.shape != value.shape:
+            contribution = conform(contribution, node, i)
         if type(contribution) is Sparse:
             if x not in own:
-                own.add(x)
                 totals[x] = np.array(totals[x]) if x in totals else np.zeros(x.shape, x.dtype)
+                own.add(x)
             contribution.add_to(totals[x])
         elif x not in totals:
             totals[x] = contribution
@@ -82,9 +88,9 @@ def _added(
             totals[x] += contribution
         else:
             totals[x] = totals[x] + contribution
-            if not isinstance(contribution, Node):
+            if not recorded:
                 own.add(x)
-        if watching and (watch := detector()):
+        if guard and watching and (watch := detector()):
             watch.added(x, totals[x], contribution)
     return totals | retained
 
@@ -99,8 +105,11 @@ def backward(root: Any, gradient: Any = None, retain_graph: bool = False) -> Non
         if node._spent:
             raise _spent(node)
     totals = reverse(nodes, root, start)
-    # copies: a total may be another value's too, or what the user gave
-    found = {x: np.array(outgoing(x, total)) for x, total in totals.items()}
+    found = {}
+    for x, total in totals.items():
+        if x._hooks is not None or total.dtype.kind == "c":
+            total = outgoing(x, total)
+        found[x] = np.array(total)  # it may be another value's too, or what the user gave
     with accumulation:
         for x, total in found.items():
             x.grad = total if x.grad is None else x.grad + total
@@ -224,7 +233,7 @@ def seed(root: Any, gradient: Any, create_graph: bool = False) -> Any:
                 got=f"{root.shape} {root.dtype}",
                 do="reduce it first, for example with .sum(), or give gradient=",
             )
-        gradient = np.ones_like(root._array)
+        gradient = np.ones(root._array.shape, root._array.dtype)
         if not create_graph:
             return gradient
     start = _start(root, gradient, create_graph)

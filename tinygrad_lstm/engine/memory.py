@@ -35,6 +35,8 @@ SCALARS = (
     np.generic,
 )  # immutable: stages keep them as they are, so that Python's stay weak (NEP 50)
 
+KNOWN = (np.ndarray, *SCALARS)  # what has its entries at hand
+
 NUMBERS = "biufc"  # the kinds of dtype that a Tensor can have
 
 
@@ -61,11 +63,9 @@ def own(value: Any, dtype: Any = None) -> np.ndarray:
             expected=f"real numbers, for {wanted}",
             got=array.dtype,
         )
-    return (
-        array
-        if array.dtype is wanted and wanted.isnative
-        else array.astype(wanted.newbyteorder("="))
-    )
+    if not wanted.isnative:
+        wanted = wanted.newbyteorder("=")
+    return array if array.dtype is wanted else array.astype(wanted)
 
 
 def frozen(value: Any) -> Any:
@@ -114,7 +114,7 @@ def finite(x: Any) -> bool:
     """Whether all entries are finite; those of an array that is known by its shape alone are taken
     to be. An overflow of the squares is a harmless False."""
     array = array_of(x)
-    if not isinstance(array, (np.ndarray, *SCALARS)):
+    if not isinstance(array, KNOWN):
         return True
     return math.isfinite(np.vdot(array, array).real)  # the cheapest test of all entries at once
 

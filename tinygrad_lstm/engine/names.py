@@ -32,6 +32,7 @@ __all__ = [
     "checked_name",
     "checked_scope",
     "formerly",
+    "is_value",
     "joined",
     "relative",
     "signed",
@@ -218,7 +219,7 @@ def checked_name(name: Any, where: str) -> str:
         raise DtypeError("a name is a str", where=where, got=repr(name))
     if not name:
         raise DataError("a name has at least one character", where=where, do="None takes it away")
-    if not _is_value(name):
+    if not is_value(name):
         raise DataError(
             "this name would be read as the key of a part of a derivative",
             where=where,
@@ -229,9 +230,9 @@ def checked_name(name: Any, where: str) -> str:
 
 
 @functools.lru_cache(maxsize=4096)  # a loop gives the same names again and again
-def _is_value(name: str) -> bool:
-    """Whether a text is the key of a whole derivative."""
-    return " via " not in f" {name} " and Key.parse(name).is_total
+def is_value(name: str) -> bool:
+    """Whether a text is the key of a whole derivative, and so can be a name."""
+    return name != "" and " via " not in f" {name} " and Key.parse(name).is_total
 
 
 def checked_scope(name: Any) -> str:

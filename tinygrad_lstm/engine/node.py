@@ -4,18 +4,24 @@ values.
 Who may write to a value's memory decides whether a gradient can be trusted, so the rule is strict:
 
 * what a stage computed never changes: its array is handed out read-only;
-* a leaf owns its memory: arrays are copied in, and an array that was handed out (``x.data``) is
-  never the one that a stage keeps. An edit therefore cannot corrupt a recorded graph, and backward
-  notices it (`edited`) and raises.
+* a leaf owns its memory: arrays are copied in, and memory that is lent (``x.data``) is never what a
+  stage keeps. An edit therefore cannot corrupt a recorded graph, and backward notices it (`edited`)
+  and raises.
+
+A loan ends when the array that was lent, and with it all its views, is gone: a weak reference
+tells. Where that is noticed late, as by a Python that does not count references, stages keep copies
+a little longer than they have to. (A version that each edit raises, as PyTorch's, is not enough
+here: an edit of a NumPy array passes nobody who could count.)
 """
 
 from __future__ import annotations
 
-import sys
+import weakref
 from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.names import spelled
 from tinygrad_lstm.engine.recorder import NOWHERE, Place, detector, next_order, recorder, watching
 
 __all__ = ["Node", "edited"]
@@ -58,11 +64,11 @@ class Node:
     __slots__ = (
         "__weakref__",
         "_array",
-        "_exposed",
         "_frozen",
         "_hooks",
         "_inputs",
         "_label",
+        "_lent",
         "_op",
         "_order",
         "_params",
@@ -76,7 +82,10 @@ class Node:
     _array: np.ndarray
     _op: Any
     _hooks: Any
+    _label: str | None
+    _requires_grad: bool
     _frozen: np.ndarray | None
+    _lent: weakref.ref[np.ndarray] | None
     _inputs: tuple[Any, ...]
     _order: int
     _params: dict[str, Any]
@@ -95,13 +104,50 @@ class Node:
         place: Place = NOWHERE,
     ) -> None:
         self._array = array
-        self._exposed = False
+        self._lent = None
         self._op = None
         self._label = label
         self._place = place
         self._hooks = None
         self._requires_grad = requires_grad
         self.grad = None
+
+    # What it is.
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        return self._array.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._array.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self._array.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the entries."""
+        return self._array.dtype
+
+    @property
+    def name(self) -> str | None:
+        """The name given, with the scope and the block of the value: ``layer2.c<2>``. None for a
+        value without a name."""
+        if self._label is None:
+            return None
+        return spelled(self._label, self._place.block, self._place.scope)
+
+    @property
+    def block(self) -> int | None:
+        """The block (time step) in which it was recorded, or None."""
+        return self._place.block
+
+    # Where it comes from.
 
     def _computed(
         self,
@@ -114,7 +160,7 @@ class Node:
         """A node of this node's class that records `array` as the output of a stage."""
         node = _new(type(self))
         node._array = array
-        node._exposed = False
+        node._lent = None
         node._op = op
         node._inputs = inputs
         node._values = values
@@ -141,38 +187,49 @@ class Node:
         return self._array if watch is None else watch.looked(self)
 
     def _expose(self) -> np.ndarray:
-        """The value, for the user's hands: read-only where a stage computed it, the live array of a
-        leaf."""
+        """The value, for the user's hands: read-only where a stage computed it, the live memory of
+        a leaf."""
         seen = self._look()
         if seen is not self._array:
             return seen
         if self._op is not None:
             self._array.flags.writeable = False  # so that nobody can make the view writeable again
             return self._array.view()
-        if not self._exposed:
-            if (
-                sys.getrefcount(self._array) > 2 or self._array.base is not None
-            ):  # others may hold it: perhaps a stage
-                self._array = self._array.copy()
-            self._exposed = True
-            self._frozen = None
-        return self._array
+        if self._lent is None:  # a stage may keep the array
+            self._array, self._frozen = self._array.copy(), None
+            lent = None
+        else:
+            lent = self._lent()
+        if lent is None:
+            lent = _loan(self._array)
+            self._lent = weakref.ref(lent)
+        return lent
 
     def _kept(self) -> np.ndarray:
         """The value, as an array that a stage may keep."""
         seen = self._look()
         if seen is not self._array:
             return seen
-        return self._snapshot() if self._exposed else self._array
+        return self._array if self._lent is None else self._snapshot()
 
     def _snapshot(self) -> np.ndarray:
-        """The value of an exposed leaf, as an array that nobody outside this package can change."""
-        if sys.getrefcount(self._array) == 2:  # the user let go of what `_expose` handed out
-            self._exposed = False
+        """The value of a leaf whose memory was lent, as an array that nobody outside this package
+        can change."""
+        if self._lent() is None:
+            self._lent = None
             return self._array
         if self._frozen is None or not _same(self._frozen, self._array):
             self._frozen = self._array.copy()
         return self._frozen
+
+
+def _loan(array: np.ndarray) -> np.ndarray:
+    """An array of the same memory that all views of it keep alive.
+
+    Views of an array refer to the one that owns the memory, and so would not be noticed; but not
+    beyond one whose memory belongs to something else.
+    """
+    return np.asarray(memoryview(array))
 
 
 def edited(node: Node, seen: np.ndarray) -> bool:

@@ -269,7 +269,7 @@ def recorded(op: Operation) -> Recorded:
                 node = x
                 if x._requires_grad:
                     record = True
-                values.append(x._snapshot() if x._exposed else x._array)
+                values.append(x._array if x._lent is None else x._snapshot())
             else:
                 foreign = True
                 values.append(x)

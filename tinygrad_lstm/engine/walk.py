@@ -22,7 +22,7 @@ from tinygrad_lstm.engine.recorder import detector, watching
 from tinygrad_lstm.engine.tape import Stage
 from tinygrad_lstm.errors import GradientError
 
-__all__ = ["conform", "edges", "guarded", "place", "quick", "sent"]
+__all__ = ["conform", "edges", "guarded", "place", "sent"]
 
 
 def edges(nodes: Sequence[Node]) -> Iterator[tuple[Node, int, Node]]:
@@ -53,19 +53,9 @@ def edges(nodes: Sequence[Node]) -> Iterator[tuple[Node, int, Node]]:
                     yield node, i, x
 
 
-def quick(node: Node, argument: int, g: Any) -> Any:
-    """What the stage of `node` sends back to an argument when `g` arrives, without the guard: an
-    array, or a Tensor where `g` is one."""
-    output, inputs = (node, node._inputs) if isinstance(g, Node) else (node._array, node._values)
-    contribution = node._op.send(argument, g, output, inputs, node._params)
-    value = node._values[argument]
-    if contribution.dtype is value.dtype and contribution.shape == value.shape:
-        return contribution
-    return conform(contribution, node, argument)
-
-
 def sent(node: Node, argument: int, g: Any) -> Any:
-    """As `quick`, but 0 from a branch that was not taken, and looked at by `detect_anomaly`."""
+    """What the stage of `node` sends back to an argument when `g` arrives: an array, or a Tensor
+    where `g` is one. 0 from a branch that was not taken."""
     output, inputs = (node, node._inputs) if isinstance(g, Node) else (node._array, node._values)
 
     def run() -> Any:

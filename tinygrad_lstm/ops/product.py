@@ -399,7 +399,7 @@ def linear_W(g: Any, y: Any, x: Any, W: Any, b: Any) -> Any:
 
 @linear.rule
 def linear_b(g: Any, y: Any, x: Any, W: Any, b: Any) -> Any:
-    return rows(g).sum(axis=0)
+    return np.add.reduce(rows(g), axis=0)  # a sum that NumPy starts in half of the time
 
 
 def rows(x: Any) -> Any:

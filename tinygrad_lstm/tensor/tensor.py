@@ -12,7 +12,7 @@ from tinygrad_lstm.engine.arrays import ArrayLike
 from tinygrad_lstm.engine.backward import backward
 from tinygrad_lstm.engine.hooks import Handle, Hooks
 from tinygrad_lstm.engine.memory import array_of, own
-from tinygrad_lstm.engine.names import checked_name, spelled
+from tinygrad_lstm.engine.names import checked_name, is_value
 from tinygrad_lstm.engine.recorder import Place, recorder
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DtypeError, GradientError, ShapeError
@@ -94,7 +94,7 @@ class Tensor(Methods):
                 where=f"{self.name or self._op.name}.data",
                 do="compute a new value",
             )
-        if value is not self._array:
+        if self._lent is None or value is not self._lent():
             self._replace(own(array_of(value), self.dtype))
 
     def _replace(self, array: np.ndarray) -> None:
@@ -105,41 +105,20 @@ class Tensor(Methods):
                 expected=self.shape,
                 got=array.shape,
             )
-        self._array, self._exposed = array.astype(self.dtype, copy=False), False
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The lengths of the axes."""
-        return self._array.shape
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self._array.ndim
-
-    @property
-    def size(self) -> int:
-        """The number of entries."""
-        return self._array.size
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of the entries."""
-        return self._array.dtype
+        self._array, self._lent = array.astype(self.dtype, copy=False), None
 
     @property
     def name(self) -> str | None:
         """The name given, with the scope and the block of the value: ``layer2.c<2>``. None for a
         value without a name."""
-        if self._label is None:
-            return None
-        return spelled(self._label, self._place.block, self._place.scope)
+        return super().name
 
     @name.setter
     def name(self, name: str | None) -> None:
-        self._label = None if name is None else checked_name(name, "a Tensor's name")
-        if recorder.place.scope and not self._place.scope:  # recorded before, named inside
-            self._place = self._place._replace(scope=recorder.place.scope)
+        if name is None:
+            self._label = None
+        else:
+            self.named(name)
 
     def named(self, name: str) -> Tensor:
         """Give this value a name and return it.
@@ -154,13 +133,12 @@ class Tensor(Methods):
         DataError
             If it is empty, or would be read as the key of a part: ``"c via d"``, ``"W @ 2"``.
         """
-        self.name = name
+        place = self._place
+        if not place.scope and (scope := recorder.place.scope):  # recorded before, named inside
+            self._place = place._replace(scope=scope)
+        fits = type(name) is str and is_value(name)
+        self._label = name if fits else checked_name(name, "a Tensor's name")
         return self
-
-    @property
-    def block(self) -> int | None:
-        """The block (time step) in which it was recorded, or None."""
-        return self._place.block
 
     @property
     def is_leaf(self) -> bool:
