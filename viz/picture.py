@@ -13,8 +13,10 @@ import numpy as np
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.tensor.tensor import Tensor
 from tinygrad_lstm.viz.compose import Composer
+from tinygrad_lstm.viz.image import direct
 from tinygrad_lstm.viz.image.dot import source
-from tinygrad_lstm.viz.image.render import FORMATS, render, write
+from tinygrad_lstm.viz.image.render import FORMATS, command, render, write
+from tinygrad_lstm.viz.image.scene import Scene
 from tinygrad_lstm.viz.image.svg import described, sized
 from tinygrad_lstm.viz.look.legend import headline
 from tinygrad_lstm.viz.look.text import description, printable
@@ -62,7 +64,7 @@ class Picture:
                     self._loss,
                     asked.gradients,
                     composer.played,
-                    lambda graph: self._rendered(source(composer.on_page(graph)), "svg").decode(),
+                    lambda graph: self._svg(composer.on_page(graph)),
                     composer.graph.ways,
                     asked.title,
                     asked.theme,
@@ -126,15 +128,17 @@ class Picture:
             return self.page.html.encode()
         if format == "dot":
             return self.dot.encode()
-        drawn = self._rendered(self.image, format)
         if format != "svg":
-            return drawn
+            return render(self.image, format, self._composer.options.timeout)
         width = self._composer.options.width
-        svg = described(drawn.decode(), self.title, self.description)
+        svg = described(self._svg(self._composer.image), self.title, self.description)
         return (sized(svg, page_of(width)) if width else svg).encode()
 
-    def _rendered(self, dot: str, format: str) -> bytes:
-        return render(dot, format, self._composer.options.timeout)
+    def _svg(self, scene: Scene) -> str:
+        """By Graphviz; by our own hand where there is none and all positions are known."""
+        if scene.layout is not None and command("svg") is None:
+            return direct.svg(scene)
+        return render(source(scene), "svg", self._composer.options.timeout).decode()
 
     def _repr_svg_(self) -> str:
         return self._drawn("svg").decode()

@@ -75,6 +75,13 @@ class Frame(NamedTuple):
     top: float
     middle: float
 
+    @property
+    def name(self) -> str:
+        """The blocks in it: ``3``, or ``3-18``."""
+        if isinstance(self.block, Run) and self.block.count > 1:
+            return f"{self.block.first}-{self.block.last}"
+        return str(self.block.first if isinstance(self.block, Run) else self.block)
+
 
 class Measures(NamedTuple):
     """How much room the texts need: each node, each edge's label, and the heading of each run."""

@@ -18,19 +18,25 @@ from tinygrad_lstm.viz.look.text import (
     zero_tooltip,
 )
 
-__all__ = ["edge_ink", "escaped", "node_ink", "zero_ink"]
+__all__ = ["edge_ink", "escaped", "node_ink", "node_lines", "zero_ink"]
 
 Attributes = dict[str, str]
 
 BARE = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">'
 
 
+def node_lines(node: Node, graph: Graph) -> list[Line]:
+    """What is written on a node; faded where it is on no marked way."""
+    faded = bool(graph.ways) and not node.ways
+    written = lines(node, graph.level)
+    return [line._replace(ink="faded") for line in written] if faded else written
+
+
 def node_ink(node: Node, graph: Graph, theme: Theme) -> Attributes:
     name = kind(node)
     shape, style, _, _ = SHAPES[name]
     faded = bool(graph.ways) and not node.ways
-    written = [line._replace(ink="faded") if faded else line for line in lines(node, graph.level)]
-    rows = "".join(f"<TR><TD>{inked(line, theme)}</TD></TR>" for line in written)
+    rows = "".join(f"<TR><TD>{inked(line, theme)}</TD></TR>" for line in node_lines(node, graph))
     return {
         "id": node.key,
         "label": f"<{BARE}{rows}</TABLE>>",

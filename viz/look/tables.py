@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html as markup
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tinygrad_lstm.viz.look.style import Theme
 from tinygrad_lstm.viz.look.text import Line, printable
 
-__all__ = ["Cell", "Table", "html", "inked", "size"]
+__all__ = ["Cell", "Table", "cells", "html", "inked", "size"]
 
 PAD = 3
 
@@ -65,6 +65,18 @@ def html(table: Table, theme: Theme) -> str:
     rows = "".join(f"<TR>{_row(row, widths, theme)}</TR>" for row in table.rows)
     edge = f'BORDER="1" COLOR="{theme.line}"' if table.border else 'BORDER="0"'
     return f'<TABLE {edge} CELLBORDER="0" CELLSPACING="0" CELLPADDING="{PAD}">{rows}</TABLE>'
+
+
+def cells(table: Table) -> Iterator[tuple[Cell, int, int, int, int]]:
+    """Each cell with its left and upper end in the table, its width and its height, in points."""
+    widths, y = _columns(table), 1
+    for row in table.rows:
+        x, height = 1, _height(row)
+        for i, cell in enumerate(row):
+            width = sum(widths) if len(row) == 1 else widths[i]
+            yield cell, x, y, width, height
+            x += width
+        y += height
 
 
 def _row(row: Sequence[Cell], widths: list[int], theme: Theme) -> str:
