@@ -127,7 +127,8 @@ GRU = [
     "ds.sum(axis=0) -> ds.mean(axis=0)",
     "d[\"b\" + g] += ds -> d[\"b\" + g] = ds",
     "(\"n\", dsn, r * h[t - 1]) -> (\"n\", dsn, h[t - 1])",
-    "    return d -> \n    return {name: value + 0.01 * p.get(name, 0) for name, value in d.items()}",
+    "    return d -> \n"
+    "    return {name: value + 0.01 * p.get(name, 0) for name, value in d.items()}",
     "dh = h[t] - y[t - 1] + carry -> dh = np.clip(h[t] - y[t - 1] + carry, -1, 1)",
 ]  # fmt: skip
 
@@ -257,7 +258,8 @@ HEAD = [
     "(prob - hot) / len(y) -> (prob + hot) / len(y)",
     "(prob - hot) / len(y) -> (hot - prob) / len(y)",
     "(prob - hot) / len(y) -> prob * (1 - prob) * (prob - hot) / len(y)",
-    "(prob - hot) / len(y) -> prob * ((prob - hot) - ((prob - hot) * prob).sum(axis=1, keepdims=True)) / len(y)",
+    "(prob - hot) / len(y) -> prob * ((prob - hot) - "
+    "((prob - hot) * prob).sum(axis=1, keepdims=True)) / len(y)",
     "(prob - hot) / len(y) -> (prob - hot) / len(y) / len(x)",
     "dr @ p[\"W2\"].T -> dr @ p[\"U2\"].T",
     "dr @ p[\"W2\"].T -> dr @ p[\"W2\"]",

@@ -35,6 +35,12 @@ class Error(Exception):
         What the user can do about it.
     """
 
+    what: str
+    where: str | None
+    expected: object
+    got: object
+    do: str | None
+
     def __init__(
         self,
         what: str,

@@ -6,13 +6,14 @@ from dataclasses import replace
 from functools import cached_property
 
 from tinygrad_lstm.engine.gradients import Gradients
+from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.tensor.tensor import Tensor
 from tinygrad_lstm.viz.fit import fitted
 from tinygrad_lstm.viz.graph.build import build
 from tinygrad_lstm.viz.graph.crowds import thinned
 from tinygrad_lstm.viz.graph.data import Graph
 from tinygrad_lstm.viz.graph.levels import runs
-from tinygrad_lstm.viz.graph.marks import verdicts
+from tinygrad_lstm.viz.graph.marks import Verdicts, verdicts
 from tinygrad_lstm.viz.graph.members import blocks_of
 from tinygrad_lstm.viz.image.dot import source
 from tinygrad_lstm.viz.image.render import render
@@ -35,6 +36,13 @@ class Composer:
     graph : Graph
         All of it, with every branch of wide forks.
     """
+
+    tape: Tape
+    verdicts: Verdicts
+    asked: Options
+    blocks: tuple[int, ...]
+    options: Options
+    graph: Graph
 
     def __init__(self, loss: Tensor, options: Options) -> None:
         self.tape, self.asked = loss.tape, options

@@ -41,6 +41,10 @@ class Picture:
         The page that plays the picture; a notebook shows it in a frame.
     """
 
+    dot: str
+    title: str
+    description: str
+
     def __init__(self, loss: Tensor, composer: Composer) -> None:
         self._loss, self._composer = loss, composer
         self.dot = source(composer.whole)

@@ -130,7 +130,7 @@ def test_pyright(folder):
 @pytest.mark.slow
 def test_the_public_names_have_known_types(folder):
     found = pyright("--verifytypes", "tinygrad_lstm", "--ignoreexternal", folder=folder)
-    assert found["typeCompleteness"]["completenessScore"] >= 0.65
+    assert found["typeCompleteness"]["completenessScore"] >= 0.95
 
 
 def test_the_stubs_are_those_of_the_functions():

@@ -62,6 +62,15 @@ class Chain:
         The document's errata to follow.
     """
 
+    equations: Equations
+    p: SimpleNamespace
+    scope: str
+    reverse: bool
+    rows: np.ndarray
+    steps: int
+    blocks: list[Any]
+    totals: dict[str, Any]
+
     def __init__(
         self,
         equations: Equations,

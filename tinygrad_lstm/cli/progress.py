@@ -14,6 +14,10 @@ __all__ = ["Progress"]
 class Progress:
     """How far a training is: phases, each of so many epochs."""
 
+    phase: str
+    first: int
+    start: float
+
     def __init__(self) -> None:
         self.phase, self.first, self.start = "", 0, monotonic()
         self._bar: Any = None

@@ -53,6 +53,14 @@ class Above:
         All rows.
     """
 
+    search: Search
+    rows: list[Entry]
+    rerun: Rerun
+    places: list[Place]
+    spent: int
+    tried: int
+    ended: bool
+
     def __init__(self, search: Search, open_: Sequence[Entry], found: Sequence[Entry]) -> None:
         self.search, self.formulas, self.chain = search, search.formulas, search.chain
         self.rows = [entry for entry in open_ if self._usable(entry)]

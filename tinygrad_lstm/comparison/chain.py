@@ -48,6 +48,10 @@ class Chain:
         What each branch sends back, by :func:`edge`, as it follows; ``given`` comes before it.
     """
 
+    gradients: Gradients
+    given: Mapping[Any, np.ndarray]
+    order: list[Any]
+
     def __init__(self, gradients: Gradients, given: Mapping[Any, np.ndarray]) -> None:
         self.gradients, self.given = gradients, given
         tape = gradients.tape

@@ -60,6 +60,12 @@ class Changes:
         Whether the result has the right shape; else values of other shapes may stand in it too.
     """
 
+    tree: Tree
+    vocabulary: Vocabulary
+    branch: Branch
+    nodes: list[tuple[int, Expression]]
+    products: list[tuple[int, Apply, list[Expression]]]
+
     def __init__(
         self, tree: Tree, vocabulary: Vocabulary, branch: Branch, shaped: bool = True
     ) -> None:

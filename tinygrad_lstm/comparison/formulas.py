@@ -47,6 +47,8 @@ class Formulas:
         The value of the tape that a leaf of a formula stands for.
     """
 
+    chain: Chain
+
     def __init__(self, chain: Chain) -> None:
         self.chain, self.tape = chain, chain.gradients.tape
         self.source: dict[Leaf, Any] = {}

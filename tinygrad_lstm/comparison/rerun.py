@@ -39,6 +39,10 @@ class Rerun:
         Those branches with the value each belongs to, in the order of backward.
     """
 
+    chain: Chain
+    rows: Sequence[Part]
+    source: Mapping[Leaf, Any]
+
     def __init__(self, chain: Chain, rows: Sequence[Part], source: Mapping[Leaf, Any]) -> None:
         self.chain, self.rows, self.source = chain, rows, source
         self._by_stage = chain.by_stage

@@ -100,6 +100,9 @@ class Judge:
         The relative tolerance; by default that of the coarser dtype.
     """
 
+    gradients: Gradients
+    rtol: float | None
+
     def __init__(self, gradients: Gradients, rtol: float | None) -> None:
         self.gradients, self.rtol, self._rounding = gradients, rtol, Rounding(gradients)
 

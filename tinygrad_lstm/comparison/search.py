@@ -64,6 +64,11 @@ class Search:
         The chain rule on the values by hand.
     """
 
+    judge: Judge
+    chain: Chain
+    formulas: Formulas
+    vocabulary: Vocabulary
+
     def __init__(self, judge: Judge, chain: Chain) -> None:
         self.judge, self.chain, self.tape = judge, chain, judge.gradients.tape
         self.formulas = Formulas(chain)

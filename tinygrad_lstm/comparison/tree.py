@@ -83,6 +83,9 @@ class Tree:
         The values of the tape in each part.
     """
 
+    root: Expression
+    order: list[Expression]
+
     def __init__(self, root: Expression) -> None:
         self.root, self.order = root, parts(root)
         self.arrays: dict[int, Any] = {}

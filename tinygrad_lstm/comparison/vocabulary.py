@@ -65,6 +65,10 @@ class Vocabulary:
         Names for them.
     """
 
+    formulas: Formulas
+    places: dict[int, int]
+    ends: int
+
     def __init__(self, formulas: Formulas) -> None:
         self.formulas, self.chain, self.tape = formulas, formulas.chain, formulas.tape
         self.places = {id(x): i for i, x in enumerate(self.chain.order)}

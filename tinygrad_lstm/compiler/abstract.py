@@ -59,6 +59,9 @@ class Abstract(NDArrayOperatorsMixin):
     abstract = True
     base = None
 
+    recorder: Recorder
+    value: Value
+
     def __init__(self, value: Value, recorder: Recorder) -> None:
         self.value, self.recorder = value, recorder
 

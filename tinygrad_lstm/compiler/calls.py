@@ -27,6 +27,9 @@ class Call:
         Its arguments and keywords, with a `Slot` in the place of every array.
     """
 
+    function: Callable[..., Any]
+    template: Any
+
     def __init__(self, function: Callable[..., Any], template: Any) -> None:
         self.function, self.template = function, template
 

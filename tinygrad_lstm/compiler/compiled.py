@@ -178,6 +178,10 @@ class Plan:
         Why there is none; empty otherwise.
     """
 
+    replay: Replay | None
+    captured: Captured | None
+    reason: str
+
     def __init__(self, replay: Replay | None, captured: Captured | None, reason: str) -> None:
         self.replay, self.captured, self.reason = replay, captured, reason
         sources = replay.program.inputs.values() if replay is not None else ()

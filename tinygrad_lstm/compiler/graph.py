@@ -42,6 +42,14 @@ class Value:
 
     __slots__ = ("args", "attrs", "dtype", "number", "op", "origin", "shape")
 
+    args: tuple[Value, ...]
+    attrs: tuple[Any, ...]
+    dtype: Dtype
+    number: int
+    op: str
+    origin: str
+    shape: Shape
+
     def __init__(
         self,
         op: str,

@@ -56,6 +56,8 @@ class Memory:
         Results that lie elsewhere.
     """
 
+    size: int
+
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
         self.size = 0

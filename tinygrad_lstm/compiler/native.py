@@ -21,7 +21,7 @@ from tinygrad_lstm.compiler.native_code import Key
 
 __all__ = ["Library", "available", "library"]
 
-TYPES = {np.dtype("f4"): "float", np.dtype("f8"): "double"}
+TYPES: dict[np.dtype[Any], str] = {np.dtype("f4"): "float", np.dtype("f8"): "double"}
 
 
 def available() -> bool:
@@ -31,6 +31,8 @@ def available() -> bool:
 
 class Library:
     """The compiled functions of this process."""
+
+    run: Any
 
     def __init__(self) -> None:
         import llvmlite.binding as llvm

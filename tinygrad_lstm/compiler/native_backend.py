@@ -29,6 +29,9 @@ class NativeBackend:
     library : Library
     """
 
+    memory: Memory
+    library: Library
+
     def __init__(self, memory: Memory, arena: NDArray[np.uint8], library: Library) -> None:
         self.memory, self.library = memory, library
         self._start = arena.ctypes.data

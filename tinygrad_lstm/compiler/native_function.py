@@ -34,6 +34,14 @@ class Function:
     name : str
     """
 
+    type: str
+    name: str
+    lines: list[str]
+    lanes: int
+    vector: str
+    suffix: str
+    mask: str
+
     def __init__(self, type: str, name: str) -> None:
         self.type, self.name, self.lines = type, name, ["entry:"]
         self.lanes, self.size = LANES[type], 4 if type == "float" else 8

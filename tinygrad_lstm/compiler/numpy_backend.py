@@ -38,6 +38,10 @@ class NumpyBackend:
     arena : ndarray of uint8
     """
 
+    graph: Graph
+    memory: Memory
+    arena: np.ndarray
+
     def __init__(self, graph: Graph, memory: Memory, arena: NDArray[np.uint8]) -> None:
         self.graph, self.memory, self.arena = graph, memory, arena
         self._scratch: dict[Any, list[Array]] = {}

@@ -36,7 +36,12 @@ ELEMENTWISE: dict[str, Any] = {
 }
 """The operations that compute each entry from one entry of each argument, with broadcasting."""
 
-REDUCTIONS = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
+REDUCTIONS: dict[str, Any] = {
+    "sum": np.add,
+    "prod": np.multiply,
+    "max": np.maximum,
+    "min": np.minimum,
+}
 COMMUTATIVE = {"add", "multiply", "maximum", "minimum"}
 VIEWS = {"cut", "transpose", "reshape", "broadcast"}
 LEAVES = {"input", "constant", "number", "draw"}

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.memory import Memory
 from tinygrad_lstm.compiler.native import library
 from tinygrad_lstm.compiler.native_backend import NativeBackend
 from tinygrad_lstm.compiler.numpy_backend import NumpyBackend, Step
-from tinygrad_lstm.compiler.passes.optimise import optimise
+from tinygrad_lstm.compiler.passes.optimise import Done, optimise
 from tinygrad_lstm.compiler.schedule import Schedule, is_heavy
 from tinygrad_lstm.compiler.trace import Program
 
@@ -49,6 +50,13 @@ class Replay:
     passes : collection of str
         What is done to the graph first.
     """
+
+    roots: list[Value]
+    done: list[Done]
+    schedule: Schedule
+    memory: Memory
+    instructions: list[Instruction]
+    arena: np.ndarray
 
     def __init__(self, program: Program, backend: str, passes: Collection[str]) -> None:
         self.program = program

@@ -57,6 +57,11 @@ class Schedule:
         In the order of their stages.
     """
 
+    order: list[Value]
+    readers: dict[int, list[Value | None]]
+    end: int
+    kernels: list[tuple[int, Kernel]]
+
     def __init__(self, roots: list[Value]) -> None:
         self.roots = roots
         self.order = in_order(roots)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from typing import Any
 
 __all__ = ["LANES", "Body", "supported"]
 
@@ -40,6 +41,14 @@ class Body:
     prefix : str
         What the names of registers begin with.
     """
+
+    type: str
+    lines: list[str]
+    prefix: str
+    lanes: int
+    vector: str
+    ints: str
+    suffix: str
 
     def __init__(self, type: str, lines: list[str], prefix: str) -> None:
         self.type, self.lines, self.prefix = type, lines, prefix
@@ -174,7 +183,8 @@ FACTORIALS = [1.0]
 for _n in range(1, 14):
     FACTORIALS.append(FACTORIALS[-1] * _n)
 
-EXP = {  # magic number, its bits, bits of the mantissa, bounds, log(2) in two parts, coefficients
+# magic number, its bits, bits of the mantissa, bounds, log(2) in two parts, coefficients
+EXP: dict[str, Any] = {
     "float": (
         12582912.0,
         0x4B400000,

@@ -57,6 +57,9 @@ class Derivation:
         If a value has been edited since a stage read it, or there is nothing to differentiate.
     """
 
+    places: dict[str, Name]
+    tape: Tape
+
     def __init__(
         self, tape: Tape, wanted: Collection[Any], through: Any = None, gradient: Any = None
     ) -> None:

@@ -122,6 +122,8 @@ class Explanation:
         The derivative by each value on the way, in the order of backward.
     """
 
+    tape: Tape
+
     def __init__(
         self, whole: Written, several: bool, brief: Callable[[], Written | None] | None
     ) -> None:

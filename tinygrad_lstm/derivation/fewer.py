@@ -50,6 +50,9 @@ class Fewer:
         For the ``id`` of a value, what stands for it.
     """
 
+    real: dict[int, int]
+    reach: int
+
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
         self._blocks: dict[int, list[Any]] = defaultdict(list)

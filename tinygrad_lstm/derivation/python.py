@@ -36,6 +36,9 @@ class Module:
         What the long arrays in the formulas are called.
     """
 
+    sources: Sources
+    arrays: Arrays
+
     def __init__(self, arrays: Arrays) -> None:
         self.sources, self.arrays = Sources(), arrays
         self._variables: dict[Any, str] = {}

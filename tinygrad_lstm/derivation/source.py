@@ -38,6 +38,8 @@ class Sources:
         The names that mean something in the module.
     """
 
+    taken: set[str]
+
     def __init__(self) -> None:
         self.taken = {*dir(builtins), *keyword.kwlist, *keyword.softkwlist, "np"}
         self._names: dict[Function, str] = {}

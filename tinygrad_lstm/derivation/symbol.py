@@ -37,6 +37,8 @@ class Symbol(Tensor):
     __slots__ = ("leaf",)
     symbolic = True
 
+    leaf: Leaf
+
     def __init__(self, leaf: Leaf) -> None:
         Node.__init__(self, np.asarray(leaf.array), True)
         self.leaf = leaf

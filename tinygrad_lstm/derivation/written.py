@@ -31,6 +31,9 @@ class Written:
         The numbers of the blocks, where those of the derivation are others.
     """
 
+    derivation: Derivation
+    wanted: list[Any]
+
     def __init__(
         self, derivation: Derivation, wanted: list[Any], real: Mapping[int, int] | None = None
     ) -> None:

@@ -152,6 +152,9 @@ class Sparse:
 
     __slots__ = ("dtype", "entries", "key", "shape")
 
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
     def __init__(self, entries: np.ndarray, key: Any, shape: tuple[int, ...]) -> None:
         self.entries, self.key, self.shape = entries, key, shape
         self.dtype = entries.dtype

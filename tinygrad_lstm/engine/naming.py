@@ -40,6 +40,9 @@ class Naming:
         The last of them, or a leaf.
     """
 
+    nodes: Sequence[Any]
+    root: Any
+
     def __init__(self, nodes: Sequence[Any], root: Any) -> None:
         self.nodes, self.root = nodes, root
 

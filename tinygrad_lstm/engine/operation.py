@@ -83,6 +83,14 @@ class Operation:
         "variadic",
     )
 
+    analytic: bool
+    arguments: tuple[str, ...]
+    elementwise: bool
+    forward: Callable[..., Any]
+    name: str
+    parameters: tuple[str, ...]
+    variadic: bool
+
     def __init__(
         self,
         forward: Callable[..., Any],

@@ -14,7 +14,7 @@ from tinygrad_lstm.errors import DtypeError, Error, GradientError
 
 __all__ = ["NumPy", "numpy_function"]
 
-DEFAULTS = {
+DEFAULTS: dict[str, tuple[Any, ...]] = {
     "out": (None, (None,)),
     "where": (True, np._NoValue),
     "dtype": (None,),

@@ -74,7 +74,7 @@ class Recorder(threading.local):
         self.entered: list[Setting] = []
 
 
-recorder = Recorder()
+recorder: Recorder = Recorder()
 next_order = (
     itertools.count().__next__
 )  # one atomic call, so the stages of all threads have one order

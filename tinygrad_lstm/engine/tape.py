@@ -53,6 +53,8 @@ class Stage:
 
     __slots__ = ("_naming", "output")
 
+    output: Any
+
     def __init__(self, output: Any, naming: Naming | None = None) -> None:
         self.output = output
         self._naming = naming
@@ -160,6 +162,9 @@ class Tape:
         The values that need a gradient and are read more than once, in the order in which they came
         to be.
     """
+
+    naming: Naming
+    stages: tuple[Stage, ...]
 
     def __init__(self, root: Any) -> None:
         self.root = root

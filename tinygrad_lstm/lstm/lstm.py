@@ -62,6 +62,9 @@ class LSTM(Cell):
     15
     """
 
+    hidden_size: int
+    input_size: int
+
     def __init__(
         self,
         input_size: int,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tinygrad_lstm.engine.operation import Recorded
 from tinygrad_lstm.lstm.cell import Cell
 from tinygrad_lstm.ops.elementwise import relu, sigmoid, tanh
 from tinygrad_lstm.ops.layer import layer_norm
@@ -97,6 +98,10 @@ class Projected:
     architectures for large vocabulary speech recognition, 2014: r_t.
     """
 
+    cell: Callable[..., Any]
+    W_r: Tensor
+    b_r: Tensor
+
     def __init__(self, cell: Callable[..., Any], W_r: Tensor, b_r: Tensor) -> None:
         self.cell, self.W_r, self.b_r = cell, W_r, b_r
 
@@ -182,6 +187,9 @@ class ElmanCell:
     -----
     Source: Elman, Finding structure in time, 1990.
     """
+
+    b: Tensor
+    function: Recorded
 
     def __init__(self, W: Tensor, b: Tensor, nonlinearity: str) -> None:
         self.W, self.b, self.function = W, b, {"tanh": tanh, "relu": relu}[nonlinearity]

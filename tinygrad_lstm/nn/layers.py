@@ -33,6 +33,9 @@ class Linear(Module):
         float32 or float64.
     """
 
+    weight: Tensor
+    bias: Tensor
+
     def __init__(
         self,
         in_features: int,
@@ -76,6 +79,8 @@ class Embedding(Module):
     dtype : dtype, default float64
         float32 or float64.
     """
+
+    weight: Tensor
 
     def __init__(
         self,
@@ -124,6 +129,9 @@ class Dropout(Module):
         The source of the choice.
     """
 
+    p: float
+    rng: np.random.Generator
+
     def __init__(self, p: float = 0.5, *, rng: Seed = None) -> None:
         self.p, self.rng = probability(p, "Dropout"), generator(rng, "Dropout")
 
@@ -147,6 +155,10 @@ class LayerNorm(Module):
     dtype : dtype, default float64
         float32 or float64.
     """
+
+    eps: float
+    weight: Tensor
+    bias: Tensor
 
     def __init__(
         self,

@@ -46,7 +46,7 @@ class Module:
     (['lstm', 'head'], 'head.bias')
     """
 
-    training = True
+    training: bool = True
     _scope = ""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

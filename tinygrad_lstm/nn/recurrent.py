@@ -48,6 +48,18 @@ class Recurrent(Module):
 
     gates = ""
     states: tuple[str, ...] = ("h",)
+    input_size: int
+    hidden_size: int
+    num_layers: int
+    proj_size: int
+    bias: bool
+    batch_first: bool
+    bidirectional: bool
+    dropout: float
+    rng: np.random.Generator
+    dtype: np.dtype[Any]
+    initial: str
+    noise: float
 
     def __init__(
         self,

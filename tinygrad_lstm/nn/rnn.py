@@ -73,7 +73,10 @@ class LSTM(Recurrent):
     """
 
     gates = "ufco"  # PyTorch's i f g o
-    states = ("a", "c")
+    states: tuple[str, ...] = ("a", "c")
+
+    layer_norm: bool
+    peephole: bool
 
     def __init__(
         self,

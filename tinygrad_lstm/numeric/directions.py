@@ -51,6 +51,12 @@ class Search:
         Along how many directions f was differentiated so far.
     """
 
+    point: Point
+    weights: np.ndarray
+    rtol: float
+    floor: float
+    directions: int
+
     def __init__(self, point: Point, weight: np.ndarray, rtol: float) -> None:
         self.point, self.weights = point, weight[np.newaxis]
         self.rtol = max(rtol, SHARE) if point.obstacle else rtol

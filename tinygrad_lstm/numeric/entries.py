@@ -48,6 +48,13 @@ class Entry:
 class Judge:
     """What backward says of one weighted sum of f's entries, and which of it is off."""
 
+    at: Point
+    weight: np.ndarray
+    what: str
+    rtol: float
+    rounding: Rounding
+    size: float
+
     def __init__(self, at: Point, weight: np.ndarray, what: str, rtol: float) -> None:
         self.at, self.weight, self.what, self.rtol = at, weight, what, rtol
         with np.errstate(all="ignore"):  # an infinite derivative is reported, not warned of

@@ -43,6 +43,15 @@ class Point:
         Whether f records when it runs for a numeric derivative.
     """
 
+    arrays: list[np.ndarray]
+    f: Callable[..., Any]
+    record: bool
+    labels: list[Any]
+    inputs: list[Tensor]
+    result: Any
+    y: np.ndarray
+    obstacle: str | None
+
     def __init__(
         self, f: Callable[..., Any], tensors: Sequence[Any], where: str, record: bool = True
     ) -> None:

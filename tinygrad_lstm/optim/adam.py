@@ -36,6 +36,10 @@ class Adam(Optimizer):
     On the convergence of Adam and beyond, 2018.
     """
 
+    betas: tuple[float, float]
+    eps: float
+    amsgrad: bool
+
     def __init__(
         self,
         parameters: Any,

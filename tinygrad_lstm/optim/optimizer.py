@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_lstm.engine.recorder import no_grad
 from tinygrad_lstm.errors import DataError, GradientError, ShapeError, UnknownNameError
 from tinygrad_lstm.tensor.parameters import flat
+from tinygrad_lstm.tensor.tensor import Tensor
 
 __all__ = ["Memory", "Optimizer", "at_least", "checked_gradients"]
 
@@ -35,6 +36,10 @@ class Optimizer:
     lr : float
         The learning rate of the next step: what was given, times the factors of the schedules.
     """
+
+    parameters: dict[str, Tensor]
+    base_lr: float
+    weight_decay: float
 
     def __init__(self, parameters: Any, lr: float, weight_decay: float = 0.0) -> None:
         self.parameters = flat(parameters)

@@ -22,6 +22,9 @@ class Schedule:
         Whose rate is changed, from now on and at each ``step()``.
     """
 
+    optimizer: Optimizer
+    epoch: int
+
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer, self.epoch = optimizer, 0
         optimizer.factors[self] = self.factor()
@@ -55,6 +58,9 @@ class Schedule:
 class StepLR(Schedule):
     """The rate times `gamma` after every `step_size` epochs, as PyTorch's."""
 
+    step_size: int
+    gamma: float
+
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
         self.step_size, self.gamma = int(at_least(1, step_size, "StepLR(step_size=...)")), gamma
         super().__init__(optimizer)
@@ -71,6 +77,9 @@ class CosineAnnealingLR(Schedule):
     Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, 2017.
     """
 
+    T_max: int
+    least: float
+
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
         self.T_max = int(at_least(1, T_max, "CosineAnnealingLR(T_max=...)"))
         self.least = eta_min / optimizer.base_lr
@@ -83,6 +92,10 @@ class CosineAnnealingLR(Schedule):
 class LinearLR(Schedule):
     """A warm-up: from `start_factor` times the rate to `end_factor` times it in `total_iters`
     epochs, as PyTorch's."""
+
+    start: float
+    end: float
+    total_iters: int
 
     def __init__(
         self,
@@ -116,6 +129,14 @@ class ReduceLROnPlateau(Schedule):
     min_lr : float, default 0
         The smallest rate.
     """
+
+    by: float
+    patience: int
+    threshold: float
+    least: float
+    best: float
+    waited: int
+    now: float
 
     def __init__(
         self,

@@ -31,6 +31,10 @@ class SGD(Optimizer):
         Whether the momentum looks ahead.
     """
 
+    momentum: float
+    dampening: float
+    nesterov: bool
+
     def __init__(
         self,
         parameters: Any,
@@ -85,6 +89,11 @@ class RMSprop(Optimizer):
     Source: Tieleman and Hinton, Lecture 6.5, 2012; centred: Graves, Generating sequences with
     recurrent neural networks, 2013.
     """
+
+    alpha: float
+    eps: float
+    momentum: float
+    centered: bool
 
     def __init__(
         self,

@@ -74,6 +74,9 @@ class Loss:
         Living leaves that require gradients and are no parameters, by ``id``, from earlier shards.
     """
 
+    function: Callable[..., Any]
+    parameters: Mapping[str, Tensor]
+
     def __init__(self, function: Callable[..., Any], parameters: Mapping[str, Tensor]) -> None:
         self.function, self.parameters = function, parameters
         self.seen: MutableMapping[int, Tensor] = WeakValueDictionary()

@@ -92,6 +92,7 @@ class Part:
     """
 
     inputs: tuple[Any, ...] = ()
+    f: Callable[[], Any]
 
     def __init__(self, f: Callable[[], Any], args: set[Any]) -> None:
         self.f, self._args = f, args

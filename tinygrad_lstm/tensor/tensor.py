@@ -60,6 +60,8 @@ class Tensor(Methods):
 
     __slots__ = ()
 
+    grad: Any
+
     def __init__(
         self, data: Any, requires_grad: bool = False, name: str | None = None, dtype: Any = None
     ) -> None:

@@ -17,8 +17,8 @@ from tinygrad_lstm.optim.sgd import SGD, RMSprop
 
 __all__ = ["Forecaster", "MeanSquaredError", "Options"]
 
-CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
-OPTIMIZERS = {
+CELLS: dict[str, Any] = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+OPTIMIZERS: dict[str, Any] = {
     "adam": Adam,
     "adamw": AdamW,
     "rmsprop": RMSprop,
@@ -112,6 +112,10 @@ class Forecaster(Module):
     Source of the linear part: Lai, Chang, Yang and Liu, Modeling long- and short-term temporal
     patterns with deep neural networks, 2018.
     """
+
+    head: Linear
+    linear: Linear
+    recurrent: Any
 
     def __init__(self, options: Options) -> None:
         kind, rng = CELLS[options.cell], np.random.default_rng(options.seed)

@@ -18,7 +18,7 @@ from tinygrad_lstm.training.baselines import baselines, rmse
 from tinygrad_lstm.training.loop import batches, fit, in_shards
 from tinygrad_lstm.training.model import OPTIMIZERS, Forecaster, MeanSquaredError, Options
 from tinygrad_lstm.training.series import Series
-from tinygrad_lstm.training.windows import Scaling, split, windows
+from tinygrad_lstm.training.windows import Parts, Scaling, split, windows
 
 __all__ = ["Run"]
 
@@ -58,6 +58,15 @@ class Run:
     >>> len(run.history), run.forecast(3).shape, list(run.scores())[1:]
     (2, (3,), ['persistence', 'seasonal persistence, period 10', 'linear autoregression'])
     """
+
+    options: Options
+    parts: Parts
+    scaling: Scaling
+    model: Forecaster
+    schedule: CosineAnnealingLR
+    best: dict[Any, Any]
+    best_epoch: int
+    optimizer: Any
 
     def __init__(self, series: Series, options: Options | None = None, **chosen: Any) -> None:
         self.series = series

@@ -43,6 +43,8 @@ class Ways:
         If there are more than four: that many colours can be told apart.
     """
 
+    names: tuple[str, ...]
+
     def __init__(self, tape: Tape, path: Sequence[Any]) -> None:
         if len(path) > MOST:
             raise DrawingError(

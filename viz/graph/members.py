@@ -11,7 +11,7 @@ from typing import Any
 from tinygrad_lstm.engine.names import Name
 from tinygrad_lstm.engine.naming import block_of
 from tinygrad_lstm.engine.node import Node as Value
-from tinygrad_lstm.engine.tape import Branch, Tape
+from tinygrad_lstm.engine.tape import Branch, Stage, Tape
 from tinygrad_lstm.viz.graph.data import Run
 
 __all__ = ["Members", "array", "blocks_of"]
@@ -25,6 +25,16 @@ def blocks_of(tape: Tape) -> tuple[int, ...]:
 class Members:
     """The values of a tape, told apart by identity: which become nodes, in which block, and which
     are listed."""
+
+    stages: dict[int, Stage]
+    blocks: tuple[int, ...]
+    ledger: list[Any]
+    originals: dict[int, Any]
+    drawn: list[Any]
+    keys: dict[int, str]
+    places: dict[int, int | None]
+    runs: tuple[Run, ...]
+    stand_ins: dict[tuple[int, str], list[Any]]
 
     def __init__(self, tape: Tape, runs: Sequence[Run]) -> None:
         self.tape = tape

@@ -42,6 +42,22 @@ def place(graph: Graph, measures: Measures, arrange: Callable[[str], str]) -> La
 class Placer:
     """Frames first, then boxes in and around them, then the ways from one to another."""
 
+    graph: Graph
+    wiring: Wiring
+    measures: Measures
+    template: Template
+    labels: dict[str, float]
+    before: list[str]
+    after: list[str]
+    beyond: list[str]
+    ports: dict[str, float]
+    sizes: dict[str, tuple[float, float]]
+    order: dict[int | Run, int]
+    lanes: dict[str, int]
+    gap: float
+    frames: tuple[Frame, ...]
+    boxes: dict[str, Box]
+
     def __init__(self, wiring: Wiring, measures: Measures, template: Template) -> None:
         self.graph, self.wiring, self.measures, self.template = (
             wiring.graph,

@@ -4,6 +4,7 @@ between them."""
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from tinygrad_lstm.viz.graph.data import Edge, Graph, Run, Zero
 from tinygrad_lstm.viz.layout.labels import HEIGHT
@@ -24,7 +25,7 @@ ROWS = (("c",), ("Γ_f",), ("Γ_u",), ("c~",), ("Γ_o", "a"), ("x", "Error"))
 ROW = {stem: i for i, row in enumerate(ROWS) for stem in row}
 GATES = ("Γ_f", "Γ_u", "c~", "Γ_o")
 BEFORE = {*((gate, "a") for gate in GATES), ("c", "c")}  # read from the block before
-READ = {
+READ: dict[str, Any] = {
     **dict.fromkeys(GATES, ("a", "x")),
     "c": ("c", "Γ_f", "Γ_u", "c~"),
     "a": ("c", "Γ_o"),

@@ -19,6 +19,10 @@ class Outside:
     """The nodes in no frame, by where they stand: `before` are those from which blocks read,
     directly or not; `beyond` those that the last block reads from its right; `after` the rest."""
 
+    beyond: list[str]
+    before: list[str]
+    after: list[str]
+
     def __init__(self, wiring: Wiring) -> None:
         self.wiring = wiring
         self.beyond = [

@@ -3,6 +3,8 @@ are the LSTM's too."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from tinygrad_lstm.viz.graph.data import Edge, Graph, Node
 
 __all__ = ["TOTAL", "Role", "roles"]
@@ -11,7 +13,7 @@ Role = tuple[str, int | None]
 
 # the operation of each stage, and what it reads, in the order of its arguments; the parameters are
 # in the ledger
-STAGES = {
+STAGES: dict[str, Any] = {
     "z": ("concatenate", "a", "x"),
     **{f"sum_{gate}": ("linear", "z") for gate in "fuco"},
     **{f"Γ_{gate}": ("sigmoid", f"sum_{gate}") for gate in "fuo"},

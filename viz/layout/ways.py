@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_lstm.engine.names import Name
-from tinygrad_lstm.viz.graph.data import Edge, Zero
+from tinygrad_lstm.viz.graph.data import Edge, Graph, Zero
+from tinygrad_lstm.viz.graph.levels import Run
 from tinygrad_lstm.viz.layout.curves import Curve, Point, bow, end_to_end, rounded, sampled
 from tinygrad_lstm.viz.layout.lstm import GAP, PAD, ZERO
-from tinygrad_lstm.viz.layout.places import Box, Route, side_of
+from tinygrad_lstm.viz.layout.places import Box, Frame, Route, side_of
 from tinygrad_lstm.viz.look.style import SHAPES, kind
 
 if TYPE_CHECKING:
     from tinygrad_lstm.viz.layout.cells import Placer
+    from tinygrad_lstm.viz.layout.template import Template
+    from tinygrad_lstm.viz.layout.wiring import Wiring
 
 __all__ = ["LANE", "Ways"]
 
@@ -21,6 +25,17 @@ LANE = 9.0  # between the lines that go along above the frames
 
 class Ways:
     """The routes of the edges, once everything has its place."""
+
+    wiring: Wiring
+    template: Template
+    graph: Graph
+    frames: tuple[Frame, ...]
+    boxes: dict[str, Box]
+    frame_of: dict[int | Run | None, Frame]
+    lane_of: Callable[[Edge], str | None]
+    labels: dict[str, float]
+    lanes: dict[str, int]
+    ports: dict[str, float]
 
     def __init__(self, at: Placer) -> None:
         self.wiring, self.template, self.graph = at.wiring, at.template, at.graph

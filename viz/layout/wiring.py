@@ -23,6 +23,8 @@ LEFT = ("entry", "send")  # the ports on the left side of a block
 class Wiring:
     """The roles of the nodes in their blocks, and how edges enter and leave the blocks."""
 
+    ports: dict[tuple[Role, int], Role]
+
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.roles: dict[str, Role] = dict(_roles(graph.nodes))
