@@ -109,9 +109,8 @@ def _by_block(comparison: Comparison) -> list[tuple[str, str, str]]:
     """The values of each block, the last first: in which it agrees, and in which it departs."""
     values: dict[int, tuple[list[str], list[str]]] = {}
     for row in comparison.rows:
-        if row.key is not None and row.key.is_total and row.key.value.block:
-            name = row.key.value
-            values.setdefault(name.block, ([], []))[not row.ok].append(name.role)
+        if row.key is not None and row.key.is_total and (block := row.key.value.block):
+            values.setdefault(block, ([], []))[not row.ok].append(row.key.value.role)
     return [
         (str(t), " ".join(agree) if depart else "all", " ".join(depart))
         for t, (agree, depart) in values.items()

@@ -15,8 +15,7 @@ from tinygrad_lstm.derivation.expression import Expression, apply, number
 from tinygrad_lstm.engine.names import signed
 from tinygrad_lstm.engine.naming import block_of
 from tinygrad_lstm.engine.node import Node
-from tinygrad_lstm.ops.activation import sigmoid
-from tinygrad_lstm.ops.elementwise import add, greater, tanh
+from tinygrad_lstm.ops.elementwise import add, greater, sigmoid, tanh
 
 __all__ = ["FORMS", "SLOPES", "Vocabulary"]
 

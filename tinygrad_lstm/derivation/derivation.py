@@ -57,7 +57,6 @@ class Derivation:
         If a value has been edited since a stage read it, or there is nothing to differentiate.
     """
 
-    places: dict[str, Name]
     tape: Tape
 
     def __init__(

@@ -250,11 +250,8 @@ def seed(root: Any, gradient: Any, create_graph: bool = False) -> Any:
 def _start(root: Any, gradient: Any, create_graph: bool) -> Any:
     """`gradient` in the dtype of `root`; recorded, if it is a Tensor and the walk has a tape."""
     if create_graph and isinstance(gradient, Node):
-        return (
-            gradient
-            if gradient._array.dtype == root._array.dtype
-            else gradient.astype(root._array.dtype)
-        )  # type: ignore[attr-defined]
+        same = gradient._array.dtype == root._array.dtype
+        return gradient if same else gradient.astype(root._array.dtype)
     start = np.array(array_of(gradient), root._array.dtype)
     return root._leaf(start) if create_graph else start
 

@@ -116,7 +116,7 @@ class Operation:
         fixed = [p for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
         self.arguments = tuple(p.name for p in fixed if p.default is p.empty)
         self.parameters = tuple(p.name for p in fixed if p.default is not p.empty)
-        self.rules: tuple[Rule, ...] | Each = ()
+        self.rules: Any = ()
 
     def rule(self, function: Function) -> Function:
         """Declare the derivative rule of an argument: a decorator for

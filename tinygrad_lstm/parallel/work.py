@@ -208,7 +208,7 @@ def _computed(batches: Any) -> list[Any]:
     if any(lazy):
         import dask
 
-        batches = [dask.compute(*b, scheduler="synchronous") for b in batches]  # type: ignore
+        batches = [dask.compute(*b, scheduler="synchronous") for b in batches]
     return list(batches)
 
 

@@ -277,16 +277,16 @@ class Tensor(Methods):
 
     # In place: an update of a leaf under no_grad, as an optimizer writes it; otherwise a new value.
 
-    def __iadd__(self, other: Any) -> Any:  # type: ignore[override, misc]
+    def __iadd__(self, other: Any) -> Any:
         return self._update(self + other)
 
-    def __isub__(self, other: Any) -> Any:  # type: ignore[override, misc]
+    def __isub__(self, other: Any) -> Any:
         return self._update(self - other)
 
-    def __imul__(self, other: Any) -> Any:  # type: ignore[override, misc]
+    def __imul__(self, other: Any) -> Any:
         return self._update(self * other)
 
-    def __itruediv__(self, other: Any) -> Any:  # type: ignore[override, misc]
+    def __itruediv__(self, other: Any) -> Any:
         return self._update(self / other)
 
     def _update(self, result: Tensor) -> Tensor:

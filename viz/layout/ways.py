@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_lstm.engine.names import Name
-from tinygrad_lstm.viz.graph.data import Edge, Graph, Zero
-from tinygrad_lstm.viz.graph.levels import Run
+from tinygrad_lstm.viz.graph.data import Edge, Graph, Run, Zero
 from tinygrad_lstm.viz.layout.curves import Curve, Point, bow, end_to_end, rounded, sampled
 from tinygrad_lstm.viz.layout.lstm import GAP, PAD, ZERO
 from tinygrad_lstm.viz.layout.places import Box, Frame, Route, side_of
