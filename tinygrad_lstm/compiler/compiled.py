@@ -269,7 +269,8 @@ def on_tape(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, 
             expected="a real scalar Tensor",
             got=type(loss).__name__,
         )
-    totals = reverse(ancestors(loss), loss, seed(loss, None))
+    nodes = ancestors(loss)
+    totals = reverse(nodes, loss, seed(loss, None))
     leaves = [x for x in totals if x._op is None]
     found = [np.array(outgoing(x, totals[x])) for x in leaves]
-    return loss._array[()], Leaves(named(leaves), leaves, found)
+    return loss._array[()], Leaves(named(leaves, nodes, loss), leaves, found)

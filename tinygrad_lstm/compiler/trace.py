@@ -25,6 +25,7 @@ from tinygrad_lstm.compiler.graph import Graph, Value
 from tinygrad_lstm.compiler.layouts import basic, placed
 from tinygrad_lstm.compiler.reference import evaluate
 from tinygrad_lstm.engine.memory import Sparse, conjugated
+from tinygrad_lstm.engine.naming import Naming
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, watching
 from tinygrad_lstm.engine.tape import ancestors
@@ -237,7 +238,7 @@ def trace(function: Callable[..., Any], args: Any, tracer: Tracer) -> Program:
     return Program(
         tracer.graph,
         [loss._array.value, *(conjugated(totals[x]).value for x in leaves)],
-        named(leaves),
+        named(leaves, nodes, loss),
         [args.get(id(x), x) for x in leaves],
         tracer.inputs,
         tracer.draws,
@@ -246,13 +247,10 @@ def trace(function: Callable[..., Any], args: Any, tracer: Tracer) -> Program:
     )
 
 
-def named(leaves: Iterable[Any]) -> list[str]:
-    """A name for each leaf: its own, and a number behind it where another has it too."""
-    names: list[str] = []
-    for i, x in enumerate(leaves, 1):
-        name = x.name or f"#{i}"
-        names.append(name if name not in names else f"{name}#{i}")
-    return names
+def named(leaves: Iterable[Any], nodes: list[Any], root: Any) -> list[str]:
+    """A name for each leaf: that of the tape, which no other value has."""
+    naming = Naming(nodes, root)
+    return [str(naming.of(x)) for x in leaves]
 
 
 def backward(loss: Any, nodes: list[Node], tracer: Tracer) -> dict[Any, Any]:
