@@ -121,3 +121,21 @@ def test_a_layer_on_top_of_the_outputs():
     for model in (lstm, other):
         for leaf in model.parameters().values():
             same(grads[leaf], g[leaf])
+
+
+def test_a_plan_shows_the_program():
+    rng = np.random.default_rng(0)
+    lstm = LSTM(3, 4, rng=0)
+    x, targets = rng.normal(size=(3, 2, 3)), rng.normal(size=(3, 2, 4))
+    fast = compile(lstm.error)
+    before, grads = fast(x, targets)
+    text = str(fast.plan(x, targets))
+    for part in ("46 stages", "argument 1 (3, 2, 3)", "W_f (4, 7)", "contract", "matmul", "memory"):
+        assert part in text
+    assert max(map(len, text.splitlines())) < 300
+    again = fast(x, targets)  # what was run to be timed has left no trace
+    assert again[0] == before
+    for name, total in again[1].items():
+        np.testing.assert_array_equal(total, grads[name])
+    on_the_tape = compile(lambda x: (lstm.W_f * float(lstm.W_f.sum())).sum())
+    assert "the tape is used" in str(on_the_tape.plan(x))

@@ -4,7 +4,9 @@ a program."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable
+import gc
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from tinygrad_lstm.compiler.native import available
 from tinygrad_lstm.compiler.numpy_backend import Changed
 from tinygrad_lstm.compiler.passes.optimise import PASSES
 from tinygrad_lstm.compiler.plan import Replay
+from tinygrad_lstm.compiler.report import report
 from tinygrad_lstm.compiler.signature import mapped, signature
 from tinygrad_lstm.compiler.trace import Tracer, named, trace
 from tinygrad_lstm.engine.backward import outgoing, reverse, seed
@@ -160,11 +163,24 @@ class Compiled:
         times = self._again[key] = self._again.get(key, 0) + 1
         if times > MANY:
             return Plan(None, None, "what it captures changes from call to call")
-        plan = record(self._function, args, kwargs, flat, self._backend, self._passes)
+        with uncollected():
+            plan = record(self._function, args, kwargs, flat, self._backend, self._passes)
         while len(self._plans) >= PLANS:
             del self._plans[next(iter(self._plans))]
         self._plans[key] = plan
         return plan
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the search for cycles: recording makes many objects, and none in a cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Plan:
@@ -186,6 +202,13 @@ class Plan:
         self.replay, self.captured, self.reason = replay, captured, reason
         sources = replay.program.inputs.values() if replay is not None else ()
         self._captured = [x for x in sources if not isinstance(x, int)]
+
+    def __str__(self) -> str:
+        if self.replay is None:
+            return f"no program: {self.reason}; the tape is used"
+        return "\n".join(report(self.replay))
+
+    __repr__ = __str__
 
     @property
     def compiled(self) -> bool:

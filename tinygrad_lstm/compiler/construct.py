@@ -18,6 +18,10 @@ __all__ = ["Builder"]
 Bounds = tuple[tuple[int, int], ...]
 
 
+SIMPLER = {"cast", "negative", "multiply"}  # operations that may come to nothing
+PLAIN = {"number", "broadcast"}  # arguments that may make an operation simpler
+
+
 class Builder:
     """Builds the values of one graph."""
 
@@ -28,16 +32,19 @@ class Builder:
 
     def elementwise(self, op: str, *args: Value, dtype: Dtype) -> Value:
         """The elementwise operation `op`, with broadcasting; `dtype` is that of the result."""
-        shape = np.broadcast_shapes(*(a.shape for a in args))
-        if all(a.op == "number" for a in args):
-            with np.errstate(all="ignore"):
-                return self.graph.constant(compute(op, [number(a) for a in args], dtype))
-        args = tuple(self._narrow(a, args, shape) for a in args)
-        simple = self._simpler(op, args, shape, dtype)
-        if simple is not None:
-            return simple
-        if op in COMMUTATIVE:
-            args = tuple(sorted(args, key=lambda a: a.number))
+        shape = args[0].shape
+        if any(a.shape != shape for a in args):
+            shape = np.broadcast_shapes(*(a.shape for a in args))
+        if op in SIMPLER or not PLAIN.isdisjoint([a.op for a in args]):
+            if all(a.op == "number" for a in args):
+                with np.errstate(all="ignore"):
+                    return self.graph.constant(compute(op, [number(a) for a in args], dtype))
+            args = tuple(self._narrow(a, args, shape) for a in args)
+            simple = self._simpler(op, args, shape, dtype)
+            if simple is not None:
+                return simple
+        if op in COMMUTATIVE and args[0].number > args[1].number:
+            args = (args[1], args[0])
         return self.graph.new(op, args, (), shape, dtype)
 
     def _narrow(self, value: Value, args: tuple[Value, ...], shape: Shape) -> Value:
@@ -234,7 +241,7 @@ class Builder:
 
     def again(self, value: Value, args: tuple[Value, ...]) -> Value:
         """`value` on other arguments."""
-        if all(a is b for a, b in zip(args, value.args, strict=True)):
+        if args == value.args:  # values are equal where they are the same
             return value
         outer, self.graph.origin = self.graph.origin, value.origin
         try:

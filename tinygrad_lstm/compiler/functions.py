@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -25,10 +26,16 @@ __all__: list[str] = []
 # Entry by entry.
 
 
+@functools.cache
+def _resolved(ufunc: Any, kinds: tuple[Any, ...]) -> Any:
+    """The dtypes in which a ufunc reads its operands, and that of its result."""
+    return ufunc.resolve_dtypes((*kinds, None))
+
+
 def _ufunc(ufunc: Any) -> Callable[..., Abstract]:
     def recorded(*inputs: Any) -> Abstract:
         recorder = recorder_of(*inputs)
-        *read, result = ufunc.resolve_dtypes((*map(dtype_of, inputs), None))
+        *read, result = _resolved(ufunc, tuple(map(dtype_of, inputs)))
         args = [valued(recorder, x, dtype) for x, dtype in zip(inputs, read, strict=True)]
         return recorder.abstract(recorder.build.elementwise(ufunc.__name__, *args, dtype=result))
 

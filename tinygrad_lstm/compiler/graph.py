@@ -6,7 +6,7 @@ subexpressions cannot arise. Values know the stage that they come from, for whoe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -111,7 +111,7 @@ class Graph:
         dtype: Dtype,
     ) -> Value:
         """The value that `op` computes, which may be there already."""
-        key = (op, tuple(a.number for a in args), attrs, shape, dtype)
+        key = (op, args, attrs, shape, dtype)  # values have the hash of objects
         value = self._known.get(key)
         if value is None:
             value = Value(op, args, attrs, shape, dtype, len(self._known), self.origin)
@@ -155,15 +155,26 @@ Rule = Callable[[Value, tuple[Value, ...]], "Value | None"]
 
 
 def rewrite(
-    roots: list[Value], rule: Rule, build: Callable[[Value, tuple[Value, ...]], Value]
+    roots: list[Value],
+    order: list[Value],
+    ops: Collection[str],
+    rule: Rule,
+    build: Callable[[Value, tuple[Value, ...]], Value],
 ) -> list[Value]:
-    """The roots of a graph in which every value has been offered to `rule`.
+    """The roots of a graph in which every value of the operations `ops` has been offered to `rule`.
 
     ``rule(value, arguments)`` gets a value with its new arguments and returns what takes its place,
-    or None, and ``build`` makes the value again on its new arguments.
+    or None, and ``build`` makes a value again whose arguments have changed. `order` is that of
+    `in_order`.
     """
-    new: dict[int, Value] = {}
-    for value in in_order(roots):
-        args = tuple(new[a.number] for a in value.args)
-        new[value.number] = rule(value, args) or build(value, args)
-    return [new[root.number] for root in roots]
+    new: dict[Value, Value] = {}
+    for value in order:
+        args = value.args
+        if not new.keys().isdisjoint(args):
+            args = tuple([new.get(a, a) for a in args])
+        found = rule(value, args) if value.op in ops else None
+        if found is None and args is not value.args:
+            found = build(value, args)
+        if found is not None and found is not value:
+            new[value] = found
+    return [new.get(root, root) for root in roots]

@@ -65,9 +65,11 @@ class Replay:
         self.memory = Memory(self.schedule)
         self.instructions = instructions(self.schedule, self.memory)
         self.arena = aligned(self.memory.size)
-        numpy = NumpyBackend(program.graph, self.memory, self.arena)
-        native = self._native(backend)
-        self._steps = steps(self.instructions, numpy, native)
+        numpy = self._numpy = NumpyBackend(program.graph, self.memory, self.arena)
+        native = self._native = (
+            NativeBackend(self.memory, self.arena, library()) if backend == "native" else None
+        )
+        self.steps = self.bound(self.instructions)
         places: dict[int, Array] = {}
         self._inputs: list[tuple[Array, Any]] = []
         for v in self.schedule.order:
@@ -85,17 +87,18 @@ class Replay:
         self._checked = [self.arena[a:b].view(d) for d, (a, b) in self.memory.results.items()]
         self._checked += [numpy.view(v) for v in self.memory.apart]
         self._silent = native is None or any(
-            step is not native.library.run for step, _ in self._steps
+            step is not native.library.run for step, _ in self.steps
         )
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
 
-    def _native(self, backend: str) -> NativeBackend | None:
-        return NativeBackend(self.memory, self.arena, library()) if backend == "native" else None
+    def bound(self, instructions: list[Instruction]) -> list[Step]:
+        """Instructions as calls."""
+        return steps(instructions, self._numpy, self._native)
 
     def __call__(self, arguments: Sequence[Array]) -> tuple[Any, list[Array]] | None:
         """The loss and the total derivatives, in memory of the caller's; None where they are not
         finite."""
-        with self._lock:
+        with self.lock:
             for place, source in self._inputs:
                 place[...] = arguments[source] if isinstance(source, int) else source._array
             for drawn, draw in self._draws:
@@ -104,10 +107,10 @@ class Replay:
                     drawn[...] = found
             if self._silent:
                 with np.errstate(all="ignore"):
-                    for step, args in self._steps:
+                    for step, args in self.steps:
                         step(*args)
             else:
-                for step, args in self._steps:
+                for step, args in self.steps:
                     step(*args)
             if not all(map(finite, self._checked)):
                 return None

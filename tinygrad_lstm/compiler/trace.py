@@ -230,7 +230,9 @@ def trace(function: Callable[..., Any], args: Any, tracer: Tracer) -> Program:
             raise Untraceable("what it returns is no Tensor computed from its arguments")
         if loss.shape != () or loss.dtype.kind != "f" or not loss._requires_grad:
             raise Untraceable("what it returns is no real scalar with a gradient")
-        nodes = ancestors(loss)
+        nodes: list[Any] = ancestors(loss)
+        for node in nodes:
+            node._array.value.origin = node.name or node._op.name
         totals = backward(loss, nodes, tracer)
     finally:
         del watching[threading.get_ident()]
@@ -253,17 +255,17 @@ def named(leaves: Iterable[Any], nodes: list[Any], root: Any) -> list[str]:
     return [str(naming.of(x)) for x in leaves]
 
 
-def backward(loss: Any, nodes: list[Node], tracer: Tracer) -> dict[Any, Any]:
+def backward(loss: Any, nodes: list[Any], tracer: Tracer) -> dict[Any, Any]:
     """The total derivatives by the leaves: the rules of the tape on abstract arrays."""
     totals: dict[Any, Any] = {loss: np.ones_like(loss._array)}
     for node in reversed(nodes):
         if node._hooks is not None:
             raise Untraceable(f"{_called(node)} has a hook")
-        g, op = totals.pop(node), node._op
+        g, whose = totals.pop(node), node.name or node._op.name
         for i, x in reversed(list(enumerate(node._inputs))):
             if not isinstance(x, Node) or not x._requires_grad:
                 continue
-            tracer.graph.origin = f"{op.name}, backward"
+            tracer.graph.origin = f"{whose}, backward"
             contribution = _contribution(tracer, node, i, g)
             totals[x] = totals[x] + contribution if x in totals else contribution
     return totals

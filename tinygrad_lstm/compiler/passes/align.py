@@ -11,21 +11,22 @@ __all__ = ["align"]
 def align(build: Builder, roots: list[Value]) -> list[Value]:
     """Align the sums of all stacks that products read."""
     stacks: dict[frozenset[int], Value] = {}
-    for v in in_order(roots):
+    order = in_order(roots)
+    for v in order:
         for a in v.args if v.op == "matmul" else ():
             a = a.args[0] if a.op == "transpose" else a
             if _stack(a):
                 stacks[frozenset(p.number for p in a.args)] = a
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
-        if v.op != "sum" or 0 not in v.attrs[0] or not _stack(args[0]):
+        if 0 not in v.attrs[0] or not _stack(args[0]):
             return None
         found = stacks.get(frozenset(p.number for p in args[0].args))
         if found is None or found.shape != args[0].shape:
             return None
         return build.reduce("sum", found, v.attrs[0], v.dtype)
 
-    return rewrite(roots, rule, build.again)
+    return rewrite(roots, order, {"sum"}, rule, build.again)
 
 
 def _stack(v: Value) -> bool:

@@ -11,7 +11,8 @@ __all__ = ["columns"]
 def columns(build: Builder, roots: list[Value]) -> list[Value]:
     """Sum whole stacks where their columns are summed one by one."""
     found: dict[tuple[int, ...], tuple[Value, int]] = {}
-    for v in in_order(roots):
+    order = in_order(roots)
+    for v in order:
         if not (v.op == "concatenate" and v.attrs == (0,)):
             continue
         if all(p.op == "concatenate" and p.attrs == (1,) for p in v.args):
@@ -22,12 +23,13 @@ def columns(build: Builder, roots: list[Value]) -> list[Value]:
                 at += part.shape[1]
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
-        if v.op != "sum" or v.attrs != ((0,),) or args[0].op != "concatenate":
+        if v.attrs != ((0,),) or args[0].op != "concatenate":
             return None
         whole = found.get(tuple(p.number for p in args[0].args))
         if whole is None or args[0].attrs != (0,):
             return None
+        build.graph.origin = v.origin
         total = build.reduce("sum", whole[0], (0,), v.dtype)
         return build.cut(total, ((whole[1], whole[1] + v.shape[0]),))
 
-    return rewrite(roots, rule, build.again)
+    return rewrite(roots, order, {"sum"}, rule, build.again)

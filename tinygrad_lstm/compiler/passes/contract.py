@@ -8,53 +8,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, in_order, readers
+from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.operations import number
-from tinygrad_lstm.compiler.passes.shared import place_key
+from tinygrad_lstm.compiler.passes.shared import place_key, rewrite_sums
 
-__all__ = ["adds", "contract", "inside", "terms"]
-
-Readers = dict[int, list[Value | None]]
+__all__ = ["contract"]
 
 
 def contract(build: Builder, roots: list[Value]) -> list[Value]:
     """Contract every chain of additions."""
-    order = in_order(roots)
-    read = readers(order, roots)
-    new: dict[int, Value] = {}
-    for v in order:
-        args = tuple(new[a.number] for a in v.args)
-        done = None
-        if adds(v) and not inside(v, read):
-            done = _contracted(build, [new[t.number] for t in terms(v, read)], v)
-        new[v.number] = done or build.again(v, args)
-    return [new[root.number] for root in roots]
-
-
-def adds(v: Value | None) -> bool:
-    """Whether a value is the sum of two of its own shape."""
-    return v is not None and v.op == "add" and all(a.shape == v.shape for a in v.args)
-
-
-def inside(v: Value, read: Readers) -> bool:
-    """Whether a sum is itself a term of the one that reads it."""
-    return len(read[v.number]) == 1 and adds(read[v.number][0])
-
-
-def terms(v: Value, read: Readers) -> list[Value]:
-    """What a chain of additions adds up. No recursion along the chain."""
-    out: list[Value] = []
-    stack = list(v.args)
-    while stack:
-        a = stack.pop()
-        if adds(a) and len(read[a.number]) == 1:
-            stack += a.args
-        else:
-            out.append(a)
-    return out
+    return rewrite_sums(build, roots, partial(_contracted, build))
 
 
 def _contracted(build: Builder, found: list[Value], v: Value) -> Value | None:

@@ -8,28 +8,22 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from functools import partial
 
 import numpy as np
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Shape, Value, in_order, readers
-from tinygrad_lstm.compiler.passes.contract import adds, inside, terms
+from tinygrad_lstm.compiler.graph import Shape, Value, in_order
+from tinygrad_lstm.compiler.passes.shared import rewrite_sums
 
 __all__ = ["gather"]
 
 
 def gather(build: Builder, roots: list[Value]) -> list[Value]:
     """Gather in every chain of additions, and where one part stands alone."""
-    order = in_order(roots)
-    read = readers(order, roots)
-    new: dict[int, Value] = {}
-    for v in order:
-        args = tuple(new[a.number] for a in v.args)
-        done = None
-        if adds(v) and not inside(v, read):
-            done = _gathered(build, [new[t.number] for t in terms(v, read)], v)
-        new[v.number] = done or build.again(v, args)
-    return [new[root.number] for root in roots]
+    if not any(v.op == "place" for v in in_order(roots)):
+        return roots
+    return rewrite_sums(build, roots, partial(_gathered, build))
 
 
 def _gathered(build: Builder, found: list[Value], v: Value) -> Value | None:

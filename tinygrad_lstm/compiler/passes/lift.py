@@ -12,16 +12,17 @@ __all__ = ["lift"]
 
 def lift(build: Builder, roots: list[Value]) -> list[Value]:
     """Lift out of every concatenation what only it reads."""
-    read = readers(in_order(roots), roots)
+    order = in_order(roots)
+    read = readers(order, roots)
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
-        if v.op != "concatenate" or v.attrs != (0,) or len(args) < 2:
+        if v.attrs != (0,) or len(args) < 2:
             return None
         if any(len(read[p.number]) != 1 for p in v.args):
             return None
         return _lifted(build, args)
 
-    return rewrite(roots, rule, build.again)
+    return rewrite(roots, order, {"concatenate"}, rule, build.again)
 
 
 def _lifted(build: Builder, parts: tuple[Value, ...]) -> Value | None:

@@ -24,41 +24,46 @@ def merge(build: Builder, roots: list[Value]) -> list[Value]:
     """Merge over blocks, which share the right factor, then over gates, which share the left."""
     for shared in (1, 0):
         for far in (_before, _behind):
-            roots = _merged(build, roots, shared, far(roots))
+            order = in_order(roots)
+            groups = _groups(order, shared, far(order))
+            if groups:
+                roots = _merged(build, roots, shared, groups)
     return roots
 
 
-def _before(roots: list[Value]) -> dict[int, int]:
+def _before(order: list[Value]) -> dict[Value, int]:
     """How many products lie on the longest way to each value."""
-    depth: dict[int, int] = {}
-    for v in in_order(roots):
-        longest = max((depth[a.number] for a in v.args), default=0)
-        depth[v.number] = longest + (v.op == "matmul")
+    depth: dict[Value, int] = {}
+    for v in order:
+        depth[v] = max([depth[a] for a in v.args], default=0) + (v.op == "matmul")
     return depth
 
 
-def _behind(roots: list[Value]) -> dict[int, int]:
+def _behind(order: list[Value]) -> dict[Value, int]:
     """How many products lie on the longest way from each value to a result."""
-    height: dict[int, int] = defaultdict(int)
-    for v in reversed(in_order(roots)):
-        here = height[v.number] + (v.op == "matmul")
+    height = dict.fromkeys(order, 0)
+    for v in reversed(order):
+        here = height[v] + (v.op == "matmul")
         for a in v.args:
-            height[a.number] = max(height[a.number], here)
+            height[a] = max(height[a], here)
     return height
 
 
-def _merged(build: Builder, roots: list[Value], shared: int, far: dict[int, int]) -> list[Value]:
-    groups: dict[tuple[int, int, str], list[Value]] = defaultdict(list)
-    for v in in_order(roots):
+def _groups(order: list[Value], shared: int, far: dict[Value, int]) -> Groups:
+    """The products that merge: by the number of each, all of its group."""
+    groups: dict[tuple[Value, int, str], list[Value]] = defaultdict(list)
+    for v in order:
         if v.op == "matmul":
-            groups[v.args[shared].number, far[v.number], v.dtype.str].append(v)
+            groups[v.args[shared], far[v], v.dtype.str].append(v)
     together: Groups = {}
     for group in groups.values():
         others = [leafy(v.args[1 - shared]) for v in group]
         if len(group) > 1 and all(others) == any(others):
             together |= {v.number: group for v in group}
-    if not together:
-        return roots
+    return together
+
+
+def _merged(build: Builder, roots: list[Value], shared: int, together: Groups) -> list[Value]:
     new: dict[int, Value] = {}
     for root in roots:
         _build(build, root, together, new, partial(_one_product, build, shared))
@@ -88,6 +93,7 @@ def _build(build: Builder, root: Value, together: Groups, new: dict[int, Value],
 def _one_product(build: Builder, shared: int, group: list[Value], new: dict[int, Value]) -> None:
     """The product that a group becomes, and where each member is in it."""
     own, axis = 1 - shared, shared ^ 1
+    build.graph.origin = f"{group[0].origin} and {len(group) - 1} more"
     factors = [new[m.args[own].number] for m in group]
     common = new[group[0].args[shared].number]
     order = known_order(build.graph, [m.args[own] for m in group])

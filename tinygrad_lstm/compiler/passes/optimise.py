@@ -50,10 +50,15 @@ ORDER = (
 
 @dataclass(frozen=True)
 class Done:
-    """What a pass has left: how many values of each operation there are."""
+    """What a pass has left."""
 
     name: str
-    counts: Counter[str]
+    roots: list[Value]
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many values of each operation there are."""
+        return Counter(v.op for v in in_order(self.roots))
 
 
 def optimise(
@@ -61,13 +66,9 @@ def optimise(
 ) -> tuple[list[Value], list[Done]]:
     """The roots of an equal graph that takes less work, and what each pass did."""
     build = Builder(graph)
-    done = [Done("recorded", _counts(roots))]
+    done = [Done("recorded", roots)]
     for name in ORDER:
         if name in passes:
             roots = PASSES[name](build, roots)
-            done.append(Done(name, _counts(roots)))
+            done.append(Done(name, roots))
     return roots, done
-
-
-def _counts(roots: list[Value]) -> Counter[str]:
-    return Counter(v.op for v in in_order(roots))

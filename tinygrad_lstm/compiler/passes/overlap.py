@@ -13,7 +13,8 @@ __all__ = ["overlap"]
 
 def overlap(build: Builder, roots: list[Value]) -> list[Value]:
     """Join every pair of stacks of which one goes on where the other began."""
-    stacks = [v for v in in_order(roots) if v.op == "concatenate"]
+    order = in_order(roots)
+    stacks = [v for v in order if v.op == "concatenate"]
     begins = {(v.args[0].number, v.attrs): v for v in stacks}
     whole: dict[int, tuple[tuple[Value, ...], int, int]] = {}
     for v in stacks:
@@ -44,4 +45,4 @@ def overlap(build: Builder, roots: list[Value]) -> list[Value]:
         union = build.concatenate(parts, axis)
         return build.graph.new("cut", (union,), tuple(bounds), v.shape, v.dtype)
 
-    return rewrite(roots, rule, build.again)
+    return rewrite(roots, order, {"concatenate"}, rule, build.again)

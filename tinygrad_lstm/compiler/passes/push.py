@@ -10,15 +10,17 @@ __all__ = ["push"]
 
 def push(build: Builder, roots: list[Value]) -> list[Value]:
     """Cut the factors of every product of which only parts are read."""
-    read = readers(in_order(roots), roots)
+    order = in_order(roots)
+    read = readers(order, roots)
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
-        if v.op != "cut" or args[0].op != "matmul":
+        if args[0].op != "matmul":
             return None
         if any(u is None or u.op != "cut" for u in read[v.args[0].number]):
             return None
+        build.graph.origin = v.origin
         (a, b), (rows, columns) = args[0].args, v.attrs
         a = build.cut(a, (rows, (0, a.shape[1])))
         return build.matmul(a, build.cut(b, ((0, b.shape[0]), columns)), v.dtype)
 
-    return rewrite(roots, rule, build.again)
+    return rewrite(roots, order, {"cut"}, rule, build.again)

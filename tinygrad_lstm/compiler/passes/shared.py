@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_lstm.compiler.graph import Graph, Value
+from tinygrad_lstm.compiler.construct import Builder
+from tinygrad_lstm.compiler.graph import Graph, Value, in_order, readers
 from tinygrad_lstm.compiler.operations import LEAVES, VIEWS
 
-__all__ = ["known_order", "leafy", "place_key"]
+__all__ = ["known_order", "leafy", "place_key", "rewrite_sums"]
+
+Readers = dict[int, list[Value | None]]
 
 
 def leafy(v: Value) -> bool:
@@ -39,3 +42,49 @@ def known_order(graph: Graph, values: Sequence[Value]) -> list[int]:
     if known is not None:
         return sorted(range(len(values)), key=lambda i: known.index(firsts[i].number))
     return sorted(range(len(values)), key=lambda i: place_key(values[i]))
+
+
+def rewrite_sums(
+    build: Builder, roots: list[Value], join: Callable[[list[Value], Value], Value | None]
+) -> list[Value]:
+    """The roots of a graph in which every chain of additions has been offered to `join`, as its
+    terms and the value that it ends in."""
+    order = in_order(roots)
+    read = readers(order, roots)
+    new: dict[Value, Value] = {}
+    for v in order:
+        args = v.args
+        if not new.keys().isdisjoint(args):
+            args = tuple([new.get(a, a) for a in args])
+        found = None
+        if _adds(v) and not _inside(v, read):
+            build.graph.origin = v.origin
+            found = join([new.get(t, t) for t in _terms(v, read)], v)
+        if found is None and args is not v.args:
+            found = build.again(v, args)
+        if found is not None:
+            new[v] = found
+    return [new.get(root, root) for root in roots]
+
+
+def _adds(v: Value | None) -> bool:
+    """Whether a value is the sum of two of its own shape."""
+    return v is not None and v.op == "add" and all(a.shape == v.shape for a in v.args)
+
+
+def _inside(v: Value, read: Readers) -> bool:
+    """Whether a sum is itself a term of the one that reads it."""
+    return len(read[v.number]) == 1 and _adds(read[v.number][0])
+
+
+def _terms(v: Value, read: Readers) -> list[Value]:
+    """What a chain of additions adds up. No recursion along the chain."""
+    out: list[Value] = []
+    stack = list(v.args)
+    while stack:
+        a = stack.pop()
+        if _adds(a) and len(read[a.number]) == 1:
+            stack += a.args
+        else:
+            out.append(a)
+    return out
