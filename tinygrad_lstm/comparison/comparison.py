@@ -3,13 +3,14 @@ order of backward."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from tinygrad_lstm.comparison.blame import locate
 from tinygrad_lstm.comparison.diagnosis import Diagnosis, diagnose
+from tinygrad_lstm.comparison.hints import level_of, told
 from tinygrad_lstm.comparison.report import Report
 from tinygrad_lstm.comparison.rows import Entry, Judge, Row, entries
 from tinygrad_lstm.engine.backward import Gradients, gradients
@@ -85,6 +86,25 @@ class Comparison:
         """What is printed, with the table of all rows."""
         return self._report.text(whole=True)
 
+    def hints(self, level: int | str = 1) -> str:
+        """What is wrong, told in steps, so that a student can find the rest.
+
+        Parameters
+        ----------
+        level : int or str, default 1
+            1 or ``"where"``: which rows are wrong by themselves. 2 or ``"kind"``: which kind of
+            mistake it is, too. 3 or ``"rule"``: who reads the value, and what its derivative is
+            made of. 4 or ``"solution"``: the formulas, as in the report.
+
+        Raises
+        ------
+        DataError
+            If there is no such level.
+        """
+        number = level_of(level, "hints")
+        diagnoses = self.diagnoses if number > 1 else ()
+        return told(self.rows, diagnoses, self.tape, self.root, number)
+
     def markdown(self) -> str:
         """The report in Markdown: what to look at, and the table of all rows."""
         return self._report.markdown()
@@ -115,7 +135,9 @@ def compare(gradients: Gradients, hand: Mapping[Any, Any], rtol: float | None = 
     hand : mapping of str to array_like or Tensor
         The derivatives by hand, by the keys of `gradients`: ``"c<2>"`` for a total, ``"c<2> via
         keep<3>"`` for a branch, ``"W_f @ 2"`` for the share of block 2 in the gradient of a shared
-        parameter. Tensors of the tape are keys too. Give as many or as few as you have.
+        parameter. Tensors of the tape are keys too. Give as many or as few as you have; None
+        stands for what is not done yet. A key that misses a name by its spelling (``h_4``, ``h4``,
+        ``h[4]``, ``dW_f``, ``grad_W_f``) is read as what it stands for.
     rtol : float, optional
         The largest relative error that counts as right. By default 1e-9 for float64, 1e-4 for
         float32 and 1e-2 for float16, by the coarser side. A value that rounding alone moves by more
@@ -174,7 +196,13 @@ def compare(gradients: Gradients, hand: Mapping[Any, Any], rtol: float | None = 
     )
 
 
-def assert_gradients_match(found: Any, hand: Mapping[Any, Any], rtol: float | None = None) -> None:
+def assert_gradients_match(
+    found: Gradients | Tensor,
+    hand: Mapping[Any, Any],
+    rtol: float | None = None,
+    hints: int | str | None = None,
+    require: Iterable[str] = (),
+) -> None:
     """Raise AssertionError with the report of :func:`compare` unless everything is right: for
     tests.
 
@@ -184,22 +212,41 @@ def assert_gradients_match(found: Any, hand: Mapping[Any, Any], rtol: float | No
         ``gradients(loss)``, or the loss.
     hand, rtol
         As for :func:`compare`.
+    hints : {"where", "kind", "rule", "solution"} or int, optional
+        How much the message tells, as for :meth:`Comparison.hints`. By default it is the report,
+        which has the solution.
+    require : iterable of str, optional
+        Names that have to be given, and right: what is None, not given, or a constant fails.
 
     Raises
     ------
     AssertionError
-        If a row fails. Its message is the report.
+        If a row fails, or one that is required is not right. Its message is the report.
 
     Examples
     --------
     >>> from tinygrad_lstm import Tensor, assert_gradients_match
     >>> x = Tensor(3.0, requires_grad=True, name="x")
-    >>> assert_gradients_match(x * x, {"x": 6.0})
+    >>> assert_gradients_match(x * x, {"x": 6.0}, require=["x"])
     """
     __tracebackhide__ = True  # pytest shows the line of the test
-    report = compare(gradients(found) if isinstance(found, Tensor) else found, hand, rtol)
-    if not report:
-        raise AssertionError(str(report))
+    if hints is not None:
+        level_of(hints, "assert_gradients_match(hints=...)")
+    of = gradients(found) if isinstance(found, Tensor) else found
+    report = compare(of, hand, rtol)
+    keys = {str(row.key) for row in report.rows if row.verdict == "right"}
+    names = {row.name for row in report.rows if row.verdict == "right"}
+    open_ = [name for name in require if name not in names and _spelled(of, name) not in keys]
+    lines = [f"required, and not right: {', '.join(open_)}"] * bool(open_)
+    if not report and (not lines or any(not row.ok for row in report.rows)):
+        lines.append(str(report) if hints is None else report.hints(hints))
+    if lines:
+        raise AssertionError("\n".join(lines))
+
+
+def _spelled(found: Gradients, name: str) -> str:
+    """A required name in the spelling of the tape."""
+    return str(found.key(found.part(name)))
 
 
 def _missing(gradients: Gradients, found: list[Entry]) -> tuple[Row, ...]:

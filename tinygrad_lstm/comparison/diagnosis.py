@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
@@ -11,9 +12,12 @@ from tinygrad_lstm.comparison.above import Above
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.combined import Guess, written
 from tinygrad_lstm.comparison.rows import Entry, Judge
-from tinygrad_lstm.comparison.search import Search
+from tinygrad_lstm.comparison.search import FAILED, Search
 
 __all__ = ["Diagnosis", "diagnose"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,10 @@ def diagnose(judge: Judge, chain: Chain, found: Sequence[Entry]) -> tuple[Diagno
     guesses: dict[int, Guess | None] = {}
     with np.errstate(all="ignore"):  # what is tried may overflow
         for entry in wrong:
-            guesses[id(entry)] = search.guess(entry)
+            guesses[id(entry)] = _safely(search.guess, entry)
         open_ = [entry for entry in wrong if guesses[id(entry)] is None]
         above = Above(search, open_, found)
-        guesses |= above.explained()
+        guesses |= _safely(above.explained) or {}
         for entry in open_:
             if guesses[id(entry)] is None:
                 guesses[id(entry)] = (
@@ -72,11 +76,20 @@ def diagnose(judge: Judge, chain: Chain, found: Sequence[Entry]) -> tuple[Diagno
     return tuple(_diagnosis(entry, guesses[id(entry)], because) for entry in wrong)
 
 
+def _safely(search: Callable[P, R], *args: P.args, **options: P.kwargs) -> R | None:
+    """What a search finds; nothing, where a shape or a rule does not bear it: an explanation that
+    is missing must not cost the table."""
+    try:
+        return search(*args, **options)
+    except FAILED:
+        return None
+
+
 def _deep(search: Search, above: Above, entry: Entry) -> Guess:
     """What is left to try for a row by itself."""
     return (
-        search.guess(entry, deep=True)
-        or search.second(entry)
+        _safely(search.guess, entry, deep=True)
+        or _safely(search.second, entry)
         or search.unexplained(entry, above.not_searched(entry))
     )
 

@@ -6,7 +6,7 @@ import html
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tinygrad_lstm.comparison.diagnosis import Diagnosis
@@ -103,6 +103,12 @@ class Report:
         return paragraphs + [[one_line(f"more differences: {', '.join(rest)}")]] * bool(rest)
 
     def _table(self, rows: Sequence[Row]) -> list[str]:
+        same = {
+            diagnosis.name: f"the same mistake as {first.name}"
+            for first, *others in _alike(self.diagnoses)
+            for diagnosis in others
+        }
+        rows = [replace(row, note=same.get(row.name, row.note)) for row in rows]
         cells = [HEAD, *(line.cells for line in lines_of(rows))]
         return [self._title(), *aligned(cells), *foot(self.rows)]
 

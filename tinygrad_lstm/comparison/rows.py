@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.comparison.spelling import spellings
 from tinygrad_lstm.engine.backward import Gradients
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.memory import NUMBERS, array_of
@@ -20,7 +21,7 @@ __all__ = ["Entry", "Judge", "Row", "entries"]
 
 RTOL = {2: 1e-2, 4: 1e-4, 8: 1e-9}  # by the bytes of a number: float16, float32, float64
 
-NEUTRAL = ("right", "not differentiated", "missing")
+NEUTRAL = ("right", "not differentiated", "missing", "not done yet")
 UNUSABLE = ("wrong shape", "not finite")
 
 
@@ -40,7 +41,7 @@ class Row:
         The error up to which it counts as right.
     verdict : str
         ``right``, ``first wrong``, ``wrong because of``, ``wrong shape``, ``not finite``, ``unknown
-        name``, ``missing`` or ``not differentiated``.
+        name``, ``missing``, ``not done yet`` (None was given) or ``not differentiated``.
     note : str
         What the verdict leaves open: the other shape, the entry that is not finite, the nearest
         name.
@@ -153,30 +154,45 @@ class Judge:
 
 def entries(judge: Judge, hand: Mapping[Any, Any]) -> list[Entry]:
     """Every quantity of the hand side, in the order in which backward finds them."""
-    gradients, tape = judge.gradients, judge.gradients.tape
+    tape = judge.gradients.tape
     places = {
         id(x): i
         for i, x in enumerate((*(stage.output for stage in reversed(tape.stages)), *tape.leaves))
     }
-    found = []
-    for key, value in hand.items():
-        name, array = key if isinstance(key, str) else tape.label(key), _numbers(key, value)
-        try:
-            part = gradients.part(key)
-        except UnknownNameError as error:
-            found.append(
-                Entry(
-                    key,
-                    array,
-                    None,
-                    (len(places), 0, 0),
-                    _without_derivative(name, key, tape, error),
-                )
-            )
-            continue
-        row = replace(judge.row(name, key, array), key=gradients.key(part))
-        found.append(Entry(key, array, part, _place(part, places), row))
+    found = [_entry(judge, key, value, places) for key, value in hand.items()]
     return sorted(found, key=lambda entry: entry.place)
+
+
+def _entry(judge: Judge, key: Any, value: Any, places: dict[int, int]) -> Entry:
+    """One quantity of the hand side."""
+    gradients, tape = judge.gradients, judge.gradients.tape
+    name, last = key if isinstance(key, str) else tape.label(key), (len(places), 0, 0)
+    array = np.empty(0) if value is None else _numbers(key, value)
+    try:
+        part, meant = _meant(gradients, key)
+    except UnknownNameError as error:
+        return Entry(key, array, None, last, _without_derivative(name, key, tape, error))
+    if value is None:
+        shape = tuple(part.value.shape)
+        row = Row(name, shape, None, None, "not done yet", key=gradients.key(part))
+        return Entry(key, array, None, last, row)
+    row = replace(judge.row(name, meant, array), key=gradients.key(part))
+    if meant is not key:
+        read = f"read as {meant}"
+        row = replace(row, note=f"{read}; {row.note}" if row.note else read)
+    return Entry(meant, array, part, _place(part, places), row)
+
+
+def _meant(gradients: Gradients, key: Any) -> tuple[Part, Any]:
+    """What a key asks for, and the key: in another spelling, where it misses a name by its own."""
+    try:
+        return gradients.part(key), key
+    except UnknownNameError:
+        others = spellings(key) if isinstance(key, str) else ()
+        other = next((name for name in others if name in gradients), None)
+        if other is None:
+            raise
+        return gradients.part(other), other
 
 
 def _place(part: Part, places: dict[int, int]) -> tuple[int, int, int]:

@@ -123,10 +123,10 @@ class Naming:
     def called(self, name: str, values: Sequence[Any]) -> list[Any]:
         """Those of `values` that a name may stand for; as for :meth:`find`."""
         spellings = self._spellings(name)
-        texts = {id(x): self._texts(x) for x in values}
-        whole = [x for x in values if not texts[id(x)].isdisjoint(spellings)]
+        called = {id(x) for text in spellings for x in self.by_text.get(text, ())}
+        whole = [x for x in values if id(x) in called]
         return whole or [
-            x for x in values if any(_is_inside(text, spellings) for text in texts[id(x)])
+            x for x in values if any(_is_inside(text, spellings) for text in self._texts(x))
         ]
 
     def _apart(self, found: Sequence[Any]) -> str:

@@ -1,0 +1,35 @@
+"""Keys that miss a name by their spelling: ``h_4``, ``h4`` and ``h[4]`` for ``h<4>``; ``dW_f``,
+``grad_W_f`` and ``δW_f`` for ``W_f``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tinygrad_lstm.engine.names import Name
+
+__all__ = ["spellings"]
+
+PREFIXES = ("grad_", "delta_", "dL_d", "dL/d", "d_", "δ", "∂", "d", "g_")
+BRACKETS = ("[]", "()", "{}")
+
+
+def spellings(key: str) -> Iterator[str]:
+    """The names that a key may stand for, the nearest first."""
+    plain = [key, *(key.removeprefix(p) for p in PREFIXES if key.startswith(p) and key != p)]
+    plain += [key.removesuffix(s) for s in ("_grad", ".grad") if key.endswith(s)]
+    for text in dict.fromkeys(plain):
+        if text != key:
+            yield text
+        stem, block = _apart(text)
+        if stem and block:
+            yield str(Name(stem, int(block)))
+
+
+def _apart(text: str) -> tuple[str, str]:
+    """What stands before a number at the end, and the number."""
+    for left, right in BRACKETS:
+        if text.endswith(right) and left in text:
+            stem, _, inner = text[:-1].rpartition(left)
+            return (stem, inner) if inner.isascii() and inner.isdecimal() else ("", "")
+    stem = text.rstrip("0123456789")
+    return stem.removesuffix("_"), text[len(stem) :]
