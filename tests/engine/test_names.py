@@ -444,6 +444,14 @@ def test_the_old_spelling_names_the_new_one():
         g["multiply#9"]
 
 
+def test_the_key_of_a_part_is_no_value():
+    x = Tensor(2.0, True, "x")
+    loss = (x * x).named("loss")
+    for ask in (loss.tape.find, lambda key: explain(loss, key), lambda key: paths(loss, key)):
+        with pytest.raises(UnknownNameError, match=r"key of a part; .* such as x"):
+            ask("x via loss[0]")
+
+
 def test_names_that_several_have_are_told_apart_by_number():
     x = Tensor(2.0, True, "x")
     a, b = (x * 2.0).named("h"), (x * 3.0).named("h")

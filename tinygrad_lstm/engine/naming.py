@@ -134,6 +134,9 @@ class Naming:
         return f"ask for {', '.join(shown)}, with the Tensor itself, or name them apart"
 
     def _hint(self, name: str) -> str:
+        key = Key.parse(name)
+        if not key.is_total:
+            return f"that is the key of a part; a value is asked for here, such as {key.value}"
         op, place = formerly(name) or ("", 0)
         if 0 < place <= len(self.nodes):
             node = self.nodes[place - 1]
