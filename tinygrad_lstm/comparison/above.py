@@ -185,8 +185,8 @@ class Above:
         stage = self.formulas.tape.label(node)
         head = f"{value} through {stage} = "
         looks = f"further up, at {stage}: {change.said}{also}"
-        yours = f"what follows from {head}{self.formulas.text(changed)}"
-        return Guess(change.kind, yours, head + self.formulas.text(right), looks, np.empty(0))
+        follows = f"what follows from {head}{self.formulas.text(changed)}"
+        return Guess(change.kind, follows, head + self.formulas.text(right), looks, np.empty(0))
 
     def _in_the_row(self, altered: list[Altered], rows: int) -> bool:
         """Whether the change is in the last step of the only row that it explains."""

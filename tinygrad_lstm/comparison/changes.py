@@ -107,7 +107,7 @@ class Changes:
     def _signs(self) -> Iterator[Change]:
         name = self.formulas.label(self.branch.stage.output)
         root, key = self.tree.root, id(self.tree.root)
-        words = f"the branch through {name} is missing"
+        words: str | Callable[[], str] = f"the branch through {name} is missing"
         yield Change(("0",), "branch missing", words, {key: Leaf(np.zeros(root.shape), "0")})
         words = f"the sign of the branch through {name} is flipped"
         yield Change(("-",), "sign", words, {key: flipped(root)})
@@ -253,6 +253,8 @@ class Changes:
     def _extra(self) -> Iterator[Change]:
         """A factor too many, and a sum where a product belongs."""
         root = self.tree.root
+        label: tuple[Any, ...]
+        words: str | Callable[[], str]
         gradients = [n for _, n in self.nodes if isinstance(n, Leaf) and n.gradient]
         places = dict.fromkeys([root, *gradients, *(n for _, n, _ in self.products)])
         for place in places:

@@ -161,7 +161,7 @@ def _fitted(part: Part, terms: Sequence[Term], correct: Words, hand: np.ndarray)
         return
     columns = np.stack([np.ravel(term.array) for term in terms], axis=1).astype(float)
     found, _, rank, _ = np.linalg.lstsq(columns, np.ravel(hand).astype(float), rcond=None)
-    counts = np.round(found)
+    counts = np.asarray(np.round(found))
     if rank < n or not np.allclose(found, counts, atol=1e-4) or np.any(np.abs(counts) > 2):
         return
     array = np.asarray(sum(c * term.array for c, term in zip(counts, terms, strict=True)))

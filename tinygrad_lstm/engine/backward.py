@@ -160,7 +160,7 @@ def gradients(root: Any, gradient: Any = None, create_graph: bool = False) -> Gr
     arrived: dict[Any, list[Branch]] = defaultdict(list)
     with recording(create_graph):
         start, tape = seed(root, gradient, create_graph), Tape(root)
-        totals = _kept(tape.naming.nodes, root, start, arrived)
+        totals = _kept(list(tape.naming.nodes), root, start, arrived)
         totals = {x: outgoing(x, g) for x, g in totals.items()}
         stages = {stage.output: stage for stage in tape.stages}
         branches = {x: [_branch(b, stages) for b in reversed(arrived[x])] for x in arrived}

@@ -82,7 +82,8 @@ class Gradients(Mapping[str, Array]):
         total = sum(others, first)
         if isinstance(total, Node):  # gradients of gradients
             return total  # type: ignore[return-value]
-        return frozen(np.asarray(total))
+        kept: Array = frozen(np.asarray(total))
+        return kept
 
     def part(self, key: Any) -> Part:
         """What a key asks for: a name, the key of a part as text or as ``Key``, or a Tensor.

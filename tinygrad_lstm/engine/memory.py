@@ -116,7 +116,8 @@ def finite(x: Any) -> bool:
     array = array_of(x)
     if not isinstance(array, KNOWN):
         return True
-    return math.isfinite(np.vdot(array, array).real)  # the cheapest test of all entries at once
+    values: Any = array
+    return math.isfinite(np.vdot(values, values).real)  # the cheapest test of all entries at once
 
 
 def fitting(gradient: Any, dtype: np.dtype[Any]) -> Any:

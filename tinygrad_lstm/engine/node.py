@@ -17,7 +17,7 @@ here: an edit of a NumPy array passes nobody who could count.)
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -95,6 +95,12 @@ class Node:
     grad: Any
     # whether stages without a derivative are recorded too, since they are to be written down
     symbolic = False
+
+    if TYPE_CHECKING:  # what a Tensor has, and every node is one
+
+        @property
+        def requires_grad(self) -> bool: ...
+        def astype(self, dtype: Any) -> Any: ...
 
     def __init__(
         self,
@@ -215,7 +221,7 @@ class Node:
     def _snapshot(self) -> np.ndarray:
         """The value of a leaf whose memory was lent, as an array that nobody outside this package
         can change."""
-        if self._lent() is None:
+        if self._lent is None or self._lent() is None:
             self._lent = None
             return self._array
         if self._frozen is None or not _same(self._frozen, self._array):
@@ -229,7 +235,8 @@ def _loan(array: np.ndarray) -> np.ndarray:
     Views of an array refer to the one that owns the memory, and so would not be noticed; but not
     beyond one whose memory belongs to something else.
     """
-    return np.asarray(memoryview(array))
+    memory: Any = array
+    return np.asarray(memoryview(memory))
 
 
 def edited(node: Node, seen: np.ndarray) -> bool:

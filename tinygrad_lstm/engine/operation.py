@@ -131,7 +131,8 @@ class Operation:
         if self.variadic:
             self.rules = Each(function)
         else:
-            rules = list(self.rules or self.missing())
+            declared: Any = self.rules or self.missing()
+            rules = list(declared)
             rules[names.index(function.__name__)] = function
             self.rules = tuple(rules)
         return function
