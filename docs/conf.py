@@ -16,7 +16,7 @@ copyright = "the tinygrad-lstm authors, MIT licence"
 version = release = installed("tinygrad-lstm")
 
 extensions = ["sphinx.ext.autodoc", "numpydoc", "myst_nb", "family", "mathml", "program_help"]
-exclude_patterns = ["_build", "extensions", "**.ipynb_checkpoints"]
+exclude_patterns = ["package_index.md", "_build", "extensions", "**.ipynb_checkpoints"]
 nitpicky = True  # a reference that leads nowhere is a warning, and warnings are errors
 nitpick_ignore_regex = [  # other projects', which only a network could look up
     ("py:.*", r"(numpy|np|scipy|torch|matplotlib|graphviz|collections|pathlib|os)\b.*"),

@@ -2,10 +2,13 @@
 what comes out. CONTRIBUTING names every module."""
 
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from cases import EMBEDDED, PROGRAM
+
+import tinygrad_lstm
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -37,6 +40,17 @@ def test_there_are_two_commands_and_each_is_one_line():
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
 def test_links_lead_to_files(target):
     assert (ROOT / target).exists()
+
+
+def test_the_page_of_a_package_index_needs_no_file_and_its_code_runs():
+    text = (ROOT / "docs" / "package_index.md").read_text(encoding="utf-8")
+    assert re.findall(r"\]\((?!https:)", text) == []
+    exec(re.search(r"```python\n(.*?)```", text, flags=re.DOTALL)[1], {})
+
+
+def test_one_version_everywhere():
+    assert tinygrad_lstm.__version__ == version("tinygrad-lstm")
+    assert f"version: {tinygrad_lstm.__version__}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def test_it_is_a_door():

@@ -103,9 +103,11 @@ def pyright(*arguments, folder):
         pytest.skip("there is no pyright")
     env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     command = [sys.executable, "-m", "pyright"]
-    if subprocess.run(
-        [*command, "--version"], env=env, capture_output=True, timeout=120
-    ).returncode:
+    try:
+        subprocess.run(
+            [*command, "--version"], env=env, capture_output=True, timeout=120, check=True
+        )
+    except subprocess.SubprocessError:
         pytest.skip("pyright does not start here")
     run = subprocess.run(
         [*command, "--outputjson", *arguments],
