@@ -86,6 +86,9 @@ def test_common_formulas_are_written_once():
     lines = rows(explain(layer_normed()).rolled)
     assert lines.count("u1<t> = h<t−1> − mean(h<t−1>, axis=(−1,), keepdims=True)") == 1
     assert sum("mean(h<" in line for line in lines) == 1
+    # in the place of names of formulas stand their numbers too
+    numbers = rows(explain(layer_normed(1)).steps(numbers=True))
+    assert not any("0 0 0" in row for row in numbers)
     x = Tensor([1.0], True, "u1")  # a name that is taken
     w = Tensor([[2.0, 1.0]], True, "w")
     e = explain(tg.layer_norm(w * x, np.ones(2), np.zeros(2)).named("y").sum())

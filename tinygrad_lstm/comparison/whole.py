@@ -13,7 +13,8 @@ import numpy as np
 from tinygrad_lstm.comparison.combined import Guess, Words
 from tinygrad_lstm.comparison.tree import flipped, times
 from tinygrad_lstm.derivation.expression import Apply, Expression, apply, number, parts
-from tinygrad_lstm.derivation.notation import SIGN, TEXT
+from tinygrad_lstm.derivation.notation import TEXT
+from tinygrad_lstm.derivation.signs import SIGN
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.ops.elementwise import divide
 from tinygrad_lstm.ops.shape import transpose

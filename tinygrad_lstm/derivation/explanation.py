@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.derivation.derivation import Derivation
-from tinygrad_lstm.derivation.expression import Expression, Leaf, evaluate, occurrences, substitute
+from tinygrad_lstm.derivation.expanded import expanded
+from tinygrad_lstm.derivation.expression import Expression, Leaf, evaluate
 from tinygrad_lstm.derivation.fewer import fewer
 from tinygrad_lstm.derivation.lines import Line
 from tinygrad_lstm.derivation.loops import in_loops
@@ -31,8 +32,6 @@ from tinygrad_lstm.errors import DataError, DtypeError
 __all__ = ["Explanation", "explain"]
 
 SMALL = 6  # entries: so many numbers can be read in the middle of a formula
-LONGEST = 5000  # symbols in one formula
-DEEPEST = 40  # gradients replaced one inside the other
 
 
 def explain(loss: Any, wrt: Any = None, through: Any = None, gradient: Any = None) -> Explanation:
@@ -82,31 +81,19 @@ def explain(loss: Any, wrt: Any = None, through: Any = None, gradient: Any = Non
     array(12.)
     """
     if not isinstance(loss, Node):
-        raise DtypeError(
-            "only what a tape led to can be explained",
-            where="explain",
-            expected="a Tensor",
-            got=type(loss).__name__,
-        )
+        what, got = "only what a tape led to can be explained", type(loss).__name__
+        raise DtypeError(what, where="explain", expected="a Tensor", got=got)
     opened = Opened(loss)
     tape = Tape(opened.of(loss))
     several = wrt is None or isinstance(wrt, (list, tuple))
-    keys = (
-        [x for x in tape.leaves if x.requires_grad]
-        if wrt is None
-        else list(wrt)
-        if several
-        else [wrt]
-    )
+    given = wrt if several else [wrt]
+    keys = [x for x in tape.leaves if x.requires_grad] if given is None else list(given)
     wanted = [tape.find(opened.of(key)) for key in keys]
     middle = None if through is None else tape.find(opened.of(through))
     derivation = Derivation(tape, wanted, middle, gradient)
     if not wanted:
-        raise DataError(
-            "there is nothing to explain",
-            where="explain(wrt=...)",
-            expected="a name or Tensor, or several",
-        )
+        expected = "a name or Tensor, or several"
+        raise DataError("there is nothing to explain", where="explain(wrt=...)", expected=expected)
     brief = None if middle is not None else functools.partial(fewer, tape, wanted, gradient)
     return Explanation(Written(derivation, wanted), several, brief)
 
@@ -259,23 +246,19 @@ class Explanation:
 
     @cached_property
     def _values(self) -> dict[Leaf, Any]:
-        """The value of every line."""
+        """The value of every line, and of every formula that has a name."""
         values: dict[Leaf, Any] = {}
-        for line in self.lines:
-            values[line.symbol] = np.asarray(
-                evaluate(line.expression, values), line.symbol.array.dtype
-            )
+        for line in self._whole.rows:
+            value = np.asarray(evaluate(line.expression, values))
+            named = line.value is None
+            values[line.symbol] = value if named else value.astype(line.symbol.array.dtype)
         return values
 
     def _numbers(self, line: Line, notation: Notation) -> list[str]:
         """The formula with numbers in the place of what is small enough, and the result."""
 
         def values(leaf: Leaf) -> Any:
-            return (
-                (self._values[leaf] if leaf.gradient else leaf.array)
-                if np.size(leaf.array) <= SMALL
-                else None
-            )
+            return self._values.get(leaf, leaf.array) if np.size(leaf.array) <= SMALL else None
 
         result = notation.numbers(self._values[line.symbol]).text
         with_numbers = replace(notation, values=values).write(line.expression)
@@ -292,43 +275,7 @@ class Explanation:
             If `depth` is not a whole number from 0, or the formula would have more than 5,000
             symbols, or 40 replacements one inside the other.
         """
-        if depth is not None and not (isinstance(depth, int) and depth >= 0):
-            raise DataError(
-                "not a depth",
-                where="expanded(depth=...)",
-                expected="a whole number from 0, or None",
-                got=repr(depth),
-            )
-        fits, sizes = self._depth(line, depth)
-        if sizes > LONGEST:
-            raise DataError(
-                "this formula is too long to write",
-                where=f"expanded, δ{line.name}",
-                expected=f"up to {LONGEST} symbols, nested up to {DEEPEST} deep",
-                do=f"give depth={fits}",
-            )
-        lines = {line.symbol: line.expression for line in self.lines}
-        formula = line.expression
-        for _ in range(fits):
-            formula = substitute(formula, lines)
-        return formula
-
-    def _depth(self, line: Line, depth: int | None) -> tuple[int, int]:
-        """How often gradients can be replaced, up to `depth` times and while the formula is not too
-        long; and how long it then is."""
-        counts = {each.symbol: occurrences(each.expression) for each in self.lines}
-        present, reached = counts[line.symbol], 0
-        while depth is None or reached < depth:
-            replaced: dict[Leaf, int] = {}
-            for leaf, n in present.items():
-                for inner, m in (counts[leaf] if leaf.gradient else {leaf: 1}).items():
-                    replaced[inner] = replaced.get(inner, 0) + n * m
-            if replaced == present:
-                break
-            if sum(replaced.values()) > LONGEST or reached == DEEPEST:
-                return reached, LONGEST + 1
-            present, reached = replaced, reached + 1
-        return reached, sum(present.values())
+        return expanded(self.lines, line, depth)
 
     def __str__(self) -> str:
         return str(self.steps)

@@ -240,13 +240,14 @@ def evaluate(e: Expression, gradients: Mapping[Leaf, Any]) -> Any:
     e : Expression
         The formula.
     gradients : mapping of Leaf to array
-        The values of the gradients in it.
+        The values of the gradients in it, and of what else is not what was recorded.
     """
     values: dict[int, Any] = {}
     with np.errstate(all="ignore"):  # forward has warned
         for part in parts(e):
             if isinstance(part, Leaf):
-                values[id(part)] = gradients[part] if part.gradient else part.array
+                value = None if part.gradient else part.array
+                values[id(part)] = gradients.get(part, value)
             else:
                 values[id(part)] = part.op.forward(
                     *(values[id(arg)] for arg in part.args), **part.params

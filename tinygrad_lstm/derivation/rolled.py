@@ -12,8 +12,9 @@ from typing import Any
 from tinygrad_lstm.derivation.expression import Apply, Expression
 from tinygrad_lstm.derivation.forms import Forms, runs, telling
 from tinygrad_lstm.derivation.lines import Line, Term, shapes
-from tinygrad_lstm.derivation.notation import SCOPE, SUM, TEXT, Notation
+from tinygrad_lstm.derivation.notation import TEXT, Notation
 from tinygrad_lstm.derivation.row import Row
+from tinygrad_lstm.derivation.signs import SCOPE, SUM
 from tinygrad_lstm.derivation.written import Written
 from tinygrad_lstm.engine.names import Name, signed
 from tinygrad_lstm.ops.reduce import add_n
