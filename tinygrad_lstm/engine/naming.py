@@ -5,22 +5,16 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter, defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 from tinygrad_lstm.engine.names import Key, Name, at_block, canonical, formerly, joined
 from tinygrad_lstm.engine.node import Node
+from tinygrad_lstm.engine.numbering import numbers_of
 from tinygrad_lstm.errors import UnknownNameError
 
 __all__ = ["Naming", "block_of", "matching"]
-
-Program = dict[int, tuple[str, str, str | None]]
-"""What a block ran: by its place since the block was entered, the scope, the operation and the name
-given."""
-
-Placed = tuple[Program, dict[int, int]]
-"""What a block ran, with stages that are not on the tape, and where in that its own stages are."""
 
 
 class Naming:
@@ -165,7 +159,7 @@ class Naming:
             taken.add(found)
             return found
 
-        numbers, names = _numbers(self.nodes), {}
+        numbers, names = numbers_of(self.nodes), {}
         for x in values:
             text, place = given.get(id(x)), x._place
             if text is None:
@@ -212,92 +206,3 @@ def _word(x: Any) -> str | None:
     """What a leaf without a name is called outside of blocks, if it is the only one; None for any
     other value."""
     return joined(x._place.scope, _kind(x)) if x._op is None and x._place.block is None else None
-
-
-def _numbers(nodes: Sequence[Any]) -> dict[int, int]:
-    """The number of each stage without a name among those of its operation, scope and block.
-
-    A stage that is not on the tape, since it led nowhere (what the last block hands on, the loss of
-    a block without loss) or had nothing to differentiate, counts all the same where another block
-    that ran the same shows it: then a stage has the same number in every block.
-    """
-    runs: dict[tuple[int | None, int], list[Any]] = defaultdict(list)
-    for node in nodes:
-        runs[node._place.block, node._place.start].append(node)
-    programs = {key: _program(run) for key, run in runs.items()}
-    wholes = _wholes({key: program for key, program in programs.items() if key[0] is not None})
-    numbers: dict[int, int] = {}
-    counts: Counter[tuple[int | None, str, str]] = Counter()
-    for (block, start), run in runs.items():
-        program = programs[block, start]
-        whole, places = wholes.get((block, start)) or (program, {at: at for at in program})
-        live = {places[node._order - start]: node for node in run}
-        for at in sorted(whole):
-            scope, op, label = whole[at]
-            if label is None:
-                counts[block, scope, op] += 1
-            if at in live:
-                numbers[id(live[at])] = counts[block, scope, op]
-    return numbers
-
-
-def _program(run: Sequence[Any]) -> Program:
-    return {
-        node._order - node._place.start: (node._place.scope, node._op.name, node._label)
-        for node in run
-    }
-
-
-def _wholes(programs: dict[Any, Program]) -> dict[Any, Placed]:
-    """For each block what it ran, with what others show of it that ran the same; and where in that
-    its own stages are."""
-    found: list[Program] = []
-    wholes: dict[Any, Placed] = {}
-    for key, program in sorted(programs.items(), key=lambda item: -len(item[1])):
-        own = {at: at for at in program}
-        if whole := next((whole for whole in found if _agree(whole, program)), None):
-            whole |= program
-            wholes[key] = whole, own
-            continue
-        ways = (way(whole, program) for way in (_thinned, _begun) for whole in found)
-        wholes[key] = next(filter(None, ways), None) or (dict(program), own)
-        if wholes[key][0] == program:
-            found.append(wholes[key][0])
-    return wholes
-
-
-def _agree(whole: Program, program: Program) -> bool:
-    """Whether nothing of one contradicts the other, and most of it is there too, or the two fill
-    each other's gaps. (Another thread's stages make gaps that nothing fills.)"""
-    seen = [whole[at] == entry for at, entry in program.items() if at in whole]
-    return all(seen) and (
-        2 * len(seen) >= len(program) or _are_filled(whole.keys() | program, len(whole | program))
-    )
-
-
-def _thinned(whole: Program, program: Program) -> Placed | None:
-    """A block that is `whole` with less than half of it left out."""
-    if 2 * len(program) <= len(whole):
-        return None
-    ahead, places = iter(sorted(whole)), {}
-    for at in sorted(program):
-        place = next((place for place in ahead if whole[place] == program[at]), None)
-        if place is None:
-            return None
-        places[at] = place
-    return whole, places
-
-
-def _begun(whole: Program, program: Program) -> Placed | None:
-    """A block that begins as `whole` does, and goes on in another way."""
-    others = (at for at in program if whole.get(at, program[at]) != program[at])
-    other = min(others, default=max(program) + 1)
-    start = {at: whole[at] for at in whole if at < other}
-    if not start.keys() & program or not _are_filled(start.keys() | program, other - 1):
-        return None
-    return start | program, {at: at for at in program}
-
-
-def _are_filled(places: Set[int], count: int) -> bool:
-    """Whether the first places, from 1 on, are taken without a gap."""
-    return places >= set(range(1, count + 1))
