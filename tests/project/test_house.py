@@ -122,7 +122,6 @@ def test_no_module_but_a_family_of_operations_is_longer_than_300_lines():
 CORE = ("backward", "tape", "operation", "node", "recorder", "gradients", "hooks", "walk")
 
 
-@pytest.mark.xfail(strict=False, reason="the core is being rebuilt")
 def test_the_core_is_read_in_one_sitting():
     core = (MODULES.get(f"tinygrad_lstm.engine.{name}") for name in CORE)
     assert sum(map(code_lines, filter(None, core))) <= 700

@@ -16,14 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.faults import spent_error
 from tinygrad_lstm.engine.gradients import Gradients
 from tinygrad_lstm.engine.hooks import hooked
-from tinygrad_lstm.engine.memory import Sparse, array_of, conjugated, finite, frozen
+from tinygrad_lstm.engine.memory import Sparse, conjugated, finite, frozen
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recording, watching
+from tinygrad_lstm.engine.seed import seed
 from tinygrad_lstm.engine.tape import Branch, Stage, Tape, ancestors
-from tinygrad_lstm.engine.walk import conform, edges, place, sent
-from tinygrad_lstm.errors import DtypeError, GradientError
+from tinygrad_lstm.engine.walk import conform, edges, sent
 
 __all__ = ["Gradients", "backward", "gradients", "outgoing", "reverse", "seed"]
 
@@ -103,7 +104,7 @@ def backward(root: Any, gradient: Any = None, retain_graph: bool = False) -> Non
     start, nodes = seed(root, gradient), ancestors(root)
     for node in nodes:
         if node._spent:
-            raise _spent(node)
+            raise spent_error(node)
     totals = reverse(nodes, root, start)
     found = {}
     for x, total in totals.items():
@@ -205,63 +206,3 @@ def outgoing(x: Any, total: Any) -> Any:
 def _branch(branch: Branch, stages: dict[Any, Stage]) -> Branch:
     """A branch as the user sees it: its stage is that of the tape, which knows its name."""
     return Branch(stages[branch.stage.output], branch.argument, conjugated(branch.gradient))
-
-
-def seed(root: Any, gradient: Any, create_graph: bool = False) -> Any:
-    """The gradient that arrives at `root`: `gradient`, or 1 for a scalar. A Tensor if the walk is
-    to have a tape."""
-    if not hasattr(root, "_requires_grad"):
-        raise DtypeError(
-            "only a Tensor can be differentiated",
-            where="gradients",
-            expected="a Tensor",
-            got=type(root).__name__,
-        )
-    if not root._requires_grad:
-        raise GradientError(
-            "there is nothing to differentiate",
-            where=f"backward of {root.name or 'this value'}",
-            expected="a value computed from Tensors with requires_grad=True, outside no_grad",
-            got="one that requires no gradient",
-        )
-    if gradient is None:
-        if root._array.size != 1 or root._array.dtype.kind == "c":
-            raise GradientError(
-                "only a real scalar can be differentiated without a gradient",
-                where=f"backward of {root.name or 'this value'}",
-                expected="shape ()",
-                got=f"{root.shape} {root.dtype}",
-                do="reduce it first, for example with .sum(), or give gradient=",
-            )
-        gradient = np.ones(root._array.shape, root._array.dtype)
-        if not create_graph:
-            return gradient
-    start = _start(root, gradient, create_graph)
-    if start.shape != root.shape:
-        raise GradientError(
-            "the gradient does not have the value's shape",
-            where=f"backward of {root.name or 'this value'}",
-            expected=root.shape,
-            got=start.shape,
-        )
-    return conjugated(start)
-
-
-def _start(root: Any, gradient: Any, create_graph: bool) -> Any:
-    """`gradient` in the dtype of `root`; recorded, if it is a Tensor and the walk has a tape."""
-    if create_graph and isinstance(gradient, Node):
-        same = gradient._array.dtype == root._array.dtype
-        return gradient if same else gradient.astype(root._array.dtype)
-    start = np.array(array_of(gradient), root._array.dtype)
-    return root._leaf(start) if create_graph else start
-
-
-def _spent(node: Any) -> GradientError:
-    return GradientError(
-        "backward has already run through this graph",
-        where=place(node),
-        expected="a graph that was recorded since the last backward",
-        do="run forward again, give retain_graph=True to the first backward, or detach() a state "
-        "that is carried over; "
-        "gradients() changes nothing and can be called again",
-    )

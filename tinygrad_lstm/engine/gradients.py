@@ -4,7 +4,6 @@ contributed to it."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,35 +13,11 @@ from tinygrad_lstm.engine.memory import frozen
 from tinygrad_lstm.engine.names import Key
 from tinygrad_lstm.engine.naming import matching
 from tinygrad_lstm.engine.node import Node
-from tinygrad_lstm.engine.tape import Branch, Tape
+from tinygrad_lstm.engine.stage import Branch, Part
+from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import UnknownNameError
 
 __all__ = ["Gradients", "Part"]
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """What a key of :class:`Gradients` asks for: a total derivative, or the sum of some of its
-    branches.
-
-    Attributes
-    ----------
-    value : Tensor
-        The value that is differentiated by.
-    branches : tuple of Branch
-        The branches that are summed; for a total all of them.
-    kind : {"branch", "share", "total"}
-        One branch, the branches in one block, or the total.
-    """
-
-    value: Any
-    branches: tuple[Branch, ...]
-    kind: str
-
-    @property
-    def id(self) -> tuple[Any, ...]:
-        """The same for every spelling of a key."""
-        return self.kind, id(self.value), *((id(b.stage.output), b.argument) for b in self.branches)
 
 
 class Gradients(Mapping[str, Array]):

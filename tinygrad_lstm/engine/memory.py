@@ -24,8 +24,11 @@ __all__ = [
     "finite",
     "fitting",
     "frozen",
+    "loan",
     "own",
     "read_only",
+    "same",
+    "unbroadcast",
 ]
 
 SCALARS = (
@@ -100,6 +103,23 @@ def by_shape(value: Any) -> bool:
     return getattr(value, "abstract", False) is True
 
 
+def loan(array: np.ndarray) -> np.ndarray:
+    """An array of the same memory that all views of it keep alive.
+
+    Views of an array refer to the one that owns the memory, and so would not be noticed; but not
+    beyond one whose memory belongs to something else.
+    """
+    memory: Any = array
+    return np.asarray(memoryview(memory))
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays are the same in every bit."""
+    return (
+        a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    )  # bytes: a NaN is equal to itself
+
+
 def array_of(value: Any) -> Any:
     """The array of a Tensor, for looking at; anything else as it is."""
     return getattr(value, "_array", value)
@@ -124,6 +144,18 @@ def fitting(gradient: Any, dtype: np.dtype[Any]) -> Any:
     """A gradient, an array or a Tensor, of a value of this dtype: of a real value the imaginary
     part cannot change."""
     return gradient.real if gradient.dtype.kind == "c" and dtype.kind != "c" else gradient
+
+
+def unbroadcast(gradient: Any, x: Any) -> Any:
+    """Sum `gradient` over the axes along which NumPy broadcast `x`, so that it has the shape of `x`
+    again."""
+    if gradient.shape == x.shape:
+        return gradient
+    lead = gradient.ndim - x.ndim
+    stretched = [
+        lead + i for i, n in enumerate(x.shape) if n == 1 and gradient.shape[lead + i] != 1
+    ]
+    return gradient.sum(axis=(*range(lead), *stretched)).reshape(x.shape)
 
 
 def add_at(total: np.ndarray, x: Any, key: Any = ...) -> None:

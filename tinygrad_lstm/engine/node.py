@@ -5,8 +5,8 @@ Who may write to a value's memory decides whether a gradient can be trusted, so 
 
 * what a stage computed never changes: its array is handed out read-only;
 * a leaf owns its memory: arrays are copied in, and memory that is lent (``x.data``) is never what a
-  stage keeps. An edit therefore cannot corrupt a recorded graph, and backward notices it (`edited`)
-  and raises.
+  stage keeps. An edit therefore cannot corrupt a recorded graph, and backward notices it and
+  raises.
 
 A loan ends when the array that was lent, and with it all its views, is gone: a weak reference
 tells. Where that is noticed late, as by a Python that does not count references, stages keep copies
@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import loan, same
 from tinygrad_lstm.engine.names import spelled
 from tinygrad_lstm.engine.recorder import NOWHERE, Place, detector, next_order, recorder, watching
 
-__all__ = ["Node", "edited"]
+__all__ = ["Node"]
 
 NO_PARAMETERS: dict[str, Any] = {}
 
@@ -62,21 +63,9 @@ class Node:
     """
 
     __slots__ = (
-        "__weakref__",
-        "_array",
-        "_frozen",
-        "_hooks",
-        "_inputs",
-        "_label",
-        "_lent",
-        "_op",
-        "_order",
-        "_params",
-        "_place",
-        "_requires_grad",
-        "_spent",
-        "_values",
-        "grad",
+        *("__weakref__", "_array", "_frozen", "_hooks", "_inputs", "_label"),
+        *("_lent", "_op", "_order", "_params", "_place", "_requires_grad"),
+        *("_spent", "_values", "grad"),
     )
 
     _array: np.ndarray
@@ -203,11 +192,9 @@ class Node:
             return self._array.view()
         if self._lent is None:  # a stage may keep the array
             self._array, self._frozen = self._array.copy(), None
-            lent = None
-        else:
-            lent = self._lent()
+        lent = None if self._lent is None else self._lent()
         if lent is None:
-            lent = _loan(self._array)
+            lent = loan(self._array)
             self._lent = weakref.ref(lent)
         return lent
 
@@ -224,31 +211,9 @@ class Node:
         if self._lent is None or self._lent() is None:
             self._lent = None
             return self._array
-        if self._frozen is None or not _same(self._frozen, self._array):
+        if self._frozen is None or not same(self._frozen, self._array):
             self._frozen = self._array.copy()
         return self._frozen
-
-
-def _loan(array: np.ndarray) -> np.ndarray:
-    """An array of the same memory that all views of it keep alive.
-
-    Views of an array refer to the one that owns the memory, and so would not be noticed; but not
-    beyond one whose memory belongs to something else.
-    """
-    memory: Any = array
-    return np.asarray(memoryview(memory))
-
-
-def edited(node: Node, seen: np.ndarray) -> bool:
-    """Whether the value of `node` is no longer what a stage saw, where that is not the very
-    array."""
-    return not _same(seen, node._array)
-
-
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
-    return (
-        a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
-    )  # bytes: a NaN is equal to itself
 
 
 _new = object.__new__

@@ -16,16 +16,13 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from tinygrad_lstm.engine.memory import SCALARS, frozen, own
+from tinygrad_lstm.engine.arguments import Each, bound, complaint, described, missing
+from tinygrad_lstm.engine.memory import SCALARS, frozen, own, unbroadcast
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recorder, watching
 from tinygrad_lstm.errors import (
     DataError,
-    DtypeError,
     Error,
-    GradientError,
-    IndexingError,
-    ShapeError,
 )
 
 __all__ = ["NUMPY", "Operation", "implements", "operation", "unbroadcast"]
@@ -72,15 +69,8 @@ class Operation:
     """
 
     __slots__ = (
-        "analytic",
-        "arguments",
-        "elementwise",
-        "forward",
-        "kind",
-        "name",
-        "parameters",
-        "rules",
-        "variadic",
+        *("analytic", "arguments", "elementwise", "forward", "kind"),
+        *("name", "parameters", "rules", "variadic"),
     )
 
     analytic: bool
@@ -101,16 +91,10 @@ class Operation:
     ) -> None:
         self.name = name or forward.__name__
         if kind not in KINDS:
-            raise DataError(
-                "no such kind of operation",
-                where=self.name,
-                expected=", ".join(KINDS),
-                got=repr(kind),
-            )
-        self.kind = kind
-        self.forward = forward
-        self.analytic = analytic
-        self.elementwise = elementwise
+            kinds, got = ", ".join(KINDS), repr(kind)
+            raise DataError("no such kind of operation", where=self.name, expected=kinds, got=got)
+        self.kind, self.forward = kind, forward
+        self.analytic, self.elementwise = analytic, elementwise
         signature = inspect.signature(forward).parameters.values()
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in signature)
         fixed = [p for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -149,100 +133,11 @@ class Operation:
     def missing(self) -> tuple[Rule, ...] | Each:
         """What stands in for the rules until they are declared: it says so when it is needed."""
         if self.variadic:
-            return Each(_missing(f"{self.name}_i"))
-        return tuple(_missing(f"{self.name}_{argument}") for argument in self.arguments)
-
-    def bind(
-        self, inputs: tuple[Any, ...], params: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Sort positional parameters (``np.sum(x, 0)``) and inputs given by keyword into their
-        places."""
-        arity = len(self.arguments)
-        if len(inputs) > arity + len(self.parameters):
-            taken = ", ".join(self.arguments + self.parameters)
-            raise DtypeError(
-                "too many arguments by position",
-                where=self.name,
-                expected=taken,
-                got=len(inputs),
-                do="give the others by keyword",
-            )
-        params = {**dict(zip(self.parameters, inputs[arity:], strict=False)), **params}
-        inputs = inputs[:arity]
-        inputs += tuple(
-            params.pop(name) for name in self.arguments[len(inputs) :] if name in params
-        )
-        if len(inputs) != arity:
-            raise DtypeError(
-                "wrong number of arguments",
-                where=self.name,
-                expected=", ".join(self.arguments),
-                got=len(inputs),
-            )
-        return inputs, params
-
-    def explain(self, error: Exception, inputs: tuple[Any, ...], values: list[Any]) -> Error:
-        """NumPy's complaint, with the operation, the block, and the inputs' names, dtypes and
-        shapes."""
-        names = self.arguments or tuple(str(i) for i in range(len(inputs)))
-        got = ", ".join(
-            f"{getattr(x, 'name', None) or name} {value.dtype} {value.shape}"
-            if isinstance(value, np.ndarray)
-            else f"{name} {value!r}"
-            for name, x, value in zip(names, inputs, values, strict=False)
-        )
-        block = recorder.place.block
-        where = self.name if block is None else f"{self.name} in block {block}"
-        if isinstance(
-            error, RecursionError
-        ):  # NumPy came back to this operation for the sake of a parameter
-            return DtypeError(
-                "a parameter of an operation is a plain number or array, not a Tensor",
-                where=where,
-                got=got,
-            )
-        kind = (
-            IndexingError
-            if isinstance(error, IndexError)
-            else DtypeError
-            if isinstance(error, TypeError)
-            else ShapeError
-        )
-        return kind(
-            str(error), where=where, got=got, do="check the shapes and dtypes of these inputs"
-        )
+            return Each(missing(f"{self.name}_i"))
+        return tuple(missing(f"{self.name}_{argument}") for argument in self.arguments)
 
     def __repr__(self) -> str:
         return f"<Operation {self.name}>"
-
-
-def _missing(name: str) -> Callable[..., Any]:
-    def rule(*args: Any, **params: Any) -> Any:
-        raise GradientError(
-            "this derivative is needed and no rule was declared for it",
-            where=name,
-            do=f"declare it: def {name}(g, y, ...)",
-        )
-
-    rule.__name__ = name
-    return rule
-
-
-class Each:
-    """The rules of an operation with any number of inputs: one function for all, to which the
-    argument is bound."""
-
-    def __init__(self, rule: Rule) -> None:
-        self.rule = rule
-
-    def __getitem__(self, argument: Any) -> Any:
-        def bound(g: Any, y: Any, *inputs: Any, **params: Any) -> Any:
-            return self.rule(g, y, inputs, argument, **params)
-
-        bound.__name__ = self.rule.__name__
-        return bound
-
-    __iter__ = None  # without an end
 
 
 class Recorded(Protocol):
@@ -269,7 +164,7 @@ def recorded(op: Operation) -> Recorded:
     @functools.wraps(forward)
     def call(*inputs: Any, **params: Any) -> Any:
         if len(inputs) != arity and arity is not None:
-            inputs, params = op.bind(inputs, params)
+            inputs, params = bound(op, inputs, params)
         node = None  # a Tensor among the inputs, if there is one
         record = foreign = False
         values: list[Any] = []
@@ -298,7 +193,7 @@ def recorded(op: Operation) -> Recorded:
             elif not isinstance(array := forward(*values, **params), np.ndarray):
                 array = np.asarray(array)  # NumPy returns scalars for 0-d results
         except (ValueError, IndexError, TypeError, RecursionError) as error:
-            raise op.explain(error, inputs, values) from error
+            raise complaint(op, error, inputs, values) from error
         output = node._computed(array, op, inputs, values, params) if record else node._leaf(array)
         if watch is not None:
             watch.forward(output, op, inputs, values)
@@ -306,34 +201,6 @@ def recorded(op: Operation) -> Recorded:
 
     call.op, call.rule, call.__doc__ = op, op.rule, described(op)  # type: ignore[attr-defined]
     return call  # type: ignore[return-value]
-
-
-def described(op: Operation) -> str:
-    """The docstring of an operation; where its forward function says nothing of them, with the
-    sections that all share."""
-    doc = inspect.cleandoc(op.forward.__doc__ or "")
-    if not doc or op.variadic:
-        return doc
-    inputs = (
-        f"{', '.join(op.arguments)} : Tensor or array_like\n    Of any shape that NumPy "
-        "accepts here."
-    )
-    options = "".join(f"\n{name} : optional\n    As NumPy has it." for name in op.parameters)
-    result = (
-        "Tensor or ndarray\n    A Tensor, recorded, where an input is one that requires gradients."
-    )
-    errors = "ShapeError, DtypeError\n    Where the inputs' shapes or dtypes do not fit."
-    sections = {"Parameters": inputs + options, "Returns": result, "Raises": errors}
-    return "\n\n".join(
-        [
-            doc,
-            *(
-                f"{title}\n{'-' * len(title)}\n{text}"
-                for title, text in sections.items()
-                if f"{title}\n---" not in doc
-            ),
-        ]
-    )
 
 
 def _keep_arrays(inputs: tuple[Any, ...], values: list[Any], node: Node) -> tuple[Any, ...]:
@@ -372,15 +239,3 @@ def operation(*functions: Any, **options: Any) -> Callable[[Callable[..., Any]],
         return implements(*functions)(recorded(Operation(forward, **options)))
 
     return declare
-
-
-def unbroadcast(gradient: Any, x: Any) -> Any:
-    """Sum `gradient` over the axes along which NumPy broadcast `x`, so that it has the shape of `x`
-    again."""
-    if gradient.shape == x.shape:
-        return gradient
-    lead = gradient.ndim - x.ndim
-    stretched = [
-        lead + i for i, n in enumerate(x.shape) if n == 1 and gradient.shape[lead + i] != 1
-    ]
-    return gradient.sum(axis=(*range(lead), *stretched)).reshape(x.shape)

@@ -5,19 +5,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
-
-from tinygrad_lstm.engine.memory import frozen
 from tinygrad_lstm.engine.names import Key, Name
 from tinygrad_lstm.engine.naming import Naming
 from tinygrad_lstm.engine.node import Node
+from tinygrad_lstm.engine.printed import printed
+from tinygrad_lstm.engine.stage import Branch, Fork, Stage, brief
 from tinygrad_lstm.errors import UnknownNameError
-from tinygrad_lstm.text import aligned
 
 __all__ = ["Branch", "Fork", "Stage", "Tape", "ancestors"]
 
@@ -39,111 +36,6 @@ def ancestors(root: Node, stop: Set[Node] = frozenset()) -> list[Node]:
                 found.append(x)
     found.sort(key=attrgetter("_order"))
     return found
-
-
-class Stage:
-    """One functional stage of forward propagation: an operation, what it read, and the value it
-    computed.
-
-    Attributes
-    ----------
-    output : Tensor
-        The value that the stage computed. Two Stage objects of one output are equal.
-    """
-
-    __slots__ = ("_naming", "output")
-
-    output: Any
-
-    def __init__(self, output: Any, naming: Naming | None = None) -> None:
-        self.output = output
-        self._naming = naming
-
-    @property
-    def op(self) -> str:
-        """The name of the operation."""
-        return str(self.output._op.name)
-
-    @property
-    def inputs(self) -> tuple[Any, ...]:
-        """What the stage read, by argument position: Tensors, and numbers as they were written."""
-        return tuple(self.output._inputs)
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The parameters of the operation, such as its axis."""
-        return {name: frozen(value) for name, value in self.output._params.items()}
-
-    @property
-    def name(self) -> str:
-        """The name of the value it computed; without one, the operation and its number in the
-        block (``multiply#1<2>``)."""
-        return self.output.name or (
-            self.op if self._naming is None else str(self._naming.of(self.output))
-        )
-
-    @property
-    def block(self) -> int | None:
-        """The block (time step) in which it ran, or None."""
-        return self.output._place.block  # type: ignore[no-any-return]
-
-    @property
-    def scope(self) -> str:
-        """The scopes in which it ran, with dots between them; an empty string outside of all."""
-        return str(self.output._place.scope)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Stage) and self.output is other.output
-
-    def __hash__(self) -> int:
-        return id(self.output)
-
-    def __repr__(self) -> str:
-        return f"<Stage {self.name} = {self.op}({', '.join(map(_brief, self.inputs))})>"
-
-
-@dataclass(frozen=True)
-class Branch:
-    """One edge from a value to a stage that reads it.
-
-    Attributes
-    ----------
-    stage : Stage
-        The stage that reads the value, its consumer.
-    argument : int
-        The position of the value among the stage's inputs.
-    gradient : ndarray or Tensor or None
-        What this edge sends back, with the shape of the value. None on a tape, which has not run
-        backward.
-    """
-
-    stage: Stage
-    argument: int
-    gradient: Any = None
-
-
-@dataclass(frozen=True)
-class Fork:
-    """A value that is read through two or more edges: backward sums what its branches send back.
-
-    Attributes
-    ----------
-    value : Tensor
-        The value.
-    branches : tuple of Branch
-        Its edges, ordered by (stage, argument).
-    """
-
-    value: Any
-    branches: tuple[Branch, ...]
-
-    @property
-    def name(self) -> str:
-        """The name of the value, or an empty string."""
-        return self.value.name or ""
-
-    def __repr__(self) -> str:
-        return f"<Fork {_brief(self.value)}: {', '.join(b.stage.name for b in self.branches)}>"
 
 
 class Tape:
@@ -207,7 +99,7 @@ class Tape:
 
     def name(self, x: Any) -> Name:
         """The name of a value of this tape, which no other has: that of several is numbered."""
-        return self.naming.of(x) or Name(_brief(x))
+        return self.naming.of(x) or Name(brief(x))
 
     def find(self, key: Any) -> Any:
         """The value that `key`, a name or a Tensor, stands for.
@@ -247,51 +139,11 @@ class Tape:
         return iter(self.stages)
 
     def __str__(self) -> str:
-        rows = [("block", "stage", "shape", "")]
-        for stage in self.stages:
-            shown = ", ".join(self.label(x) for x in stage.inputs)
-            rows.append(
-                (
-                    "" if stage.block is None else str(stage.block),
-                    f"{stage.name} = {stage.op}({shown})",
-                    str(stage.output.shape),
-                    self._mark(stage.output),
-                )
-            )
-        lines = aligned(rows)
-        leaves = [
-            f"  {self.label(x)} {x.shape}  {self._mark(x)}" for x in self.leaves if self._mark(x)
-        ]
-        if leaves:
-            lines += ["forks among the leaves:", *leaves]
-        return "\n".join(
-            [
-                f"tape of {self.label(self.root)}: {len(self)} stages, {len(self.forks)} forks",
-                *lines,
-            ]
-        )
+        return printed(self)
 
     __repr__ = __str__
 
     def label(self, x: Any) -> str:
         """How the tape writes a value: its name, its stage, or the number itself."""
         named = isinstance(x, Node) and x._op is not None and not getattr(x, "name", None)
-        return str(self.naming.of(x) or _brief(x)) if named else _brief(x)
-
-    def _mark(self, x: Any) -> str:
-        branches = self.readers.get(id(x), ())
-        return f"fork: {len(branches)} branches" if len(branches) > 1 else ""
-
-
-def _brief(x: Any) -> str:
-    if not isinstance(x, Node):
-        return f"{x}"
-    if name := getattr(x, "name", None):
-        return str(name)
-    if x._op is not None:
-        return str(x._op.name)
-    return (
-        np.array2string(x._array, precision=4)
-        if x._array.size == 1
-        else f"{'parameter' if x._requires_grad else 'constant'} {x._array.shape}"
-    )
+        return str(self.naming.of(x) or brief(x)) if named else brief(x)

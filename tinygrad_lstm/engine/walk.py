@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.memory import Sparse, array_of, finite, fitting
-from tinygrad_lstm.engine.node import Node, edited
+from tinygrad_lstm.engine.faults import edit_error, shape_error
+from tinygrad_lstm.engine.memory import Sparse, array_of, finite, fitting, same
+from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import Operation, unbroadcast
 from tinygrad_lstm.engine.recorder import detector, watching
-from tinygrad_lstm.engine.tape import Stage
-from tinygrad_lstm.errors import GradientError
 
-__all__ = ["conform", "edges", "guarded", "place", "sent"]
+__all__ = ["conform", "edges", "guarded", "sent"]
 
 
 def edges(nodes: Sequence[Node]) -> Iterator[tuple[Node, int, Node]]:
@@ -47,8 +46,8 @@ def edges(nodes: Sequence[Node]) -> Iterator[tuple[Node, int, Node]]:
         for x in reversed(node._inputs):
             i -= 1
             if isinstance(x, Node):
-                if values[i] is not x._array and edited(x, values[i]):
-                    raise _edit_error(x, node)
+                if values[i] is not x._array and not same(values[i], x._array):
+                    raise edit_error(x, node)
                 if x._requires_grad:
                     yield node, i, x
 
@@ -103,28 +102,6 @@ def conform(contribution: Any, node: Node, argument: int) -> Any:
     rule."""
     value = node._values[argument]
     if contribution.shape != value.shape:
-        raise GradientError(
-            "the derivative rule returns the wrong shape",
-            where=f"{node._op.rules[argument].__name__}, for {Stage(node)!r}",
-            expected=value.shape,
-            got=contribution.shape,
-        )
+        raise shape_error(contribution, node, argument)
     contribution = fitting(contribution, value.dtype)
     return contribution if contribution.dtype == value.dtype else contribution.astype(value.dtype)
-
-
-def place(node: Node) -> str:
-    """The stage of `node` and its block, for an error."""
-    stage = (
-        f"stage {node._op.name}" if node.name is None else f"stage {node.name} = {node._op.name}"
-    )
-    return stage if node._place.block is None else f"{stage} in block {node._place.block}"
-
-
-def _edit_error(x: Node, node: Node) -> GradientError:
-    return GradientError(
-        f"{x.name or 'a value'} {x.shape} was edited after the stage had read it, so the "
-        "derivative may be wrong",
-        where=place(node),
-        do="edit it before forward or after backward, or work on a copy",
-    )
