@@ -1,7 +1,8 @@
 """The memory plan: one arena, and where in it each value lives.
 
 A concatenation owns its parts: they are computed where it needs them, so that joining costs
-nothing. What is read no more gives its place to the next value of its size.
+nothing. What is read no more gives its place to the next value of its size, or to one of the same
+shape that is computed from it (`sharing`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.graph import Shape, Value
 from tinygrad_lstm.compiler.operations import LEAVES, VIEWS
-from tinygrad_lstm.compiler.schedule import NEVER, Schedule, is_elementwise, is_heavy
+from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, is_elementwise, is_heavy
+from tinygrad_lstm.compiler.sharing import Sharing
 
 __all__ = ["ALIGNMENT", "Copy", "Memory", "Place", "contiguous", "reshaped"]
 
@@ -65,6 +67,7 @@ class Memory:
         self.copies: list[tuple[float, int, Copy]] = []
         self._rank = {v.number: i for i, v in enumerate(schedule.order)}
         self._last = self._last_uses()
+        self._sharing = Sharing(schedule, self._last)
         self.results: dict[Any, tuple[int, int]] = {}
         self.apart: list[Value] = []
         self._place_results()
@@ -151,7 +154,11 @@ class Memory:
         """Concatenations first, the outermost first: their parts are computed in place."""
         for v in reversed(self.schedule.order):
             if v.op == "concatenate" and v.number not in self.homes:
-                self._put(v, self._new(v), v)
+                place = self._new(v)
+                product = self._sharing.partner(v, self.homes)
+                if product is not None:
+                    self.homes[product.number] = place
+                self._put(v, place, v)
 
     def _put(self, v: Value, place: Place, whole: Value) -> None:
         """Let `v` live in a part of `whole`, or be copied there."""
@@ -177,9 +184,11 @@ class Memory:
         ends: dict[int, list[Value]] = defaultdict(list)
         stage = self.schedule.stage
         born: dict[int, list[Value]] = defaultdict(list)
+        loops: dict[int, Kernel] = {}
         for _, kernel in self.schedule.kernels:
             for v in kernel.outputs:
                 born[stage[v.number]].append(v)
+                loops[v.number] = kernel
         for v in self.schedule.order:
             if is_heavy(v):
                 born[stage[v.number]].append(v)
@@ -190,13 +199,21 @@ class Memory:
                 for v in ends.pop(past):
                     free[v.size * v.dtype.itemsize].append(self.homes[v.number].offset)
             for v in born[now]:
-                if v.number in self.homes:
+                if v.number in self.homes or self._lodge(v, loops.get(v.number)):
                     continue
                 waiting = free[v.size * v.dtype.itemsize]
                 place = Place(waiting.pop(), contiguous(v.shape)) if waiting else self._new(v)
                 self.homes[v.number] = place
                 if self._last[v.number] < NEVER:
                     ends[self._last[v.number]].append(v)
+
+    def _lodge(self, v: Value, loop: Kernel | None) -> bool:
+        """Let an output of a loop live where one of its inputs was read for the last time."""
+        cut = None if loop is None else self._sharing.lodger(v, loop)
+        if cut is None:
+            return False
+        self.homes[v.number] = self.where(cut)
+        return True
 
     def _flatten(self) -> None:
         """Values whose entries are wanted in a shape that their place cannot have are copied."""

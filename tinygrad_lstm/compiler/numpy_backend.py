@@ -117,13 +117,16 @@ class NumpyBackend:
     def _piece(
         self, kernel: Kernel, known: dict[int, Array], final: dict[int, Array]
     ) -> list[Step]:
-        """The calls for one piece; memory of values that are read no more is used again."""
+        """The calls for one piece; memory of values that are read no more is used again. An output
+        that lives where an input does is written when that has been read."""
         last = {a.number: i for i, v in enumerate(kernel.values) for a in v.args}
+        begins = {_start(known[v.number]): last[v.number] for v in kernel.inputs}
         free: dict[Any, list[Array]] = {}
         shape = next(iter(final.values())).shape
         for dtype in {v.dtype for v in kernel.values}:
             free[dtype] = list(self._scratch.setdefault((shape, dtype), []))
         steps: list[Step] = []
+        moves: list[Step] = []
         own: set[int] = set()
         for i, v in enumerate(kernel.values):
             operands = [number(a) if a.op == "number" else known[a.number] for a in v.args]
@@ -134,9 +137,11 @@ class NumpyBackend:
             if out is None:
                 out = self._temporary(free[v.dtype], shape, v)
                 own.add(v.number)
+            elif begins.get(_start(out), -1) > i:
+                moves.append((np.copyto, (out, out := self._temporary(free[v.dtype], shape, v))))
             known[v.number] = out
             steps.append(_elementwise(v.op, operands, out))
-        return steps
+        return steps + moves
 
     def _temporary(self, free: list[Array], shape: Any, v: Value) -> Array:
         if free:
@@ -144,6 +149,10 @@ class NumpyBackend:
         out = np.empty(shape, v.dtype)
         self._scratch[shape, v.dtype].append(out)
         return out
+
+
+def _start(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
 
 
 def _elementwise(op: str, operands: list[Any], out: Array) -> Step:

@@ -1,0 +1,85 @@
+"""The memory plan: nothing is read but what was written there last."""
+
+import numpy as np
+import pytest
+
+from tinygrad_lstm import LSTM, Tensor, add_n, compile, concatenate, linear, sigmoid, tanh
+from tinygrad_lstm.compiler.memory import contiguous, reshaped
+from tinygrad_lstm.compiler.operations import LEAVES
+
+T, N, D, H = 4, 2, 3, 5
+RNG = np.random.default_rng(0)
+W, b = Tensor(RNG.normal(size=(4 * H, H + D)), True, "W"), Tensor(np.zeros(4 * H), True, "b")
+
+
+def fused(x, y):
+    h = c = Tensor(np.zeros((N, H)))
+    errors = []
+    for t in range(T):
+        s = linear(concatenate([h, x[t]], axis=-1), W, b)
+        i, f, o = (sigmoid(s[:, k * H : (k + 1) * H]) for k in range(3))
+        c = f * c + i * tanh(s[:, 3 * H :])
+        h = o * tanh(c)
+        errors.append(((h - y[t]) ** 2).sum())
+    return add_n(*errors)
+
+
+def plan(function):
+    return compile(function, backend="numpy").plan(
+        RNG.normal(size=(T, N, D)), RNG.normal(size=(T, N, H))
+    )
+
+
+def writers(v):
+    """The values whose bytes a value consists of."""
+    found, waiting = set(), [v]
+    while waiting:
+        u = waiting.pop()
+        found.add(u.number)
+        if u.op in ("cut", "transpose", "reshape", "broadcast", "concatenate"):
+            waiting += u.args
+    return found
+
+
+@pytest.mark.parametrize("function", [LSTM(D, H, rng=0).error, fused], ids=["lstm", "fused"])
+def test_every_instruction_reads_what_was_meant(function):
+    replay = plan(function).replay
+    memory = replay.memory
+    owner = np.zeros(memory.size, np.int64)
+
+    def first_bytes(v, place=None):
+        place = place or memory.where(v)
+        steps = np.meshgrid(*(np.arange(n) for n in v.shape), indexing="ij")
+        moved = sum((s * n for s, n in zip(steps, place.strides, strict=True)), np.int64(0))
+        return place.offset + moved * v.dtype.itemsize
+
+    for v in replay.schedule.order:
+        if v.op in LEAVES and v.number in memory.homes:
+            owner[first_bytes(v)] = v.number
+    for kind, what in replay.instructions:
+        read = what.inputs if kind == "kernel" else [what.source] if kind == "copy" else what.args
+        for v in read:
+            assert set(np.unique(owner[first_bytes(v)])) <= writers(v), (kind, v)
+        if kind == "copy":
+            owner[first_bytes(what.source, what.place)] = what.source.number
+        else:
+            for v in what.outputs if kind == "kernel" else [what]:
+                owner[first_bytes(v)] = v.number
+    for root in replay.roots:
+        assert set(np.unique(owner[first_bytes(root)])) <= writers(root)
+
+
+def test_sums_gates_and_their_gradients_share_a_place():
+    replay = plan(LSTM(D, H, rng=0).error).replay
+    entries = replay.memory.size / 8
+    assert entries < 1.1 * (T * N * (4 * H + 5 * H + 2 * D) + 3 * 4 * H * (H + D + 2) + 12 * N * H)
+
+
+def test_the_strides_of_a_view_in_another_shape():
+    assert contiguous((2, 3, 4)) == (12, 4, 1)
+    assert reshaped((2, 3, 4), (12, 4, 1), (6, 4)) == (4, 1)
+    assert reshaped((6, 4), (4, 1), (2, 12)) == (12, 1)
+    assert reshaped((2, 3), (10, 1), (6,)) is None
+    assert reshaped((2, 3), (10, 1), (2, 1, 3)) == (10, 0, 1)
+    assert reshaped((4, 1, 6), (6, 99, 1), (8, 3)) == (3, 1)
+    assert reshaped((0, 3), (3, 1), (3, 0)) == (0, 1)

@@ -1,0 +1,165 @@
+"""Who can live where another value has been: products of which every part is read once.
+
+The sums of all blocks come from one product, and each part of it is read by one loop. From then on
+its place is free: what that loop computes entry by entry may live there, and so may a stack of the
+same shape (of gradients, say) whose parts come later still. A loop reads each entry before it
+writes to its place.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from tinygrad_lstm.compiler.graph import Value
+from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, is_elementwise
+
+__all__ = ["Region", "Sharing"]
+
+Bounds = tuple[tuple[int, int], ...]
+
+
+@dataclass
+class Region:
+    """A part of a product that is read once.
+
+    Attributes
+    ----------
+    cut : Value
+        The part.
+    free : int
+        The stage in which it is read.
+    until : int
+        The stage in which something else is written there.
+    """
+
+    cut: Value
+    free: int
+    until: int = NEVER
+
+
+class Sharing:
+    """The regions of a schedule.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    last : dict of int
+        By number: the last stage in which each value is read.
+    """
+
+    def __init__(self, schedule: Schedule, last: dict[int, int]) -> None:
+        self.schedule, self._last = schedule, last
+        self._regions: dict[int, dict[Bounds, Region]] = {}
+        self._of_cut: dict[int, Region] = {}
+        self._products: list[Value] = []
+        for v in schedule.order:
+            if v.op == "matmul":
+                self._divide(v)
+
+    def _divide(self, v: Value) -> None:
+        """Note the parts of a product, if they lie on a grid and each is read once."""
+        cuts = self.schedule.readers[v.number]
+        found: dict[Bounds, Region] = {}
+        for cut in cuts:
+            if cut is None or cut.op != "cut" or cut.attrs in found:
+                return
+            read = self.schedule.readers[cut.number]
+            if len(read) != 1 or read[0] is None or not is_elementwise(read[0]):
+                return
+            if read[0].shape != cut.shape:
+                return
+            found[cut.attrs] = Region(cut, self.schedule.stage[read[0].number])
+        if len(found) > 1 and all(_apart({b[i] for b in found}) for i in range(v.ndim)):
+            self._products.append(v)
+            self._regions[v.number] = found
+            self._of_cut |= {region.cut.number: region for region in found.values()}
+
+    def partner(self, stack: Value, homes: Collection[int]) -> Value | None:
+        """A product whose place a stack can take, part by part; it is taken then. Neither may have
+        one of the `homes` yet."""
+        parts = dict(_parts(stack, tuple((0, n) for n in stack.shape)))
+        if any(not is_elementwise(p) or p.number in homes for p in parts.values()):
+            return None
+        stage = self.schedule.stage
+        for v in self._products:
+            regions = self._regions[v.number]
+            fits = v.dtype == stack.dtype and v.shape == stack.shape
+            if not fits or v.number in homes or regions.keys() != parts.keys():
+                continue
+            if all(r.free <= stage[parts[b].number] for b, r in regions.items()):
+                for b, r in regions.items():
+                    r.until = stage[parts[b].number]
+                self._products.remove(v)
+                return v
+        return None
+
+    def lodger(self, v: Value, loop: Kernel) -> Value | None:
+        """The part among the inputs of a loop in whose place an output `v` of it can live; it is
+        taken then."""
+        cuts = {a.number for a in loop.inputs if self._lent(a)}
+        depends = _depends(v, cuts, loop.values) if cuts else cuts
+        if len(depends) != 1:
+            return None
+        region = self._of_cut[depends.pop()]
+        if region.cut.shape != v.shape or region.cut.dtype != v.dtype:
+            return None
+        if not self._gone(v, region.until):
+            return None
+        del self._of_cut[region.cut.number]
+        return region.cut
+
+    def _lent(self, cut: Value) -> bool:
+        """Whether a part is free, and belongs to a product whose place a stack will take."""
+        region = self._of_cut.get(cut.number)
+        return region is not None and region.until < NEVER
+
+    def _gone(self, v: Value, until: int) -> bool:
+        """Whether nobody reads `v` when its place is written to, but the loop that does so."""
+        if until <= self.schedule.stage[v.number]:
+            return False
+        for u in self.schedule.readers[v.number]:
+            if u is None:
+                return False
+            if is_elementwise(u) and u.shape == v.shape:
+                if self.schedule.stage[u.number] > until:
+                    return False
+            elif max(self._last[u.number], self.schedule.stage[u.number]) >= until:
+                return False
+        return True
+
+
+def _parts(v: Value, bounds: Bounds) -> list[tuple[Bounds, Value]]:
+    """What a stack consists of, with its place in it."""
+    if v.op != "concatenate":
+        return [(bounds, v)]
+    (axis,) = v.attrs
+    found: list[tuple[Bounds, Value]] = []
+    at = bounds[axis][0]
+    for part in v.args:
+        stop = at + part.shape[axis]
+        found += _parts(part, (*bounds[:axis], (at, stop), *bounds[axis + 1 :]))
+        at = stop
+    return found
+
+
+def _apart(intervals: set[tuple[int, int]]) -> bool:
+    ordered = sorted(intervals)
+    return all(a[1] <= b[0] for a, b in itertools.pairwise(ordered))
+
+
+def _depends(v: Value, cuts: set[int], values: list[Value]) -> set[int]:
+    """Which of `cuts` a value of a loop is computed from."""
+    inside = {u.number for u in values}
+    found: set[int] = set()
+    seen: set[int] = set()
+    waiting = [v]
+    while waiting:
+        for a in waiting.pop().args:
+            if a.number in cuts:
+                found.add(a.number)
+            elif a.number in inside and a.number not in seen:
+                seen.add(a.number)
+                waiting.append(a)
+    return found
