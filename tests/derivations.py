@@ -447,7 +447,7 @@ WINDOWS = [
     "- y[t - 1]) -> - y[n - t])",
     "[:, :units] + carry -> [:, units:] + carry",
     "[:, units:] + carry -> [:, units:]",
-    "r[t + 1].T @ ds[t] -> r[t - 1 if t > 1 else n + 1].T @ ds[t]",
+    "r[t + 1].T @ ds[t] -> r[t].T @ ds[t]",
     "a[t - 1].T @ dp[t] -> a[t].T @ dp[t]",
     "carry = ds[t] @ p[\"S\"].T -> carry = ds[t] @ p[\"U\"].T",
     "carry = dp[t] @ p[\"U\"].T -> carry = dp[t] @ p[\"W\"].T",

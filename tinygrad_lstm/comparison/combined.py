@@ -57,12 +57,17 @@ def places(
 ) -> str:
     """A sum of branches by name, one of them written as `formula`."""
     first, *others = (
-        TEXT.write(formula) if formula is not None and term is changed else term.place
+        TEXT.write(formula) if formula is not None and term is changed else _beside(term)
         for term in terms
     )
     return first + "".join(
         f"  −  {text[1:]}" if text.startswith("−") else f"  +  {text}" for text in others
     )
+
+
+def _beside(term: Term) -> str:
+    """A branch by its place; through a stage without a name, its formula."""
+    return term.place if term.branch.stage.output.name else TEXT.write(term.formula)
 
 
 def beside(terms: Sequence[Term], changed: Term) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_lstm.comparison.tree import Change, Tree, times, turned
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number
 from tinygrad_lstm.derivation.notation import TEXT
+from tinygrad_lstm.engine.operation import Operation
 from tinygrad_lstm.engine.tape import Branch
 from tinygrad_lstm.ops.elementwise import divide
 from tinygrad_lstm.ops.product import matmul
@@ -23,6 +24,10 @@ __all__ = ["axes", "matrices", "slices"]
 TURNED = "the factors of the matrix product are transposed or in the wrong order"
 ENTRIES = "an elementwise product stands where a matrix product belongs"
 MATRIX = "a matrix product stands where an elementwise product belongs"
+REPEATS = (
+    "an index that occurs several times keeps only the last: numpy.add.at(d, ids, ..) adds them "
+    "up, d[ids] += .. does not"
+)
 ROWS = 64  # of a batch, up to which single ones are tried
 
 
@@ -118,6 +123,9 @@ def slices(tree: Tree, branch: Branch, text: Callable[[Expression], str]) -> Ite
     for i, node in list(enumerate(tree.order))[::-1]:
         if not isinstance(node, Apply) or node.op.name not in ("index", "scatter"):
             continue
+        if node.op.name == "scatter" and _repeats(node.params.get("key")):
+            other = apply(put, node.args, node.params, node.shape)
+            yield Change(("put", i), "overwritten", REPEATS, {id(node): other})
         whole = node.args[0].shape if node.op.name == "index" else node.shape
         for label, key in _others(node.params.get("key"), whole):
             other = apply(node.op, node.args, {**node.params, "key": key}, node.shape)
@@ -128,6 +136,21 @@ def slices(tree: Tree, branch: Branch, text: Callable[[Expression], str]) -> Ite
             )
             kind = "halves" if joined else "slice"
             yield Change(("slice", i, label), kind, words, {id(node): other})
+
+
+def _repeats(key: Any) -> bool:
+    keys = key if isinstance(key, tuple) else (key,)
+    return any(isinstance(k, np.ndarray) and k.dtype != bool for k in keys)
+
+
+def _put(x: Any, key: Any = ..., shape: Any = ()) -> Any:
+    """Zeros with `x` written at ``[key]``: of repeated indices, the last stays."""
+    out = np.zeros(shape, x.dtype)
+    out[key] = x
+    return out
+
+
+put = Operation(_put, "put")
 
 
 def _sliced(text: Callable[[Expression], str], other: Expression, right: Expression) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain, edge
-from tinygrad_lstm.comparison.changes import Changes
 from tinygrad_lstm.comparison.combined import (
     Guess,
     Term,
@@ -20,22 +19,17 @@ from tinygrad_lstm.comparison.combined import (
     summed,
 )
 from tinygrad_lstm.comparison.deviation import deviation
-from tinygrad_lstm.comparison.formulas import Formulas
 from tinygrad_lstm.comparison.rows import Entry, Judge
+from tinygrad_lstm.comparison.steps import MANY_NUMBERS, Steps
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.comparison.twice import scaled_change, two_changes
-from tinygrad_lstm.comparison.vocabulary import Vocabulary
 from tinygrad_lstm.comparison.whole import limited, scaled, sizes, whole
-from tinygrad_lstm.derivation.expression import leaves
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.memory import array_of
-from tinygrad_lstm.engine.tape import Branch
 from tinygrad_lstm.errors import Error
 
 __all__ = ["FAILED", "Search"]
 
-CLOSE = {2: 1e-2, 4: 1e-5, 8: 1e-9}  # by the bytes of a number: how closely a guess has to fit
-MANY_NUMBERS = 2  # from more on, a tolerance that the user gave holds for explanations too
 DIGITS = 3  # so few of them agree with much by chance ..
 SURE = (
     "sign",
@@ -53,7 +47,7 @@ PATIENCE = 8  # rows of one name without an explanation, after which the others 
 FAILED = (Error, ValueError, TypeError, IndexError, KeyError, AttributeError)
 
 
-class Search:
+class Search(Steps):
     """Tries the explanations of a wrong value, the simplest first.
 
     Parameters
@@ -64,15 +58,8 @@ class Search:
         The chain rule on the values by hand.
     """
 
-    judge: Judge
-    chain: Chain
-    formulas: Formulas
-    vocabulary: Vocabulary
-
     def __init__(self, judge: Judge, chain: Chain) -> None:
-        self.judge, self.chain, self.tape = judge, chain, judge.gradients.tape
-        self.formulas = Formulas(chain)
-        self.vocabulary = Vocabulary(self.formulas)
+        super().__init__(judge, chain)
         self._found: dict[tuple[Any, ...], None] = {}  # what explained earlier rows, tried first
         self._failed: dict[str, int] = {}
 
@@ -109,30 +96,6 @@ class Search:
         if deep:
             self._failed[name] = self._failed.get(name, 0) + 1
         return None
-
-    def _closed(self, term: Term) -> bool:
-        """Whether the formula of a branch holds no gradients but those that are given."""
-        found = (leaf for leaf in leaves(term.formula) if leaf.gradient)
-        given = self.chain.is_given
-        return all((x := self.formulas.source.get(g)) is None or given(x) for g in found)
-
-    def opaque(self, part: Part, right: np.ndarray) -> bool:
-        """Whether the formula of a row cannot be searched."""
-        complex_ = right.dtype.kind == "c" or any(
-            b.stage.output.dtype.kind == "c" for b in part.branches
-        )
-        return complex_ or not part.branches
-
-    def fits(self, array: np.ndarray, hand: np.ndarray) -> bool:
-        """Whether an explanation reproduces the hand value to rounding."""
-        if array.shape != hand.shape or not array.size:
-            return False
-        size = min(array.dtype.itemsize, hand.dtype.itemsize if hand.dtype.kind == "f" else 8, 8)
-        close = CLOSE.get(size, CLOSE[8])
-        if hand.size > MANY_NUMBERS:  # one or two numbers of few digits agree with too much
-            close = max(close, min(self.judge.rtol or 0, 1e-3))
-        off = np.max(np.abs(array - hand), initial=0)
-        return bool(off <= close * np.max(np.abs(hand), initial=0))
 
     def _with_others(
         self, guess: Guess, part: Part, terms: list[Term], hand: np.ndarray, right: np.ndarray
@@ -171,47 +134,12 @@ class Search:
             name, x = self.formulas.label(part.value), part.value._array
             yield from limited(self.tape, hand, right, x, formula, name)
 
-    # The right formula.
-
-    def terms(self, part: Part) -> list[Term]:
-        """The branches of a row, each with its formula and its value."""
-        found = []
-        for i, branch in enumerate(self.chain.gradients.branches(part.value), 1):
-            if any(edge(branch) == edge(b) for b in part.branches):
-                array = self.chain.follows(Part(part.value, (branch,), "branch"))
-                hand = None
-                if part.kind != "branch":
-                    hand = self.formulas.sent_by_hand(part.value, branch)
-                place = f"branch {i} (through {self.tape.label(branch.stage.output)})"
-                formula = self.formulas.through(self.formulas.correct(branch))
-                found.append(Term(branch, place, formula, array if hand is None else hand))
-        return found
-
-    def correct(self, part: Part, terms: Sequence[Term] | None = None) -> Words:
-        """The formula of a row."""
-        terms = self.terms(part) if terms is None else terms
-        if not terms:
-            return "the gradient that backward starts with"
-        return added([term.formula for term in terms])
-
-    # A mistake in a term.
-
-    def changes(self, branch: Branch, level: int, shaped: bool = True) -> Changes:
-        """What can go wrong in the formula of a branch, written past so many stages."""
-        formulas = self.formulas
-        formula = formulas.past(branch, level) if level else formulas.correct(branch)
-        return Changes(Tree(formula), self.vocabulary, branch, shaped)
-
-    def place(self, branch: Branch) -> tuple[str, int]:
-        """What a branch is called in every block."""
-        return self.formulas.base(branch.stage.output), branch.argument
-
     def _in_terms(
         self, terms: list[Term], level: int, correct: Words, hand: np.ndarray, deep: bool
     ) -> Iterator[Guess]:
         total = summed(terms)
         for term in terms:
-            if not deep and not self._closed(term):
+            if not deep and not self.closed(term):
                 continue
             changes = self.changes(term.branch, level, hand.shape == total.shape)
             if level and changes.tree.structure == self.changes(term.branch, 0).tree.structure:
@@ -268,8 +196,6 @@ class Search:
                     return self._told(term, terms, changes.tree, change, correct, array)
         return None
 
-    # The derivative by something else.
-
     def _another(self, part: Part, correct: Words, hand: np.ndarray) -> Iterator[Guess]:
         gradients = self.chain.gradients
         for x in self.chain.order:
@@ -289,8 +215,6 @@ class Search:
                     yours = self.formulas.text(self.formulas.correct(branch))
                     looks = f"this comes back through {other}"
                     yield Guess("another derivative", yours, correct, looks, array)
-
-    # Two mistakes, and none.
 
     def second(self, entry: Entry) -> Guess | None:
         """Two mistakes at once in one row, where one explains nothing."""

@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 ONE = number(1.0)
+PRODUCTS = ("multiply", "divide", "square")
 
 
 class Change(NamedTuple):
@@ -152,7 +153,8 @@ class Tree:
 
     def top(self, part: Expression) -> bool:
         """Whether a product is not itself a factor of one."""
-        return not any(user.op.name in ("multiply", "square") for user in self.users[id(part)])
+        users = self.users[id(part)]
+        return not users or any(user.op.name not in PRODUCTS for user in users)
 
 
 class _Known:
@@ -247,7 +249,7 @@ def is_plain(e: Expression, value: float) -> bool:
 
 def terms(e: Expression) -> list[tuple[int, Expression]]:
     """The terms of a sum with their signs."""
-    if isinstance(e, Apply) and all(arg.shape == e.shape for arg in e.args):
+    if isinstance(e, Apply) and any(arg.shape == e.shape for arg in e.args):
         if e.op.name in ("add", "add_n"):
             return [term for arg in e.args for term in terms(arg)]
         if e.op.name == "subtract":

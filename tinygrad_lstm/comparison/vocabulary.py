@@ -90,6 +90,15 @@ class Vocabulary:
         near.sort(key=lambda w: (self.formulas.base(w) != base, block_of(w) not in (at, None)))
         return near if at is not None else near[:MOST]
 
+    def of_shape(self, shape: tuple[int, ...], at: int | None) -> list[Any]:
+        """Values of a shape, near a block."""
+        found = [
+            w
+            for w in self.alike[shape]
+            if at is None or (t := block_of(w)) is None or self._beside(t, at)
+        ]
+        return found[:MOST]
+
     def _beside(self, t: int, at: int) -> bool:
         return abs(t - at) <= 1 or t == self.ends - at
 
@@ -98,7 +107,10 @@ class Vocabulary:
         another one."""
         totals = self.chain.totals
         for w in self.near(v, at):
-            known = self.places.get(id(w), before) < before
+            mirrored = block_of(w) == self.ends - (at or 0) and at is not None
+            known = self.places.get(id(w), before) < before or (
+                mirrored and self.formulas.base(w) == self.formulas.base(v)
+            )
             if known and not np.array_equal(totals[id(w)], totals[id(v)]):
                 yield w
 
@@ -107,10 +119,13 @@ class Vocabulary:
         a, b = block_of(v), block_of(w)
         return f"<t{signed(b - a)}>" if a is not None and b is not None and a != b else ""
 
-    def reference(self, w: Any, at: int | None) -> tuple[str, str]:
-        """What `w` is called as seen from block `at`: the same in every block."""
-        b = block_of(w)
-        return self.formulas.base(w), "" if b is None or at is None else signed(b - at)
+    def references(self, w: Any, at: int | None) -> list[tuple[str, str]]:
+        """What `w` is called as seen from block `at`, the same in every block: so many blocks
+        away, or in the mirror image of time."""
+        b, base = block_of(w), self.formulas.base(w)
+        if b is None or at is None:
+            return [(base, "")]
+        return [(base, signed(b - at)), *([(base, "mirror")] if b == self.ends - at else [])]
 
     def initial(self, v: Any) -> tuple[list[Any], Any]:
         """The initial states that `v` is made of, and its value with zeros for them."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_lstm.comparison.combined import Guess, Words
 from tinygrad_lstm.comparison.tree import flipped, times
-from tinygrad_lstm.derivation.expression import Apply, Expression, apply, number, parts
+from tinygrad_lstm.derivation.expression import Expression, apply, number
 from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.derivation.signs import SIGN
 from tinygrad_lstm.engine.tape import Tape
@@ -50,7 +50,6 @@ def whole(tape: Tape, right: np.ndarray, formula: Expression) -> Iterator[Guess]
         yield Guess(
             "reversed", partial(_with, formula, "{} reversed"), correct, looks, np.flip(right, axis)
         )
-    yield from _written_over(formula, correct)
 
 
 def _turned(formula: Expression, correct: Words, right: np.ndarray) -> Iterator[Guess]:
@@ -92,31 +91,6 @@ def _permuted(formula: Expression, correct: Words, right: np.ndarray, axis: int)
                 looks,
                 array,
             )
-
-
-def _written_over(formula: Expression, correct: Words) -> Iterator[Guess]:
-    """Rows that an index names several times, of which only the last is kept."""
-    for e in parts(formula):
-        if isinstance(e, Apply) and e.op.name == "scatter" and e is formula:
-            from_rows = np.asarray(_value(e.args[0]))
-            array = np.zeros(e.shape, from_rows.dtype)
-            array[e.params["key"]] = from_rows
-            looks = (
-                "an index that occurs several times keeps only the last: use numpy.add.at(d, ids, "
-                "..), for d[ids] += .. does not add repeats up"
-            )
-            yield Guess("overwritten", "the last row of each index", correct, looks, array)
-
-
-def _value(e: Expression) -> np.ndarray:
-    done: dict[int, np.ndarray] = {}
-    for part in parts(e):
-        done[id(part)] = (
-            part.op.forward(*(done[id(arg)] for arg in part.args), **part.params)
-            if isinstance(part, Apply)
-            else part.array
-        )
-    return done[id(e)]
 
 
 def scaled(tape: Tape, hand: np.ndarray, right: np.ndarray, formula: Expression) -> Iterator[Guess]:

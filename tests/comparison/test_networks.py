@@ -1,0 +1,67 @@
+"""Networks as people write them, with names and without: compare finds the row, blames no right
+one, and explains nearly every slip."""
+
+import pytest
+from derivations import NETWORKS, case
+
+from tinygrad_lstm import compare
+
+MODES = ("all rows", "no names", "parameters")
+QUICK = 7  # every such slip in the normal suite
+
+
+def reported(name, slip, mode):
+    """What compare says of a slip, and the rows that are wrong although all above them is right."""
+    g, hand = case(name, slip, mode != "no names")
+    if mode == "parameters":
+        leaves = {x.name for x in g.tape.leaves}
+        hand = {key: value for key, value in hand.items() if key in leaves}
+    return compare(g, hand)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_right_derivation_is_blamed(name, mode):
+    report = reported(name, None, mode)
+    assert report.ok and report.first is None and report.diagnoses == ()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_slips_are_explained(name):
+    slips = NETWORKS[name][2][::QUICK]
+    kinds = {s: [d.kind for d in reported(name, s, "all rows").diagnoses] for s in slips}
+    missed = [slip for slip, found in kinds.items() if not found or "unexplained" in found]
+    assert all("transpose(0, 2, 1)" in slip for slip in missed), missed  # a window turned inside
+
+
+def test_values_without_a_name_are_written_through():
+    report = reported("gru", "dz = dh * h[t - 1] - dh * n -> dz = dh * h[t - 1] + dh * n", MODES[0])
+    first = report.diagnoses[0]
+    assert (first.name, first.kind) == ("z<4>", "sign")
+    assert "#" not in first.correct and "δh<4> ∘ n<4>" in first.correct
+    assert str(report).count(" difference: ") == 1
+    assert "the same mistake as z<4>" in str(report)
+
+
+def test_one_search_explains_all_parameters():
+    report = reported("gru", "dn = dh * (1 - z) -> dn = dh", "parameters")
+    assert len(report.diagnoses) >= 6 and {d.kind for d in report.diagnoses} == {"local factor"}
+    assert str(report).count(" difference: ") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", MODES)
+def test_nearly_every_slip_is_explained(mode, capsys):
+    total, missed = 0, []
+    for name, (_, _, slips) in NETWORKS.items():
+        for slip in slips:
+            report = reported(name, slip, mode)
+            if report.ok:  # these numbers do not show it
+                continue
+            total += 1
+            kinds = [d.kind for d in report.diagnoses]
+            if not kinds or "unexplained" in kinds:
+                missed.append(f"{name}: {slip}")
+    with capsys.disabled():
+        print(f"\n{mode}: {1 - len(missed) / total:.1%} of {total} explained", *missed, sep="\n  ")
+    assert len(missed) <= 0.05 * total

@@ -1,0 +1,119 @@
+"""Mistakes in local derivatives: a wrong form, a factor too many, a sum for a product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from typing import Any
+
+from tinygrad_lstm.comparison.omitted import WRONG_FORM
+from tinygrad_lstm.comparison.parts import Parts
+from tinygrad_lstm.comparison.tree import Change, added, product, times
+from tinygrad_lstm.comparison.vocabulary import FORMS, SLOPES
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf
+
+__all__ = ["Forms"]
+
+SUMMED = (
+    "the local derivative was added to the gradient that arrives, where the two have to be "
+    "multiplied"
+)
+
+ASKED = "the condition is asked of the gradient, where it belongs to the value"
+CONDITIONS = ("greater", "greater_equal", "less", "less_equal")
+
+
+class Forms(Parts):
+    """Wrong forms of local derivatives, and what is too many."""
+
+    def _forms(self) -> Iterator[Change]:
+        """A wrong form of a local derivative."""
+        for i, node, parts in self.products:
+            for about in dict.fromkeys(self._about(p) for p in parts if not self._sends(p)):
+                rest = [p for p in parts if self._about(p) != about or self._sends(p)]
+                if about and rest:
+                    for w in self._related(next(iter(about))):
+                        yield from self._formed(i, node, rest, w)
+
+        yield from self._asked()
+
+    def _asked(self) -> Iterator[Change]:
+        """A condition asked of the gradient, where it is one of the value."""
+        gradients = [n for _, n in self.nodes if isinstance(n, Leaf) and n.gradient]
+        for i, node in self.nodes:
+            if isinstance(node, Apply) and node.op.name in CONDITIONS:
+                for k, v in enumerate(node.args):
+                    for g in gradients:
+                        if g.shape == v.shape and not self._sends(v):
+                            args = (*node.args[:k], g, *node.args[k + 1 :])
+                            other = Apply(node.op, args, node.params, node.shape)
+                            words = self._words(ASKED + ": {}", other)
+                            label = ("asked", i, k, gradients.index(g))
+                            yield Change(label, "local form", words, {id(node): other})
+
+    def _related(self, v: Leaf) -> list[Leaf]:
+        """A value, and what its stage read or made of it: what a form may be taken of."""
+        node = self.branch.stage.output
+        read = (node, *node._inputs) if len(node._inputs) == 1 else ()
+        near = [x for x in read if hasattr(x, "_op") and x.shape == v.shape]
+        return list(dict.fromkeys([v, *map(self.formulas.leaf, near)]))
+
+    def _formed(
+        self, i: int, node: Expression, rest: list[Expression], w: Leaf
+    ) -> Iterator[Change]:
+        source = self.formulas.source.get(w)
+        base = self.formulas.base(source) if source is not None else str(w.name)
+        for text, form in (FORMS | SLOPES).items():
+            wrong = f"{WRONG_FORM.format(self.branch.stage.op)}: {{}}"
+            words = self._words(wrong, form(w))
+            other = product([*rest, form(w)])
+            yield Change(("form", i, text, base), "local form", words, {id(node): other})
+        for g in (g for p in rest for g in self.tree.gradients.get(id(p), ())):
+            if g.shape == w.shape:
+                words = self._words(ASKED + ": {}", SLOPES["y > 0"](g))
+                other = product([*rest, SLOPES["y > 0"](g)])
+                yield Change(("form g", i, base), "local form", words, {id(node): other})
+
+    def _extra(self) -> Iterator[Change]:
+        """A factor too many, and a sum where a product belongs."""
+        root = self.tree.root
+        label: tuple[Any, ...]
+        words: str | Callable[[], str]
+        gradients = [n for _, n in self.nodes if isinstance(n, Leaf) and n.gradient]
+        places = dict.fromkeys([root, *gradients, *(n for _, n, _ in self.products)])
+        for place in places:
+            for leaf in self._near_leaves(place):
+                source = self.formulas.source[leaf]
+                for text, form in (FORMS | SLOPES).items():
+                    words = self._words("there is a factor too many: {}", form(leaf))
+                    label = (
+                        "times",
+                        text,
+                        self.formulas.base(source),
+                        self.tree.order.index(place),
+                    )
+                    other = times(place, form(leaf))
+                    yield Change(label, "extra factor", words, {id(place): other})
+        for g in gradients:
+            words = "the gradient that arrives was multiplied in twice"
+            yield Change(("g²", g.name), "extra factor", words, {id(g): times(g, g)})
+        for i, node, parts in self.products:
+            sends = [p for p in parts if self._sends(p)]
+            rest = [p for p in parts if not self._sends(p)]
+            for k in range(1, len(rest) + 1):
+                for chosen in combinations(rest, k):
+                    other = added(
+                        product([*sends, *(r for r in rest if r not in chosen)]),
+                        product(list(chosen)),
+                    )
+                    label = ("plus", i, k, tuple(rest.index(c) for c in chosen))
+                    if other.shape == node.shape:
+                        yield Change(label, "sum for product", SUMMED, {id(node): other})
+
+    def _near_leaves(self, place: Expression) -> list[Leaf]:
+        """The values that have the shape of a part: those in the formula, and those that the stage
+        reads."""
+        node = self.branch.stage.output
+        read = [self.formulas.leaf(x) for x in (node, *node._inputs) if hasattr(x, "_op")]
+        inside = [leaf for _, leaf, _ in self._leaves()]
+        return [x for x in dict.fromkeys([*inside, *read]) if x.shape == place.shape]

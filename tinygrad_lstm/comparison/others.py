@@ -1,0 +1,93 @@
+"""Mistakes by which another value or gradient stands in a formula than the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tinygrad_lstm.comparison.parts import Parts
+from tinygrad_lstm.comparison.tree import Change, summed_up, terms, turned
+from tinygrad_lstm.derivation.expression import Leaf, leaves, substitute
+from tinygrad_lstm.derivation.notation import TEXT
+
+__all__ = ["Others"]
+
+
+class Others(Parts):
+    """Others in the place of the right ones."""
+
+    def _values(self) -> Iterator[Change]:
+        """A value of another block or gate where the right one belongs, or its transpose."""
+        for i, leaf, v in self._leaves():
+            base = self.formulas.base(v)
+            if len(leaf.shape) == 2 and leaf.shape[0] == leaf.shape[1]:
+                turn = "{} is transposed where it must not be, or the other way round"
+                words = self._words(turn, leaf)
+                yield Change(("ᵀ", i), "transpose", words, {id(leaf): turned(leaf)})
+            for w in self.vocabulary.near(v, self.at, self.shaped):
+                other = self.formulas.leaf(w)
+                kind = "wrong block" if self.formulas.base(w) == base else "wrong value"
+                words = self._words("{} was used where {} belongs", other, leaf)
+                for seen in self.vocabulary.references(w, self.at):
+                    yield Change(("value", i, seen), kind, words, {id(leaf): other})
+
+    def _inside(self) -> Iterator[Change]:
+        """The same in a value without a name, which is written through."""
+        for i, leaf, v in self._leaves():
+            inner = self.formulas.written(v)
+            if inner is leaf:
+                continue
+            for u in (u for u in leaves(inner) if u in self.formulas.source):
+                source = self.formulas.source[u]
+                same = self.formulas.base(source)
+                for w in self.vocabulary.near(source, self.at):
+                    other = substitute(inner, {u: self.formulas.leaf(w)})
+                    kind = "wrong block" if self.formulas.base(w) == same else "wrong value"
+                    words = self._words("{} was used where {} belongs", self.formulas.leaf(w), u)
+                    for seen in self.vocabulary.references(w, self.at):
+                        label = ("inside", i, same, seen)
+                        yield Change(label, kind, words, {id(leaf): other})
+            signed = terms(inner)
+            for k, (sign, term) in enumerate(signed if len(signed) > 1 else []):
+                other = summed_up([*signed[:k], (-sign, term), *signed[k + 1 :]])
+                words = self._words("the sign of {} is flipped", term)
+                yield Change(("inside ±", i, k), "sign", words, {id(leaf): other})
+
+    def _computed(self) -> Iterator[Change]:
+        """A value where something that the rule computes of values belongs."""
+        for i, node in self.nodes:
+            users = self.tree.users[id(node)]
+            if isinstance(node, Leaf) or self._sends(node) or not any(map(self._sends, users)):
+                continue
+            for w in self.vocabulary.of_shape(node.shape, self.at):
+                other = self.formulas.leaf(w)
+                words = self._words("{} was used where {} belongs", other, node)
+                for seen in self.vocabulary.references(w, self.at):
+                    yield Change(("computed", i, seen), "wrong value", words, {id(node): other})
+
+    def _gradients(self) -> Iterator[Change]:
+        """The gradient of another value, or a part of the right one."""
+        for i, leaf in self.nodes:
+            if not isinstance(leaf, Leaf) or not leaf.gradient:
+                continue
+            fork = self.formulas.source[leaf]
+            yield from self._parts_of(i, leaf, fork)
+            x = self.branch.stage.output._inputs[self.branch.argument]
+            before = self.vocabulary.places.get(id(x), len(self.vocabulary.places))
+            for w in self.vocabulary.gradients_near(fork, self.at, before):
+                other = self.formulas.gradient_leaf(w)
+                words = self._words("the gradient {} was used where {} belongs", other, leaf)
+                for seen in self.vocabulary.references(w, self.at):
+                    yield Change(("δ", i, seen), "wrong gradient", words, {id(leaf): other})
+
+    def _parts_of(self, i: int, leaf: Leaf, fork: Any) -> Iterator[Change]:
+        branches = self.formulas.chain.gradients.branches(fork)
+        for k, b in enumerate(branches if len(branches) > 1 else (), 1):
+            through, name = self.formulas.tape.label(b.stage.output), TEXT.name(leaf)
+            array = self.formulas.chain.sent[id(b.stage.output), b.argument]
+            other = Leaf(array, f"{name}|{through}")
+            words = (
+                f"only branch {k} of {name} (through {through}) was carried on; the fork has "
+                f"{len(branches)}"
+            )
+            yield Change(("part", i, k), "wrong gradient", words, {id(leaf): other})

@@ -1,0 +1,66 @@
+"""A formula with what is needed to change it: where its values and gradients are, and words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tinygrad_lstm.comparison.tree import Tree, factors
+from tinygrad_lstm.comparison.vocabulary import Vocabulary
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf
+from tinygrad_lstm.engine.tape import Branch
+
+__all__ = ["Parts"]
+
+
+class Parts:
+    """The parts of a formula.
+
+    Parameters
+    ----------
+    tree : Tree
+        The formula.
+    vocabulary : Vocabulary
+        What may stand in it by mistake.
+    branch : Branch
+        The branch whose formula it is, or through which it begins.
+    shaped : bool
+        Whether the result has the right shape; else values of other shapes may stand in it too.
+    """
+
+    def __init__(
+        self, tree: Tree, vocabulary: Vocabulary, branch: Branch, shaped: bool = True
+    ) -> None:
+        self.shaped = shaped
+        self.tree, self.vocabulary, self.branch = tree, vocabulary, branch
+        self.formulas = vocabulary.formulas
+        self.at: int | None = branch.stage.block
+        self.nodes = list(enumerate(tree.order))[::-1]
+        self.products = [
+            (i, n, factors(n))
+            for i, n in self.nodes
+            if isinstance(n, Apply) and n.op.name in ("multiply", "divide") and tree.top(n)
+        ]
+
+    def _words(self, text: str, *formulas: Expression) -> Callable[[], str]:
+        """A text about formulas, written when it is asked for."""
+        return lambda: text.format(*map(self.formulas.text, formulas))
+
+    def _about(self, part: Expression) -> frozenset[Leaf]:
+        """The values of the tape in a factor."""
+        known = self.tree.values.get(id(part))
+        if known is None:
+            known = frozenset().union(*(self._about(a) for a in getattr(part, "args", ())))
+        return known
+
+    def _sends(self, part: Expression) -> bool:
+        known = self.tree.gradients.get(id(part))
+        if known is None:
+            return any(self._sends(a) for a in getattr(part, "args", ()))
+        return bool(known)
+
+    def _leaves(self) -> Iterator[tuple[int, Leaf, Any]]:
+        """The values of the tape in the formula."""
+        for i, node in self.nodes:
+            if isinstance(node, Leaf) and not node.gradient and node in self.formulas.source:
+                yield i, node, self.formulas.source[node]

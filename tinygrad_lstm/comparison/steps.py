@@ -1,0 +1,95 @@
+"""The formulas of the rows, and when a guess fits one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinygrad_lstm.comparison.chain import Chain, edge
+from tinygrad_lstm.comparison.changes import Changes
+from tinygrad_lstm.comparison.combined import Term, Words, added
+from tinygrad_lstm.comparison.formulas import Formulas
+from tinygrad_lstm.comparison.rows import Judge
+from tinygrad_lstm.comparison.tree import Tree
+from tinygrad_lstm.comparison.vocabulary import Vocabulary
+from tinygrad_lstm.derivation.expression import leaves
+from tinygrad_lstm.engine.gradients import Part
+from tinygrad_lstm.engine.tape import Branch
+
+__all__ = ["MANY_NUMBERS", "Steps"]
+
+CLOSE = {2: 1e-2, 4: 1e-5, 8: 1e-9}  # by the bytes of a number: how closely a guess has to fit
+MANY_NUMBERS = 2  # from more on, a tolerance that the user gave holds for explanations too
+
+
+class Steps:
+    """The formulas of the rows.
+
+    Parameters
+    ----------
+    judge : Judge
+        The tape's side, and the tolerance.
+    chain : Chain
+        The chain rule on the values by hand.
+    """
+
+    def __init__(self, judge: Judge, chain: Chain) -> None:
+        self.judge, self.chain, self.tape = judge, chain, judge.gradients.tape
+        self.formulas = Formulas(chain)
+        self.vocabulary = Vocabulary(self.formulas)
+
+    def fits(self, array: np.ndarray, hand: np.ndarray) -> bool:
+        """Whether an explanation reproduces the hand value to rounding."""
+        if array.shape != hand.shape or not array.size:
+            return False
+        size = min(array.dtype.itemsize, hand.dtype.itemsize if hand.dtype.kind == "f" else 8, 8)
+        close = CLOSE.get(size, CLOSE[8])
+        if hand.size > MANY_NUMBERS:  # one or two numbers of few digits agree with too much
+            close = max(close, min(self.judge.rtol or 0, 1e-3))
+        off = np.max(np.abs(array - hand), initial=0)
+        return bool(off <= close * np.max(np.abs(hand), initial=0))
+
+    def opaque(self, part: Part, right: np.ndarray) -> bool:
+        """Whether the formula of a row cannot be searched."""
+        complex_ = right.dtype.kind == "c" or any(
+            b.stage.output.dtype.kind == "c" for b in part.branches
+        )
+        return complex_ or not part.branches
+
+    def closed(self, term: Term) -> bool:
+        """Whether the formula of a branch holds no gradients but those that are given."""
+        found = (leaf for leaf in leaves(term.formula) if leaf.gradient)
+        given = self.chain.is_given
+        return all((x := self.formulas.source.get(g)) is None or given(x) for g in found)
+
+    def terms(self, part: Part) -> list[Term]:
+        """The branches of a row, each with its formula and its value."""
+        found = []
+        for i, branch in enumerate(self.chain.gradients.branches(part.value), 1):
+            if any(edge(branch) == edge(b) for b in part.branches):
+                array = self.chain.follows(Part(part.value, (branch,), "branch"))
+                hand = None
+                if part.kind != "branch":
+                    hand = self.formulas.sent_by_hand(part.value, branch)
+                place = f"branch {i} (through {self.tape.label(branch.stage.output)})"
+                formula = self.formulas.through(self.formulas.correct(branch))
+                found.append(Term(branch, place, formula, array if hand is None else hand))
+        return found
+
+    def correct(self, part: Part, terms: Sequence[Term] | None = None) -> Words:
+        """The formula of a row."""
+        terms = self.terms(part) if terms is None else terms
+        if not terms:
+            return "the gradient that backward starts with"
+        return added([term.formula for term in terms])
+
+    def changes(self, branch: Branch, level: int, shaped: bool = True) -> Changes:
+        """What can go wrong in the formula of a branch, written past so many stages."""
+        formulas = self.formulas
+        formula = formulas.past(branch, level) if level else formulas.correct(branch)
+        return Changes(Tree(formula), self.vocabulary, branch, shaped)
+
+    def place(self, branch: Branch) -> tuple[str, int]:
+        """What a branch is called in every block."""
+        return self.formulas.base(branch.stage.output), branch.argument
