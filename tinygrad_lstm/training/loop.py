@@ -55,7 +55,7 @@ def fit(
         ``after(epoch, loss, validation_loss)`` is called after every epoch, and ends the training
         where it returns True.
     backward : callable, optional
-        How derivatives are found: :func:`in_shards` lets several workers do it. By default the tape
+        How derivatives are found: ``in_shards`` lets several workers do it. By default the tape
         of this process does.
 
     Raises
@@ -123,7 +123,7 @@ def in_shards(step: DataParallel) -> Backward:
     Parameters
     ----------
     step : DataParallel
-        Of the loss that is trained; see :func:`data_parallel`.
+        Of the loss that is trained; see :func:`tinygrad_lstm.data_parallel`.
     """
 
     def backward(loss: Callable[..., Any], batch: Batch) -> float:
