@@ -20,8 +20,8 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def coverage(session: nox.Session) -> None:
     """The tests, with the lines that they do not run; below the floor of setup.cfg it fails."""
-    session.install("-e", ".[dot,plot,test]")
-    session.run("pytest", "--cov", *session.posargs)
+    session.install("-e", ".[dev]")
+    session.run("pytest", "-m", "slow or not slow", "--cov", *session.posargs)
 
 
 @nox.session

@@ -109,8 +109,8 @@ class Run:
         after : callable, optional
             Called with the run after every epoch.
         executor : optional
-            Who finds the derivatives of a batch, shard by shard, as :func:`tinygrad_lstm.data_parallel` takes it;
-            without one, this process does.
+            Who finds the derivatives of a batch, shard by shard, as
+            :func:`tinygrad_lstm.data_parallel` takes it; without one, this process does.
         workers : int, optional
             How many threads or processes, where `executor` is a word.
 
