@@ -35,7 +35,7 @@ def test_all_ways_are_marked_and_nothing_else(name, every):
     graph = build(loss.tape, path=[name])
     names = {n.key: n.name for n in graph.nodes}
     marked = {(names[e.source], names[e.target]) for e in graph.edges if e.ways}
-    marked |= {(p.name, share.name) for p in graph.parameters for share in p.shares if p.ways}
+    marked |= {(p.name, names[s.node]) for p in graph.parameters for s in p.shares if p.ways}
     end = next(x for x in loss.tape.values if x.name == name)
     assert marked == ways_back(loss, end)
     assert {n.name for n in graph.nodes if n.ways} == {

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from tinygrad_lstm.engine.node import Node as Value
-from tinygrad_lstm.engine.tape import Tape
+from tinygrad_lstm.engine.tape import Branch, Tape
 from tinygrad_lstm.errors import DrawingError
-from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Parameter, Reader, Run
+from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Parameter, Reader, Run, Verdict
 from tinygrad_lstm.viz.graph.gates import condensed
 from tinygrad_lstm.viz.graph.levels import with_parameters
 from tinygrad_lstm.viz.graph.marks import NO_VERDICTS, Verdicts, Ways
@@ -86,21 +86,31 @@ class _Builder:
     def __init__(self, members: Members, gradients: Any, ways: Ways, verdicts: Verdicts) -> None:
         self.of, self.gradients, self.ways, self.verdicts = members, gradients, ways, verdicts
 
-    def readers(self, x: Any) -> tuple[Reader, ...]:
+    def readers(self, x: Any, named: bool = True) -> tuple[Reader, ...]:
+        """Who reads a value, and what comes back; without their names where nobody asks for
+        them."""
         if not x.requires_grad:
             return ()
         branches = self.gradients.branches(x) if self.gradients is not None else self.of.uses[id(x)]
         return tuple(
             Reader(
-                self.of.name(b.stage.output),
+                self.of.name(b.stage.output) if named else "",
                 self.of.keys[id(b.stage.output)],
                 b.argument,
                 b.stage.block,
                 array(b.gradient),
-                self.verdicts.of_branch(self.of.called(x), self.of.called(b.stage.output), b),
+                self._verdict_of_branch(x, b),
             )
             for b in branches
         )
+
+    def _verdict(self, x: Any) -> Verdict | None:  # names cost more than all else
+        return self.verdicts.of(self.of.called(x)) if self.verdicts.by_key else None
+
+    def _verdict_of_branch(self, x: Any, b: Branch) -> Verdict | None:
+        if not self.verdicts.by_key:
+            return None
+        return self.verdicts.of_branch(self.of.called(x), self.of.called(b.stage.output), b)
 
     def gradient(self, x: Any) -> Any:
         return array(self.gradients[x]) if self.gradients is not None and x.requires_grad else None
@@ -136,7 +146,7 @@ class _Builder:
             if stage
             else ""
         )
-        marks = self.ways.through(x), self.verdicts.of(self.of.called(x))
+        marks = self.ways.through(x), self._verdict(x)
         return Node(
             self.of.keys[id(x)],
             name,
@@ -229,13 +239,12 @@ class _Builder:
 
     def parameter(self, x: Any) -> Parameter:
         original = self.of.originals.get(id(x), x)
-        called = map(self.of.called, (x, original))
-        verdict = next(filter(None, map(self.verdicts.of, called)), None)
+        verdict = self._verdict(x) or self._verdict(original)
         return Parameter(
             self.of.name(x),
             array(x),
             self.gradient(x),
-            self.readers(x),
+            self.readers(x, named=False),
             self.of.is_input(x),
             self.ways.through(original),
             verdict,

@@ -28,7 +28,7 @@ class Reader:
     """One use of a value: which stage reads it as which argument, in which block, and what this use
     sends back.
 
-    `node` is the key of what that stage computed.
+    `node` is the key of what that stage computed. Those of a parameter have no name.
     """
 
     name: str

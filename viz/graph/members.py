@@ -48,6 +48,7 @@ class Members:
         self.folded: dict[int | None, int] = {
             t: i for i, run in enumerate(runs) for t in run.blocks
         }
+        self.blocks_by_value = {id(x): _block(x) for x in tape.values}
         self.prepared = self._prepared()
         self.ledger = [x for x in tape.values if self.is_parameter(x)]
         self.originals = {
@@ -73,7 +74,7 @@ class Members:
             return True
         if (
             not x.requires_grad
-            or block_of(x) is not None
+            or self.blocks_by_value[id(x)] is not None
             or not (x.is_leaf or self._is_copied_leaf(x))
         ):
             return False
@@ -88,7 +89,7 @@ class Members:
         is made of them: W_f is rows of a larger weight, b_f of the sum of two biases."""
         made: set[int] = set()
         for x in self.tape.values:
-            if not x.requires_grad or block_of(x) is not None:
+            if not x.requires_grad or self.blocks_by_value[id(x)] is not None:
                 continue
             if x.is_leaf:
                 made.add(id(x))
@@ -125,14 +126,13 @@ class Members:
 
     def block_of(self, x: Any) -> int | None:
         """The block of a value; a constant without one belongs to the only block that reads it."""
-        block = block_of(x)
-        if (
-            block is None
-            and x.is_leaf
-            and len(found := {block_of(use.stage.output) for use in self.uses[id(x)]}) == 1
-        ):
+        block = self.blocks_by_value[id(x)]
+        if block is None and x.is_leaf and len(found := self._read_in(x)) == 1:
             return found.pop()
         return block
+
+    def _read_in(self, x: Any) -> set[int | None]:
+        return {self.blocks_by_value[id(use.stage.output)] for use in self.uses[id(x)]}
 
     def run_of(self, x: Any) -> int | None:
         """The run in which a value is, by number."""
@@ -186,6 +186,12 @@ class Members:
 
     def stem(self, x: Any) -> str:
         return Name.parse(self.name(x)).role
+
+
+def _block(x: Any) -> int | None:
+    """The block of a value; without a look at the text where its name was given without one."""
+    label = x._label
+    return block_of(x) if label is not None and "<" in label else x._place.block
 
 
 def array(value: Any) -> Any:
