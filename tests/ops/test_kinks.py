@@ -446,3 +446,16 @@ def test_a_root_that_counts_nothing_has_the_slope_0(root):
     x = Tensor(0.0, requires_grad=True)
     (root(x) * 0).backward()
     assert x.grad == 0
+
+
+def test_half_precision_counts_beyond_its_largest_number():
+    x = Tensor(np.zeros(70_000, np.float16), requires_grad=True)
+    assert gradients(np.mean(x))[x][0] == np.float16(1 / 70_000)
+    assert gradients(np.max(x))[x][0] == np.float16(1 / 70_000)
+    assert gradients(np.mean(x))[x].dtype == np.float16
+
+
+def test_the_norm_that_counts_is_flat():
+    x = Tensor([0.0, 2.0, nan], requires_grad=True)
+    y = np.linalg.norm(x, 0)
+    assert y.item() == 2.0 and gradients(y)[x].tolist() == [0.0, 0.0, 0.0]

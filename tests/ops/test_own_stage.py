@@ -171,3 +171,56 @@ class TestComplaints:
     def test_a_stage_needs_inputs(self):
         with pytest.raises(Error, match="a stage has inputs"):
             stage(lambda axis=0: axis)
+
+
+class TestNothingIsChanged:
+    """What a rule or a forward function is given stays as it is, and what it returns is copied."""
+
+    @pytest.mark.parametrize("written", ["g", "x", "y"])
+    def test_a_rule_that_writes_is_named(self, written):
+        @stage
+        def sloppy(x):
+            return 2 * x
+
+        @sloppy.rule
+        def sloppy_x(g, y, x):
+            {"g": g, "x": x, "y": y}[written][...] *= 2
+            return g
+
+        x, other = Tensor([1.0, 2.0], requires_grad=True), Tensor([1.0, 1.0], requires_grad=True)
+        with pytest.raises(GradientError, match=r"sloppy_x: .*rule fails: .*read-only"):
+            (sloppy(x) + other).sum().backward()
+        assert x.numpy().tolist() == [1.0, 2.0]
+
+    def test_a_rule_of_any_number_of_inputs_that_writes(self):
+        @stage
+        def total(*values):
+            return sum(values)
+
+        @total.rule
+        def total_i(g, y, values, argument):
+            values[0][...] = 0
+            return g
+
+        x = Tensor([1.0, 2.0], requires_grad=True)
+        with pytest.raises(GradientError, match="read-only"):
+            total(x, x).sum().backward()
+
+    def test_one_buffer_for_all_results(self):
+        buffer, sent = np.zeros(2), np.zeros(2)
+
+        @stage
+        def square(x):
+            return np.multiply(x, x, out=buffer)
+
+        @square.rule
+        def square_x(g, y, x):
+            return np.multiply(g, 2 * x, out=sent)
+
+        a, b = Tensor([1.0, 2.0], requires_grad=True), Tensor([3.0, 4.0], requires_grad=True)
+        first, second = square(a), square(b)
+        assert first.numpy().tolist() == [1.0, 4.0] and second.numpy().tolist() == [9.0, 16.0]
+        (first + second + square(a)).sum().backward()
+        assert a.grad.tolist() == [4.0, 8.0] and b.grad.tolist() == [6.0, 8.0]
+        g = gradients((square(a) * square(b)).sum())
+        assert g[a].tolist() == [18.0, 64.0] and g[b].tolist() == [6.0, 32.0]

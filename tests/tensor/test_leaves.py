@@ -213,3 +213,51 @@ class TestLoans:
     def test_a_loan_of_columns_keeps_their_order(self):
         x = Tensor(np.asfortranarray(np.arange(6.0).reshape(2, 3)))
         assert x.data.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+class TestNothingIsLostInPlace:
+    @pytest.mark.parametrize(
+        ("start", "edit"),
+        [
+            ([1, 2], lambda t: t.__iadd__(0.5)),
+            ([1, 2], lambda t: t.__itruediv__(2)),
+            ([1.0, 2.0], lambda t: t.__iadd__(1j)),
+            ([True, False], lambda t: t.__iadd__(1)),
+        ],
+    )
+    def test_a_part_of_the_result(self, start, edit):
+        t = Tensor(start, name="t")
+        with no_grad(), pytest.raises(TypeError, match="t, in place: a leaf keeps its dtype"):
+            edit(t)
+        assert t.numpy().tolist() == start
+
+    def test_every_operator_edits(self):
+        t = same = Tensor(np.array([[2.0, 3.0], [4.0, 5.0]], np.float32))
+        a = t.numpy().copy()
+        with no_grad():
+            t **= 2
+            t //= 3
+            t %= 4
+            t @= np.eye(2, dtype=np.float32)
+            t += 1.0
+        assert t is same
+        np.testing.assert_array_equal(t.numpy(), a**2 // 3 % 4 + 1)
+
+    def test_a_gradient_of_another_kind(self):
+        x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+        y = (x * x).named("y")
+        with pytest.raises(TypeError, match="backward of y: the gradient of a real value is real"):
+            y.backward([1j, 1.0])
+        with pytest.raises(TypeError, match="holds numbers"):
+            y.backward("a")
+        x.grad = np.ones((3, 2))
+        with pytest.raises(GradientError, match=r"x\.grad: there is a gradient of another shape"):
+            y.backward([1.0, 1.0])
+        assert x.grad.shape == (3, 2)
+
+    def test_the_mask_of_an_array(self):
+        masked = np.ma.masked_array([1.0, 2.0], [True, False])
+        with pytest.raises(TypeError, match=r"mask .*filled"):
+            Tensor(masked)
+        with pytest.raises(TypeError, match=r"mask .*filled"):
+            Tensor([1.0, 2.0], requires_grad=True) * masked

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.faults import spent_error
+from tinygrad_lstm.engine.faults import check_grad, check_unspent
 from tinygrad_lstm.engine.gradients import Gradients
 from tinygrad_lstm.engine.hooks import hooked
 from tinygrad_lstm.engine.memory import Sparse, conjugated, finite, frozen
@@ -102,14 +102,13 @@ accumulation = threading.Lock()  # a leaf may be in the graphs of several thread
 def backward(root: Any, gradient: Any = None, retain_graph: bool = False) -> None:
     """Fill ``.grad`` of the leaves that led to `root`; see :meth:`Tensor.backward`."""
     start, nodes = seed(root, gradient), ancestors(root)
-    for node in nodes:
-        if node._spent:
-            raise spent_error(node)
+    check_unspent(nodes)
     totals = reverse(nodes, root, start)
     found = {}
     for x, total in totals.items():
         if x._hooks is not None or total.dtype.kind == "c":
             total = outgoing(x, total)
+        check_grad(x, total)
         found[x] = np.array(total)  # it may be another value's too, or what the user gave
     with accumulation:
         for x, total in found.items():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.stage import Stage
 from tinygrad_lstm.errors import GradientError
 
-__all__ = ["edit_error", "shape_error", "spent_error"]
+__all__ = ["check_grad", "check_unspent", "edit_error", "shape_error"]
 
 
 def _place(node: Node) -> str:
@@ -29,7 +30,26 @@ def edit_error(x: Node, node: Node) -> GradientError:
     )
 
 
-def spent_error(node: Node) -> GradientError:
+def check_grad(x: Any, total: Any) -> None:
+    """Raise if what stands in ``.grad`` is no gradient of `x`, to which `total` could be added."""
+    if x.grad is not None and x.grad.shape != total.shape:
+        raise GradientError(
+            "there is a gradient of another shape already",
+            where=f"{x.name or 'a leaf'}.grad",
+            expected=total.shape,
+            got=x.grad.shape,
+            do="call zero_grad() first",
+        )
+
+
+def check_unspent(nodes: Iterable[Node]) -> None:
+    """Raise if backward has run through one of the stages."""
+    for node in nodes:
+        if node._spent:
+            raise _spent_error(node)
+
+
+def _spent_error(node: Node) -> GradientError:
     """Backward has run through the stage of `node`."""
     return GradientError(
         "backward has already run through this graph",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.memory import array_of, conjugated
+from tinygrad_lstm.engine.memory import array_of, conjugated, own
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.errors import DtypeError, GradientError
 
@@ -58,5 +58,14 @@ def _start(root: Any, gradient: Any, create_graph: bool) -> Any:
     if create_graph and isinstance(gradient, Node):
         same = gradient._array.dtype == root._array.dtype
         return gradient if same else gradient.astype(root._array.dtype)
-    start = np.array(array_of(gradient), root._array.dtype)
+    dtype, given = root._array.dtype, array_of(gradient)
+    start = own(given)
+    if start.dtype.kind == "c" and dtype.kind != "c":
+        raise DtypeError(
+            "the gradient of a real value is real",
+            where=f"backward of {root.name or 'this value'}",
+            expected=dtype,
+            got=start.dtype,
+        )
+    start = start.astype(dtype)
     return root._leaf(start) if create_graph else start

@@ -16,7 +16,7 @@ from tinygrad_lstm.engine.operation import operation, unbroadcast
 from tinygrad_lstm.errors import ShapeError
 from tinygrad_lstm.ops.elementwise import sigmoid
 from tinygrad_lstm.ops.layer import check_numbers
-from tinygrad_lstm.ops.reduce import log_softmax, restore, softmax
+from tinygrad_lstm.ops.reduce import log_softmax, restore, softmax, wide
 
 __all__ = [
     "absolute_error",
@@ -74,7 +74,7 @@ def reduced(losses: Any, reduction: str) -> Any:
 def spread(g: Any, count: int, reduction: str) -> Any:
     """The gradient of a reduction of `count` losses for each of them: for "none" its own, else one
     number for all."""
-    return g / count if reduction == "mean" else g
+    return g / wide(count, g) if reduction == "mean" else g
 
 
 @operation(elementwise=True, kind="loss")

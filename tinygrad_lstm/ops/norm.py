@@ -17,6 +17,8 @@ __all__ = ["norm"]
 
 @operation(name="norm", kind="reduction")
 def vector_norm(x: Any, p: float = 2, axis: Any = None, keepdims: bool = False) -> Any:
+    if p == 0:
+        return np.sum(np.not_equal(x, 0), axis=axis, keepdims=keepdims).astype(x.dtype)
     size = np.abs(x)
     if p in (np.inf, -np.inf):
         return (np.max if p > 0 else np.min)(size, axis=axis, keepdims=keepdims)
@@ -26,6 +28,8 @@ def vector_norm(x: Any, p: float = 2, axis: Any = None, keepdims: bool = False) 
 @vector_norm.rule
 def norm_x(g: Any, y: Any, x: Any, p: float = 2, axis: Any = None, keepdims: bool = False) -> Any:
     g, y = restore(g, x, axis, keepdims), restore(y, x, axis, keepdims)
+    if p == 0:  # how many entries are not 0: flat between its jumps
+        return np.zeros_like(x)
     if p == 2:
         return g * quotient(conjugated(x), y)
     if p == 1:
@@ -81,8 +85,6 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     if (ord is None and (axis is None or len(axes) <= 2)) or (len(axes) == 2 and ord == "fro"):
         return vector_norm(x, p=2, axis=axes, keepdims=keepdims)
     if len(axes) == 1 and not isinstance(ord, str):
-        if ord == 0:
-            return np.not_equal(x, 0).astype(x.dtype).sum(axis=axes, keepdims=keepdims)
         return vector_norm(x, p=ord, axis=axes, keepdims=keepdims)
     if len(axes) == 2 and ord in (1, -1, 2, -2, np.inf, -np.inf, "nuc"):
         return matrix_norm(x, ord, axes, keepdims)

@@ -27,12 +27,13 @@ def stage(
 ) -> Any:
     """Make a stage of your own: a decorator for its forward function.
 
-    The function gets arrays (read-only) and returns one. Its arguments without a default are
-    inputs, and get a derivative rule each; those with a default are parameters. The rules are
-    declared with ``@<stage>.rule``, in any order, and are named ``<stage>_<argument>``: ``rule(g,
-    y, *inputs, **parameters)`` returns what the gradient `g` of the output `y` sends back to that
-    argument, of the argument's shape. Written in NumPy notation a rule serves gradients of
-    gradients too. The stage is drawn, compared and explained as the built-in ones.
+    The function gets arrays (read-only) and returns one, as do its rules; what they return is
+    copied. Its arguments without a default are inputs, and get a derivative rule each; those with a
+    default are parameters. The rules are declared with ``@<stage>.rule``, in any order, and are
+    named ``<stage>_<argument>``: ``rule(g, y, *inputs, **parameters)`` returns what the gradient
+    `g` of the output `y` sends back to that argument, of the argument's shape. Written in NumPy
+    notation a rule serves gradients of gradients too. The stage is drawn, compared and explained as
+    the built-in ones.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ class Own(Operation):
         @functools.wraps(function)
         def checked(*args: Any, **params: Any) -> Any:
             try:
-                contribution = function(*args, **params)
+                contribution = function(*map(_shown, args), **params)
             except Error:
                 raise
             except (TypeError, ValueError, IndexError, AttributeError) as error:
@@ -127,10 +128,23 @@ class Own(Operation):
                     expected="an array of the argument's shape",
                     got=got,
                 )
-            return contribution
+            return _fresh(contribution)
 
         super().rule(checked)
         return function
+
+
+def _shown(x: Any) -> Any:
+    """An argument as a function may see it that is not trusted: arrays are read-only."""
+    if isinstance(x, (tuple, list)):  # all inputs, where their number is open
+        return tuple(map(_shown, x))
+    return read_only(x) if isinstance(x, np.ndarray) else x
+
+
+def _fresh(result: Any) -> Any:
+    """A result in memory of its own: the function may return the same buffer again, or what it was
+    given."""
+    return result.copy() if isinstance(result, np.ndarray) else result
 
 
 def _guarded(forward: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -138,15 +152,13 @@ def _guarded(forward: Callable[..., Any], name: str) -> Callable[..., Any]:
 
     @functools.wraps(forward)
     def guarded(*inputs: Any, **params: Any) -> Any:
-        array = forward(
-            *(read_only(x) if isinstance(x, np.ndarray) else x for x in inputs), **params
-        )
+        array = forward(*map(_shown, inputs), **params)
         if isinstance(array, Node) or np.asarray(array).dtype.kind not in NUMBERS:
             raise DtypeError(
                 "a stage's forward function returns an array of numbers",
                 where=name,
                 got=type(array).__name__,
             )
-        return array
+        return _fresh(array)
 
     return guarded

@@ -53,6 +53,12 @@ def count(x: Any, y: Any) -> int:
     return int((x.size or 1) // (y.size or 1))
 
 
+def wide(n: int, x: Any) -> Any:
+    """A count of entries of `x`, as a number by which float16 can be divided too, which ends at
+    65,504: NumPy computes in float32 then."""
+    return np.float32(n) if x.dtype == np.float16 else n
+
+
 @operation(np.sum, analytic=True, kind="reduction")
 def sum(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The sum along `axis`, as :func:`numpy.sum`."""
@@ -72,7 +78,7 @@ def mean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 @mean.rule
 def mean_x(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.broadcast_to(restore(g / count(x, y), x, axis, keepdims), x.shape)
+    return np.broadcast_to(restore(g / wide(count(x, y), x), x, axis, keepdims), x.shape)
 
 
 @operation(analytic=True, kind="arithmetic")
@@ -167,7 +173,7 @@ def min_x(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -> A
 def share(x: Any, value: Any, axis: Any) -> Any:
     """1 for the entry of `x` that is `value`, equal parts for several: NaNs where there are any, as
     in the value."""
-    tied = (np.equal(x, value) + np.not_equal(x, x)).astype(x.dtype)
+    tied = (np.equal(x, value) + np.not_equal(x, x)).astype(np.result_type(x.dtype, np.float32))
     return tied / tied.sum(axis=axis, keepdims=True)
 
 

@@ -175,6 +175,10 @@ def _same(again: Any, y: Any) -> bool:
     )  # far below a random draw, far above another order of summation
     return a.shape == b.shape and bool(
         np.allclose(
-            a, b, rtol=tolerance, atol=tolerance * np.max(np.abs(b), initial=0.0), equal_nan=True
+            a,
+            b,
+            rtol=tolerance,
+            atol=tolerance * np.max(np.abs(b), initial=0.0, where=np.isfinite(b)),
+            equal_nan=True,
         )
     )

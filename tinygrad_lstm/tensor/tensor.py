@@ -289,9 +289,29 @@ class Tensor(Methods):
     def __itruediv__(self, other: Any) -> Any:
         return self._update(self / other)
 
+    def __ifloordiv__(self, other: Any) -> Any:
+        return self._update(self // other)
+
+    def __imod__(self, other: Any) -> Any:
+        return self._update(self % other)
+
+    def __ipow__(self, other: Any) -> Any:
+        return self._update(self**other)
+
+    def __imatmul__(self, other: Any) -> Any:
+        return self._update(self @ other)
+
     def _update(self, result: Tensor) -> Tensor:
         if self._op is not None or recorder.enabled:
             return result
+        if not np.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise DtypeError(
+                "a leaf keeps its dtype, in which the result would lose a part",
+                where=f"{self.name or 'Tensor'}, in place",
+                expected=self.dtype,
+                got=result.dtype,
+                do="assign the result, or use astype first",
+            )
         self._replace(result._array)
         return self
 
