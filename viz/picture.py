@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.tensor.tensor import Tensor
+from tinygrad_lstm.viz import program
 from tinygrad_lstm.viz.compose import Composer
 from tinygrad_lstm.viz.image import direct
 from tinygrad_lstm.viz.image.dot import source
@@ -158,6 +159,19 @@ class Picture:
         return f"<Picture, {len(self.dot)} characters of DOT>"
 
 
+class ProgramPicture(Picture):
+    """A drawn program."""
+
+    def __init__(self, flow: Any, options: Options) -> None:
+        self._options = options
+        self.title = options.title or "a compiled program"
+        self.description = f"{len(flow.nodes)} instructions and inputs."
+        self.dot = program.source(flow, options.theme, self.title)
+
+    def _drawn(self, format: str) -> bytes:
+        return program.drawn(self.dot, format, self.title, self._options.timeout)
+
+
 def draw(
     loss: Any,
     file: str | os.PathLike[str] | None = None,
@@ -184,8 +198,9 @@ def draw(
 
     Parameters
     ----------
-    loss : Tensor
-        The value whose tape is drawn.
+    loss : Tensor, or Plan
+        The value whose tape is drawn; or what the ``plan`` of a compiled function returned: the
+        program is drawn then, for which only `title`, `theme` and `timeout` have a meaning.
     file : str or path, optional
         Where to write the picture: .svg, .png, .pdf or .dot; or .html, one page without anything
         outside of it, in which a browser plays forward and backward, step by step, with the
@@ -267,15 +282,19 @@ def draw(
         comparison,
         timeout,
     )
-    if not isinstance(loss, Tensor):
+    picture: Picture
+    if hasattr(loss, "flow"):
+        picture = ProgramPicture(loss.flow(), options)
+    elif isinstance(loss, Tensor):
+        with np.errstate(all="ignore"):  # sums that overflow are drawn as inf or nan
+            picture = Picture(loss, Composer(loss, options))
+    else:
         raise DrawingError(
             "only a Tensor has a graph",
             where="draw(...)",
             expected="a Tensor",
             got=type(loss).__name__,
         )
-    with np.errstate(all="ignore"):  # sums that overflow are drawn as inf or nan
-        picture = Picture(loss, Composer(loss, options))
     if file is not None:
         picture.save(file)
     return picture

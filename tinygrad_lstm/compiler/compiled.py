@@ -5,47 +5,32 @@ from __future__ import annotations
 
 import functools
 import gc
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.abstract import Untraceable
 from tinygrad_lstm.compiler.captured import Captured
+from tinygrad_lstm.compiler.flow import Flow, flow
 from tinygrad_lstm.compiler.native import available
 from tinygrad_lstm.compiler.numpy_backend import Changed
 from tinygrad_lstm.compiler.passes.optimise import PASSES
 from tinygrad_lstm.compiler.plan import Replay
 from tinygrad_lstm.compiler.report import report
+from tinygrad_lstm.compiler.results import Leaves, on_tape
 from tinygrad_lstm.compiler.signature import mapped, signature
-from tinygrad_lstm.compiler.trace import Tracer, named, trace
-from tinygrad_lstm.engine.backward import outgoing, reverse, seed
+from tinygrad_lstm.compiler.trace import Tracer, trace
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recorder, watching
-from tinygrad_lstm.engine.tape import ancestors
-from tinygrad_lstm.errors import DtypeError
+from tinygrad_lstm.errors import DrawingError, DtypeError
 
-__all__ = ["Compiled", "Leaves", "compile"]
+__all__ = ["Compiled", "Plan", "compile"]
 
 Array = NDArray[Any]
 MANY = 16  # recordings of one signature, each since something captured had changed
 PLANS = 64  # programs that are kept, of different signatures
-
-
-class Leaves(dict[str, Array]):
-    """Derivatives by name, which also answer to the Tensors themselves."""
-
-    def __init__(self, names: Iterable[str], leaves: list[Any], totals: Iterable[Array]) -> None:
-        super().__init__(zip(names, totals, strict=True))
-        self._leaves = leaves
-
-    def __missing__(self, key: Any) -> Array:
-        for name, leaf in zip(self, self._leaves, strict=True):
-            if leaf is key:
-                return self[name]
-        raise KeyError(key)
 
 
 def compile(
@@ -210,6 +195,14 @@ class Plan:
 
     __repr__ = __str__
 
+    def flow(self) -> Flow:
+        """The program as nodes and edges, which ``draw(plan)`` draws."""
+        if self.replay is None:
+            raise DrawingError(
+                "there is no program to draw", where="draw(plan, ...)", got=self.reason
+            )
+        return flow(self.replay)
+
     @property
     def compiled(self) -> bool:
         return self.replay is not None
@@ -280,20 +273,3 @@ def record(
     finally:
         captured.restore(states)
     return Plan(Replay(program, backend, passes), captured, "")
-
-
-def on_tape(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Leaves]:
-    """Loss and derivatives without a program."""
-    loss = function(*args, **kwargs)
-    if not isinstance(loss, Node):
-        raise DtypeError(
-            "the compiled function returns no Tensor",
-            where="compile",
-            expected="a real scalar Tensor",
-            got=type(loss).__name__,
-        )
-    nodes = ancestors(loss)
-    totals = reverse(nodes, loss, seed(loss, None))
-    leaves = [x for x in totals if x._op is None]
-    found = [np.array(outgoing(x, totals[x])) for x in leaves]
-    return loss._array[()], Leaves(named(leaves, nodes, loss), leaves, found)
