@@ -27,7 +27,7 @@ def spellings(key: str) -> Iterator[str]:
 
 def _apart(text: str) -> tuple[str, str]:
     """What stands before a number at the end, and the number."""
-    for left, right in BRACKETS:
+    for left, right in map(tuple, BRACKETS):
         if text.endswith(right) and left in text:
             stem, _, inner = text[:-1].rpartition(left)
             return (stem, inner) if inner.isascii() and inner.isdecimal() else ("", "")
