@@ -30,7 +30,7 @@ class Copier(nn.Module):
     """An LSTM, and a score for each symbol."""
 
     def __init__(self, units, rng):
-        self.lstm = nn.LSTM(10, units, forget_bias=1.0, rng=rng)
+        self.lstm = nn.LSTM(10, units, forget_bias=3.0, rng=rng)
         self.head = nn.Linear(units, SYMBOLS + 1, rng=rng)
 
     def forward(self, x):
@@ -45,7 +45,7 @@ def right(model, rng, rows, delay, count):
         return float(np.mean(model(x).numpy()[-count:].argmax(axis=2) == said[-count:]))
 
 
-def train(batches=1500, delay=20, count=3, units=40, rows=32, rate=0.01, seed=0, say=print):
+def train(batches=2500, delay=10, count=3, units=64, rows=32, rate=0.005, seed=0, say=print):
     rng = np.random.default_rng(seed)
     model = Copier(units, rng)
     optimizer = optim.Adam(model, lr=rate)
@@ -68,7 +68,7 @@ def train(batches=1500, delay=20, count=3, units=40, rows=32, rate=0.01, seed=0,
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--delay", type=int, default=20)
+    options.add_argument("--delay", type=int, default=10)
     options.add_argument("--count", type=int, default=3)
     chosen = options.parse_args()
     model, batches, loss = train(delay=chosen.delay, count=chosen.count)

@@ -8,40 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.by_hand import document, elman
-from tinygrad_lstm.by_hand import gru as gated
+from tinygrad_lstm.by_hand import document
 from tinygrad_lstm.by_hand.arrays import Arrays, array
+from tinygrad_lstm.by_hand.cells import ELMAN, GRU, LSTM, ORIGINAL_GRU
 from tinygrad_lstm.by_hand.chain import Chain, Equations
+from tinygrad_lstm.by_hand.layout import Layout, running
 from tinygrad_lstm.engine.recorder import no_grad
 from tinygrad_lstm.errors import DtypeError
 from tinygrad_lstm.lstm.errata import chosen, formulas
 
 __all__ = ["gru", "lstm", "rnn"]
-
-GATES = [f"{kind}_{gate}" for kind in "Wb" for gate in "fuco"]
-BOTH = [f"{kind}_{gate}" for kind in "Wb" for gate in "ru"]
-
-
-def _document_backward(p: Any, v: Any, later: Any) -> None:
-    document.backward(p, v, later)
-    v.x_via = {"z": v.Δx}
-
-
-def _document_named(v: Any) -> Arrays:
-    found = document.named(v, np.ones(()))
-    return {
-        (f"{name} via z<{v.t}>" if name == f"x<{v.t}>" else name): g for name, g in found.items()
-    }
-
-
-LSTM = Equations(document.forward, _document_backward, _document_named, ("a", "c"), tuple(GATES))
-GRU = Equations(
-    gated.forward, gated.backward, gated.named, ("h",), (*BOTH, "W_h", "W_x", "b_h", "b_x")
-)
-ORIGINAL_GRU = Equations(
-    gated.original_forward, gated.original_backward, gated.named, ("h",), (*BOTH, "W_c", "b_c")
-)
-ELMAN = Equations(elman.forward, elman.backward, elman.named, ("h",), ("W", "b"))
 
 
 def lstm(
@@ -169,14 +145,17 @@ class _Layers:
         """dError/d<name>, by the names of the tape."""
         with no_grad():  # refuses what does not fit, in its own words
             self.model.error(x, targets, state, mask, lengths)
-        x, targets = (self.inwards(array(v, self.model.dtype)) for v in (x, targets))
-        rows = _running(lengths, *x.shape[:2])
+        x, targets = (array(v, self.model.dtype) for v in (x, targets))
+        layout = Layout(self.model.batch_first, x.ndim == 3)
+        x, targets = layout.inwards(x), layout.inwards(targets)
+        rows = running(lengths, *x.shape[:2])
         layers = self.forward(np.where(rows[..., np.newaxis], x, 0), rows, state)
-        counted = rows & self.marks(mask, rows.shape)
+        counted = rows & layout.marks(mask, rows.shape)
         y = np.concatenate([chain.outputs for chain in layers[-1]], axis=-1)
         by_error = np.where(counted[..., np.newaxis], -(targets - y), 0)  # B1
         found = {"Error": np.ones((), x.dtype)} | self.losses(by_error, counted)
         found |= self.back(layers, by_error, counted.any(axis=1))
+        found["x"] = layout.outwards(found["x"])
         return {name: np.array(value) for name, value in found.items()}
 
     def forward(self, x: np.ndarray, rows: np.ndarray, state: Any) -> list[list[Chain]]:
@@ -222,7 +201,7 @@ class _Layers:
         if self.model.initial == "trained":
             found |= self.trained(layers, found)
         found |= {f"x<{t + 1}>": arrives[t] for t in np.flatnonzero(live).tolist()}
-        return found | {"x": self.outwards(arrives)}
+        return found | {"x": arrives}
 
     def joined(self, k: int, sides: Any, arrives: np.ndarray, live: np.ndarray) -> Arrays:
         """What arrives where both directions are put side by side."""
@@ -235,7 +214,7 @@ class _Layers:
                 found[f"{scope}{self.output}<{t + 1}> via {y}"] = half
         return found
 
-    # Names, parameters, states and layouts.
+    # Names, parameters and states.
 
     def name(self, k: int) -> str:
         """What the tape calls the outputs of layer k; those of layer -1 are the inputs."""
@@ -304,30 +283,3 @@ class _Layers:
             ]
             sums[f"{letter}_0"] = np.stack([found[key].sum(axis=0) for key in keys])
         return sums
-
-    def inwards(self, value: np.ndarray) -> np.ndarray:
-        """(T, N, ...), whatever the layout."""
-        self.batched = value.ndim == 3
-        if not self.batched:
-            return value[:, np.newaxis]
-        return value.swapaxes(0, 1) if self.model.batch_first else value
-
-    def outwards(self, value: np.ndarray) -> np.ndarray:
-        """The layout of the user."""
-        if not self.batched:
-            return value[:, 0]
-        return value.swapaxes(0, 1) if self.model.batch_first else value
-
-    def marks(self, mask: Any, shape: tuple[int, ...]) -> np.ndarray:
-        """Which rows have a loss in which blocks."""
-        marks = np.ones(shape, bool) if mask is None else np.asarray(mask) == 1
-        if marks.ndim == 1:
-            return np.broadcast_to(marks[:, np.newaxis], shape)
-        return marks.T if mask is not None and self.batched and self.model.batch_first else marks
-
-
-def _running(lengths: Any, steps: int, rows: int) -> np.ndarray:
-    """Which rows run in which blocks."""
-    if lengths is None:
-        return np.ones((steps, rows), bool)
-    return np.arange(steps)[:, np.newaxis] < np.reshape(array(lengths), -1)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.recorder import block, scope
-from tinygrad_lstm.errors import DataError, ShapeError
+from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.nn.error import error
 from tinygrad_lstm.nn.layers import probability, size
 from tinygrad_lstm.nn.module import Module, generator, precision
+from tinygrad_lstm.nn.places import both, each, projection, scopes, suffix_of
 from tinygrad_lstm.nn.reading import Reading, read
 from tinygrad_lstm.nn.sequence import Blocks
 from tinygrad_lstm.nn.states import Start, initial_states, last_states
@@ -77,7 +76,7 @@ class Recurrent(Module):
         self.input_size = size(sizes[0], name, "input_size")
         self.hidden_size = size(sizes[1], name, "hidden_size")
         self.num_layers = size(sizes[2], name, "num_layers")
-        self.proj_size = _projection(sizes[3], self.hidden_size, name)
+        self.proj_size = projection(sizes[3], self.hidden_size, name)
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
         self.dropout, self.rng = probability(dropout, f"{name}(dropout=...)"), generator(rng, name)
         self.dtype, self.initial, self.noise = precision(dtype, name), initial, noise
@@ -92,7 +91,7 @@ class Recurrent(Module):
         for k, reverse in self.cells():
             for stem, shape in self.shapes(k).items():
                 start = self.rng.uniform(-reach, reach, shape)
-                self._parameter(f"{stem}_{_suffix(k, reverse)}", start)
+                self._parameter(f"{stem}_{suffix_of(k, reverse)}", start)
         if initial == "trained":
             for i, width in enumerate(self.widths):
                 zero = np.zeros((self.num_layers * self.directions, width))
@@ -214,16 +213,16 @@ class Recurrent(Module):
         for k in range(self.num_layers):
             sides = []
             for reverse in (False, True)[: self.directions]:
-                with _scopes(k, reverse):
-                    cell = self.cell(_suffix(k, reverse))
+                with scopes(k, reverse):
+                    cell = self.cell(suffix_of(k, reverse))
                     given = start(len(last))
                     side, end = steps(cell, y, given, reading.active, cuts, reverse)
                 sides.append(side)
                 last.append(end)
-            with _scopes(k):
-                y = sides[0] if len(sides) == 1 else each(_both, *sides)
+            with scopes(k):
+                y = sides[0] if len(sides) == 1 else each(both, *sides)
             if self.dropout and self.training and k + 1 < self.num_layers:
-                with _scopes(k + 1):
+                with scopes(k + 1):
                     y = each(self._dropped, y)
         return y, last
 
@@ -238,8 +237,8 @@ class Recurrent(Module):
         cells: list[Callable[..., Any]] = []
         state: list[Tensor] = []
         for k in range(self.num_layers):
-            with _scopes(k):
-                cells.insert(0, self.cell(_suffix(k, False)))
+            with scopes(k):
+                cells.insert(0, self.cell(suffix_of(k, False)))
                 state[:0] = start(k)
         size = len(self.states)
 
@@ -247,7 +246,7 @@ class Recurrent(Module):
             new: list[Tensor] = []
             for k in range(len(cells)):
                 i = (len(cells) - 1 - k) * size
-                with _scopes(k):
+                with scopes(k):
                     made = cells[-1 - k](x, *state[i : i + size])
                 new[:0] = made if isinstance(made, tuple) else (made,)
                 x = new[0]
@@ -289,45 +288,3 @@ class Recurrent(Module):
         reading = read(self, x, lengths)
         y, _ = self.run(reading, state)
         return error(y, reading, targets, mask)
-
-
-def each(function: Callable[..., Any], *sequences: Any) -> Blocks:
-    """What a function makes of the entries of every block; of whole Tensors where blocks are
-    checkpointed."""
-    if isinstance(sequences[0], Tensor):
-        return function(*sequences)
-    found = []
-    for t, entries in enumerate(zip(*sequences, strict=True), 1):
-        with block(t):
-            found.append(function(*entries))
-    return found
-
-
-def _both(forward: Any, reverse: Any) -> Any:
-    return concatenate([forward, reverse], axis=-1).named("y")
-
-
-def _suffix(k: int, reverse: bool) -> str:
-    """What PyTorch appends to the names of a layer's parameters."""
-    return f"l{k}_reverse" if reverse else f"l{k}"
-
-
-def _scopes(k: int, reverse: bool = False) -> ExitStack:
-    """Where the values of a layer and direction are recorded: nowhere special for the first."""
-    stack = ExitStack()
-    if k:
-        stack.enter_context(scope(f"layer{k + 1}"))
-    if reverse:
-        stack.enter_context(scope("reverse"))
-    return stack
-
-
-def _projection(width: Any, hidden_size: int, name: str) -> int:
-    if not isinstance(width, (int, np.integer)) or not 0 <= width < hidden_size:
-        raise ShapeError(
-            "a projection has fewer units than the layer",
-            where=f"{name}(proj_size=...)",
-            expected=f"a whole number from 0 to {hidden_size - 1}",
-            got=repr(width),
-        )
-    return int(width)

@@ -16,6 +16,7 @@ from tinygrad_lstm.nn.cells import (
     Projected,
     VariantLSTMCell,
 )
+from tinygrad_lstm.nn.places import suffix_of
 from tinygrad_lstm.nn.recurrent import Recurrent
 from tinygrad_lstm.tensor.tensor import Tensor
 
@@ -103,7 +104,7 @@ class LSTM(Recurrent):
             sizes, bias, batch_first, dropout, bidirectional, rng, dtype, initial, noise
         )
         for k, reverse in self.cells():
-            suffix = f"l{k}_reverse" if reverse else f"l{k}"
+            suffix = suffix_of(k, reverse)
             if layer_norm:
                 getattr(self, f"norm_weight_{suffix}").data = np.ones(5 * self.hidden_size)
                 getattr(self, f"norm_bias_{suffix}").data = np.zeros(5 * self.hidden_size)

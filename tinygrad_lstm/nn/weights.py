@@ -19,16 +19,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.errors import DtypeError, ShapeError, UnknownNameError
-from tinygrad_lstm.lstm.lstm import LSTM
+from tinygrad_lstm.nn.places import suffix_of
 from tinygrad_lstm.nn.recurrent import Recurrent
 
-__all__ = ["from_keras", "from_onnx", "from_pytorch", "to_keras", "to_onnx", "to_pytorch"]
+__all__ = ["OURS", "Arrays", "check_layout", "from_keras", "from_onnx", "to_keras", "to_onnx"]
 
 OURS = {"LSTM": "ufco", "GRU": "ruc", "RNN": "h"}  # as PyTorch stores them
 KERAS = {"LSTM": "ufco", "GRU": "urc", "RNN": "h"}
 ONNX = {"LSTM": "uofc", "GRU": "urc", "RNN": "h"}
 PEEPHOLES, PEEPHOLES_OF_ONNX = "ufo", "uof"
-NAMES = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
 Arrays = dict[str, np.ndarray]
 
@@ -37,64 +36,6 @@ def reordered(rows: np.ndarray, before: str, after: str) -> np.ndarray:
     """The rows of each gate in another order of gates."""
     blocks = np.split(rows, len(before))
     return np.concatenate([blocks[before.index(gate)] for gate in after])
-
-
-# PyTorch, for the document's LSTM; those of nn have its names and layout anyway.
-
-
-def to_pytorch(lstm: LSTM) -> Arrays:
-    """The parameters of the document's LSTM as a layer of PyTorch has them.
-
-    Parameters
-    ----------
-    lstm : LSTM
-        Of D inputs and H units.
-
-    Returns
-    -------
-    dict of str to ndarray
-        ``weight_ih_l0`` (4H, D), ``weight_hh_l0`` (4H, H), ``bias_ih_l0`` and ``bias_hh_l0`` (4H,),
-        the second of them 0, since the document has one bias.
-    """
-    p, H = {name: t.numpy() for name, t in lstm.parameters().items()}, lstm.hidden_size
-    W = np.concatenate([p[f"W_{gate}"] for gate in OURS["LSTM"]])
-    b = np.concatenate([p[f"b_{gate}"] for gate in OURS["LSTM"]])
-    return dict(zip(NAMES, (W[:, H:].copy(), W[:, :H].copy(), b, np.zeros_like(b)), strict=True))
-
-
-def from_pytorch(state: Mapping[str, Any]) -> LSTM:
-    """The document's LSTM with the parameters of a layer of PyTorch.
-
-    Parameters
-    ----------
-    state : mapping of str to array_like
-        As :func:`to_pytorch` returns it; of the two biases the sum is taken. Without biases they
-        are 0.
-
-    Raises
-    ------
-    UnknownNameError, ShapeError
-        If there is more than one layer, or a shape does not fit.
-    """
-    arrays = {name: np.asarray(value) for name, value in state.items()}
-    if not set(NAMES[:2]) <= set(arrays) <= set(NAMES):
-        raise UnknownNameError(
-            "these are not the parameters of one layer of PyTorch's LSTM",
-            where="from_pytorch",
-            expected=", ".join(NAMES),
-            got=", ".join(arrays),
-        )
-    ih, hh = (arrays[name] for name in NAMES[:2])
-    H = hh.shape[-1]
-    _check("from_pytorch", "weight_hh_l0", hh, (4 * H, H))
-    _check("from_pytorch", "weight_ih_l0", ih, (4 * H, ih.shape[-1]))
-    biases = [np.asarray(arrays.get(name, np.zeros(4 * H, ih.dtype))) for name in NAMES[2:]]
-    for name, b in zip(NAMES[2:], biases, strict=True):
-        _check("from_pytorch", name, b, (4 * H,))
-    W, b = np.concatenate([hh, ih], axis=1), biases[0] + biases[1]
-    found = {f"W_{g}": w for g, w in zip(OURS["LSTM"], np.split(W, 4), strict=True)}
-    found |= {f"b_{g}": v for g, v in zip(OURS["LSTM"], np.split(b, 4), strict=True)}
-    return LSTM.from_arrays(found)
 
 
 # Keras.
@@ -149,12 +90,12 @@ def from_keras(layer: Recurrent, weights: Sequence[Sequence[Any]]) -> None:
         _count(f"from_keras, cell {i}", "arrays", arrays, 2 + layer.bias)
         for stem, array in zip(("ih", "hh"), arrays, strict=False):
             name, array = f"weight_{stem}_{suffix}", np.asarray(array)
-            _check(f"from_keras, cell {i}", name, array, state[name].shape[::-1], "Keras's")
+            check_layout(f"from_keras, cell {i}", name, array, state[name].shape[::-1], "Keras's")
             state[name] = reordered(array.T, KERAS[kind], OURS[kind])
         if layer.bias:
             shape = (2, rows) if _two_biases(layer) else (rows,)
             bias = np.asarray(arrays[2])
-            _check(f"from_keras, cell {i}", "bias", bias, shape, "Keras's")
+            check_layout(f"from_keras, cell {i}", "bias", bias, shape, "Keras's")
             both = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
             for stem, b in zip(("ih", "hh"), both, strict=True):
                 state[f"bias_{stem}_{suffix}"] = reordered(b, KERAS[kind], OURS[kind])
@@ -236,7 +177,7 @@ def from_onnx(layer: Recurrent, weights: Sequence[Mapping[str, Any]]) -> None:
             )
         given = {name: np.asarray(array) for name, array in arrays.items()}
         for name, array in given.items():
-            _check(where, name, array, shapes[name].shape, "ONNX's")
+            check_layout(where, name, array, shapes[name].shape, "ONNX's")
         for i, suffix in enumerate(cells[k * layer.directions : (k + 1) * layer.directions]):
             state |= _of_onnx(kind, suffix, {name: array[i] for name, array in given.items()})
     layer.load_state_dict(state)
@@ -260,7 +201,7 @@ def _cells(layer: Recurrent) -> list[tuple[str, Arrays]]:
     """The parameters of each layer and direction, by their stems, and the suffix of their names."""
     state, found = layer.state_dict(), []
     for k, reverse in layer.cells():
-        suffix = f"l{k}_reverse" if reverse else f"l{k}"
+        suffix = suffix_of(k, reverse)
         found.append((suffix, {stem: state[f"{stem}_{suffix}"] for stem in layer.shapes(k)}))
     return found
 
@@ -285,7 +226,9 @@ def _plain(layer: Any, where: str, peephole: bool = False) -> str:
     return next(cls.__name__ for cls in type(layer).__mro__ if cls.__name__ in OURS)
 
 
-def _check(where: str, name: str, array: np.ndarray, shape: Any, layout: str = "PyTorch's") -> None:
+def check_layout(
+    where: str, name: str, array: np.ndarray, shape: Any, layout: str = "PyTorch's"
+) -> None:
     if array.shape != tuple(shape):
         other = (
             " (it is transposed)" if array.shape == tuple(shape)[::-1] != array.shape[::-1] else ""

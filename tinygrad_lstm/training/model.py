@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -92,10 +92,6 @@ class Options:
                     where=f"Options({name}=...)",
                     got=repr(getattr(self, name)),
                 )
-
-    def as_dict(self) -> dict[str, Any]:
-        """For a file."""
-        return asdict(self)
 
 
 class Forecaster(Module):

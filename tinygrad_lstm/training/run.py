@@ -48,7 +48,7 @@ class Run:
     again : list of float or None
         The losses of every epoch of the second half; None before it.
     best_epoch : int
-        The epoch of the first half with the smallest loss of validation so far.
+        That of the first half with the smallest loss of validation.
 
     Examples
     --------
@@ -208,7 +208,7 @@ class Run:
             self.model.load_state_dict(self.best)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """What follows windows (count, window) of the series: (count, horizon)."""
+        """What follows windows (count, window): (count, horizon)."""
         self.model.eval()
         with no_grad():
             found: np.ndarray = self.scaling.back(self.model(self.scaling.there(x)).numpy())
@@ -272,28 +272,22 @@ class Run:
             If the file is damaged, or holds no run.
         """
         state = load(path)
-        if not isinstance(state, dict) or state.get("kind") != KIND:
-            raise DataError("there is no training run in this file", where=str(path))
         try:
+            if state["kind"] != KIND:
+                raise KeyError("kind")
             run = cls(Series(**state["series"]), Options(**state["options"]))
             run._restore(state)
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(
-                "the file holds no training run of this version", where=str(path), got=str(error)
+                "there is no training run of this version", where=str(path), got=str(error)
             ) from error
         return run
 
     def _state(self) -> dict[str, Any]:
-        series = self.series
         return {
             "kind": KIND,
-            "series": {
-                "values": series.values,
-                "name": series.name,
-                "times": series.times,
-                "filled": series.filled,
-            },
-            "options": self.options.as_dict(),
+            "series": vars(self.series),
+            "options": vars(self.options),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),

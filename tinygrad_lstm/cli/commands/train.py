@@ -55,12 +55,9 @@ def add_options(parser: ArgumentParser) -> None:
         "--missing", choices=MISSING, help="what is done about missing values (default: refuse)"
     )
     parser.add_argument("--decimal", choices=(".", ","), help="what stands before the decimals")
-    defaults = Options()
     for name, (kind, summary) in LEARNING.items():
-        default = getattr(defaults, name)
-        parser.add_argument(
-            f"--{name}", metavar="N", type=kind, help=f"{summary} (default: {default})"
-        )
+        summary = f"{summary} (default: {getattr(Options, name)})"
+        parser.add_argument(f"--{name}", metavar="N", type=kind, help=summary)
     parser.add_argument("--cell", choices=CELLS, help="what reads a window (default: lstm)")
     parser.add_argument("--optimizer", choices=OPTIMIZERS, help="what makes steps (default: adam)")
     parser.add_argument(
