@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any
 
+import numpy as np
+
 from tinygrad_lstm.comparison.omitted import WRONG_FORM
 from tinygrad_lstm.comparison.parts import Parts
-from tinygrad_lstm.comparison.tree import Change, added, product, times
+from tinygrad_lstm.comparison.tree import Change, added, less, product, times
 from tinygrad_lstm.comparison.vocabulary import FORMS, SLOPES
-from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply
+from tinygrad_lstm.ops.reduce import sum as summed
 
 __all__ = ["Forms"]
 
@@ -94,6 +97,13 @@ class Forms(Parts):
                     )
                     other = times(place, form(leaf))
                     yield Change(label, "extra factor", words, {id(place): other})
+        for w in self.vocabulary.of_shape(root.shape, self.at):
+            leaf = self.formulas.leaf(w)
+            words = self._words("there is a factor too many: {}", leaf)
+            for seen in self.vocabulary.references(w, self.at):
+                other = times(root, leaf)
+                yield Change(("times near", seen), "extra factor", words, {id(root): other})
+        yield from self._once_more()
         for g in gradients:
             words = "the gradient that arrives was multiplied in twice"
             yield Change(("g²", g.name), "extra factor", words, {id(g): times(g, g)})
@@ -109,6 +119,29 @@ class Forms(Parts):
                     label = ("plus", i, k, tuple(rest.index(c) for c in chosen))
                     if other.shape == node.shape:
                         yield Change(label, "sum for product", SUMMED, {id(node): other})
+
+    def _once_more(self) -> Iterator[Change]:
+        """The derivative of a function that the rule has in it already, such as the softmax of a
+        cross entropy."""
+        root = self.tree.root
+        for i, node in self.nodes:
+            if isinstance(node, Leaf) or self._sends(node) or node.shape != root.shape:
+                continue
+            if node.op.name not in ("softmax", "sigmoid", "tanh"):
+                continue
+            for text, form in FORMS.items():
+                words = self._words("there is a factor too many: {}", form(node))
+                other = times(form(node), root)
+                yield Change(("once more", i, text), "extra factor", words, {id(root): other})
+            if node.op.name == "softmax":
+                axis = {"axis": node.params.get("axis", -1), "keepdims": True}
+                shape = np.zeros(root.shape).sum(**axis).shape
+                mixed = apply(summed.op, (times(root, node),), axis, shape)
+                words = (
+                    "the derivative of softmax, which cross entropy has in it, was multiplied on"
+                )
+                other = times(node, less(root, mixed))
+                yield Change(("once more", i), "extra factor", words, {id(root): other})
 
     def _near_leaves(self, place: Expression) -> list[Leaf]:
         """The values that have the shape of a part: those in the formula, and those that the stage

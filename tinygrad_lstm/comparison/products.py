@@ -18,6 +18,7 @@ from tinygrad_lstm.ops.elementwise import divide
 from tinygrad_lstm.ops.product import matmul
 from tinygrad_lstm.ops.reduce import mean
 from tinygrad_lstm.ops.reduce import sum as summed
+from tinygrad_lstm.ops.shape import broadcast_to
 
 __all__ = ["axes", "matrices", "slices"]
 
@@ -106,6 +107,9 @@ def _sums(i: int, node: Apply) -> Iterator[Change]:
             )
             kind = "axis" if what == node.op.name else "factor"
             yield Change(("axis", i, axis, what), kind, words, {id(node): other})
+            if shape == () != node.shape:  # added to an array, it is there in each entry
+                spread = apply(broadcast_to.op, (other,), {"shape": node.shape}, node.shape)
+                yield Change(("spread", i, what), kind, words, {id(node): spread})
     size = int(np.prod(inner.shape)) // max(int(np.prod(node.shape)), 1)
     if size > 1 and node.op.name == "sum":
         other = apply(divide.op, (node, number(size)), {}, node.shape)

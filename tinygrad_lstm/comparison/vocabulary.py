@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,25 @@ class Vocabulary:
         b, base = block_of(w), self.formulas.base(w)
         if b is None or at is None:
             return [(base, "")]
-        return [(base, signed(b - at)), *([(base, "mirror")] if b == self.ends - at else [])]
+        seen = [(base, signed(b - at)), *([(base, "mirror")] if b == self.ends - at else [])]
+        return seen + [(role, signed(t - at)) for role, t in self.states.get(id(w), ())]
+
+    @cached_property
+    def states(self) -> dict[int, list[tuple[str, int]]]:
+        """The leaves that stand for a state before the first block, and what that is called: where
+        the first block reads one, the next reads what the first computed."""
+        read: dict[tuple[str, int], dict[int, Any]] = defaultdict(dict)
+        for stage in self.tape.stages:
+            for i, x in enumerate(stage.inputs if stage.block is not None else ()):
+                if isinstance(x, Node):
+                    read[self.formulas.base(stage.output), i][stage.block or 0] = x
+        found: dict[int, list[tuple[str, int]]] = defaultdict(list)
+        for by_block in read.values():
+            for t, leaf in by_block.items():
+                later = by_block.get(t + 1)
+                if leaf._op is None and later is not None and later._op is not None:
+                    found[id(leaf)].append((self.formulas.base(later), t - 1))
+        return found
 
     def initial(self, v: Any) -> tuple[list[Any], Any]:
         """The initial states that `v` is made of, and its value with zeros for them."""
