@@ -196,6 +196,7 @@ COMPARISONS = {"__eq__", "__ne__"}  # of which a checker expects a bool
 def of_methods() -> str:
     import tinygrad_lstm
     from tinygrad_lstm.tensor.methods import Methods
+    from tinygrad_lstm.tensor.operators import Operators
 
     head = [
         MADE,
@@ -213,7 +214,7 @@ def of_methods() -> str:
         "class Methods(NumPy):",
     ]
     lines = ["    def __hash__(self) -> int: ..."]
-    for name, value in vars(Methods).items():
+    for name, value in {**vars(Operators), **vars(Methods)}.items():
         if isinstance(value, property):
             lines.append(f"    @property\n    def {name}(self) -> Self: ...")
         elif callable(value) and name != "__hash__":

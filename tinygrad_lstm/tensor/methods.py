@@ -1,105 +1,153 @@
-"""The operators and methods that a Tensor has because an ndarray has them: one table."""
+"""The methods that a Tensor has because an ndarray has them."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.engine.memory import array_of
-from tinygrad_lstm.engine.protocols import NumPy, numpy_function
+from tinygrad_lstm.engine.protocols import numpy_function
 from tinygrad_lstm.errors import DtypeError, ShapeError
-from tinygrad_lstm.ops import elementwise, product, reduce, shape
+from tinygrad_lstm.ops import elementwise, reduce, shape
+from tinygrad_lstm.tensor.operators import Operators
 
 __all__ = ["Methods"]
 
 
-def method(function: Any, name: str | None = None) -> Callable[..., Any]:
-    """NumPy's `function` as a method of a Tensor: what computes it here is looked up when it is
-    called."""
-    name = name or function.__name__
-
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return numpy_function(function, (self, *args), kwargs, f"Tensor.{name}")
-
-    return _as_method(
-        call,
-        name,
-        f"As :meth:`numpy.ndarray.{name}`."
-        if hasattr(np.ndarray, name)
-        else f"As :func:`numpy.{name}`.",
-    )
-
-
-def reflected(function: Any) -> Callable[..., Any]:
-    """The operator with a Tensor on the right."""
-
-    def call(self: Any, other: Any) -> Any:
-        return function(other, self)
-
-    return _as_method(
-        call,
-        f"reflected_{function.__name__}",
-        f"As :func:`numpy.{function.__name__}`, with this value on the right.",
-    )
-
-
-def _as_method(call: Any, name: str, doc: str) -> Callable[..., Any]:
-    call.__name__, call.__qualname__, call.__doc__ = name, f"Tensor.{name}", doc
-    call.__code__ = call.__code__.replace(co_name=name)  # what a traceback says
-    return call  # type: ignore[no-any-return]
-
-
-class Methods(NumPy):
-    """NumPy's operators and methods. Those of the LSTM are the recorded functions themselves."""
+class Methods(Operators):
+    """NumPy's methods."""
 
     __slots__ = ()
 
-    __add__, __radd__ = elementwise.add, reflected(elementwise.add)
-    __sub__, __rsub__ = elementwise.subtract, reflected(elementwise.subtract)
-    __mul__, __rmul__ = elementwise.multiply, reflected(elementwise.multiply)
-    __truediv__, __rtruediv__ = elementwise.divide, reflected(elementwise.divide)
-    __pow__, __rpow__ = elementwise.power, reflected(elementwise.power)
-    __matmul__, __rmatmul__ = product.matmul, reflected(product.matmul)
-    __mod__, __rmod__ = method(np.remainder, "__mod__"), reflected(np.remainder)
-    __floordiv__, __rfloordiv__ = (
-        method(np.floor_divide, "__floordiv__"),
-        reflected(np.floor_divide),
-    )
-    __neg__ = elementwise.negative
-    __abs__ = method(np.abs, "__abs__")
+    # The methods, under the names of NumPy's functions.
 
-    __gt__, __ge__ = elementwise.greater, elementwise.greater_equal
-    __lt__, __le__ = elementwise.less, elementwise.less_equal
-    __eq__, __ne__ = elementwise.equal, elementwise.not_equal
-    __hash__ = object.__hash__  # a Tensor is itself, whatever == says of its entries
+    def all(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.all`."""
+        return numpy_function(np.all, (self, *args), kwargs, "Tensor.all")
 
-    __and__, __rand__ = method(np.bitwise_and, "__and__"), reflected(np.bitwise_and)
-    __or__, __ror__ = method(np.bitwise_or, "__or__"), reflected(np.bitwise_or)
-    __xor__, __rxor__ = method(np.bitwise_xor, "__xor__"), reflected(np.bitwise_xor)
-    __invert__ = method(np.invert, "__invert__")
+    def any(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.any`."""
+        return numpy_function(np.any, (self, *args), kwargs, "Tensor.any")
 
-    all, any = method(np.all), method(np.any)
-    argmax, argmin, argsort = method(np.argmax), method(np.argmin), method(np.argsort)
-    clip, conj, conjugate = method(np.clip), method(np.conj, "conj"), method(np.conjugate)
-    copy, cumprod, cumsum = method(np.copy), method(np.cumprod), method(np.cumsum)
-    diagonal, dot, max, min = method(np.diagonal), method(np.dot), method(np.max), method(np.min)
-    nonzero, prod, ravel, repeat = (
-        method(np.nonzero),
-        method(np.prod),
-        method(np.ravel),
-        method(np.repeat),
-    )
-    round, searchsorted, squeeze = method(np.round), method(np.searchsorted), method(np.squeeze)
-    std, swapaxes, take = method(np.std), shape.swapaxes, method(np.take)
-    trace, var = method(np.trace), method(np.var)
+    def argmax(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.argmax`."""
+        return numpy_function(np.argmax, (self, *args), kwargs, "Tensor.argmax")
 
-    real = property(method(np.real), doc="The real part.")
-    imag = property(method(np.imag), doc="The imaginary part.")
-    T = property(shape.transpose, doc="The axes in reverse order.")
-    mT = property(method(np.linalg.matrix_transpose, "mT"), doc="The last two axes exchanged.")
+    def argmin(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.argmin`."""
+        return numpy_function(np.argmin, (self, *args), kwargs, "Tensor.argmin")
+
+    def argsort(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.argsort`."""
+        return numpy_function(np.argsort, (self, *args), kwargs, "Tensor.argsort")
+
+    def clip(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.clip`."""
+        return numpy_function(np.clip, (self, *args), kwargs, "Tensor.clip")
+
+    def conj(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.conj`."""
+        return numpy_function(np.conj, (self, *args), kwargs, "Tensor.conj")
+
+    def conjugate(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.conjugate`."""
+        return numpy_function(np.conjugate, (self, *args), kwargs, "Tensor.conjugate")
+
+    def copy(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.copy`."""
+        return numpy_function(np.copy, (self, *args), kwargs, "Tensor.copy")
+
+    def cumprod(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.cumprod`."""
+        return numpy_function(np.cumprod, (self, *args), kwargs, "Tensor.cumprod")
+
+    def cumsum(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.cumsum`."""
+        return numpy_function(np.cumsum, (self, *args), kwargs, "Tensor.cumsum")
+
+    def diagonal(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.diagonal`."""
+        return numpy_function(np.diagonal, (self, *args), kwargs, "Tensor.diagonal")
+
+    def dot(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.dot`."""
+        return numpy_function(np.dot, (self, *args), kwargs, "Tensor.dot")
+
+    def max(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.max`."""
+        return numpy_function(np.max, (self, *args), kwargs, "Tensor.max")
+
+    def min(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.min`."""
+        return numpy_function(np.min, (self, *args), kwargs, "Tensor.min")
+
+    def nonzero(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.nonzero`."""
+        return numpy_function(np.nonzero, (self, *args), kwargs, "Tensor.nonzero")
+
+    def prod(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.prod`."""
+        return numpy_function(np.prod, (self, *args), kwargs, "Tensor.prod")
+
+    def ravel(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.ravel`."""
+        return numpy_function(np.ravel, (self, *args), kwargs, "Tensor.ravel")
+
+    def repeat(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.repeat`."""
+        return numpy_function(np.repeat, (self, *args), kwargs, "Tensor.repeat")
+
+    def round(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.round`."""
+        return numpy_function(np.round, (self, *args), kwargs, "Tensor.round")
+
+    def searchsorted(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.searchsorted`."""
+        return numpy_function(np.searchsorted, (self, *args), kwargs, "Tensor.searchsorted")
+
+    def squeeze(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.squeeze`."""
+        return numpy_function(np.squeeze, (self, *args), kwargs, "Tensor.squeeze")
+
+    def std(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.std`."""
+        return numpy_function(np.std, (self, *args), kwargs, "Tensor.std")
+
+    def take(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.take`."""
+        return numpy_function(np.take, (self, *args), kwargs, "Tensor.take")
+
+    def trace(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.trace`."""
+        return numpy_function(np.trace, (self, *args), kwargs, "Tensor.trace")
+
+    def var(self, *args: Any, **kwargs: Any) -> Any:
+        """As :meth:`numpy.ndarray.var`."""
+        return numpy_function(np.var, (self, *args), kwargs, "Tensor.var")
+
+    swapaxes = shape.swapaxes
+
+    @property
+    def real(self) -> Any:
+        """The real part."""
+        return np.real(self)
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part."""
+        return np.imag(self)
+
+    @property
+    def T(self) -> Any:
+        """The axes in reverse order."""
+        return shape.transpose(self)
+
+    @property
+    def mT(self) -> Any:
+        """The last two axes exchanged."""
+        return numpy_function(np.linalg.matrix_transpose, (self,), {}, "Tensor.mT")
 
     def transpose(self, *axes: Any) -> Any:
         """As :meth:`numpy.ndarray.transpose`."""
