@@ -14,6 +14,7 @@ from tinygrad_lstm.compiler.memory import Copy, Memory
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, REDUCTIONS, number
 from tinygrad_lstm.compiler.reference import run, slices
 from tinygrad_lstm.compiler.schedule import Kernel
+from tinygrad_lstm.engine.memory import read_only
 
 __all__ = ["Changed", "NumpyBackend"]
 
@@ -181,13 +182,7 @@ def _called(graph: Graph, v: Value, args: list[Array], out: Array) -> None:
     if v.op != "call":
         out[...] = run(graph, v, args)
         return
-    found = v.attrs[0](*(_read_only(a) for a in args))
+    found = v.attrs[0](*(read_only(a) for a in args))
     if found.shape != v.shape or found.dtype != v.dtype:
         raise Changed(f"{v.attrs[0].name} returns {found.shape} {found.dtype}, not {v.shape}")
     out[...] = found
-
-
-def _read_only(array: Array) -> Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view

@@ -24,7 +24,7 @@ def report(replay: Replay) -> list[str]:
     counts = replay.counts()
     lines = [
         f"program of {program.stages} stages and their backward: "
-        f"{sum(counts.values())} instructions in {len(replay.steps)} calls",
+        f"{sum(counts.values())} instructions, calls from Python: {len(replay.steps)}",
         f"memory: {_bytes(memory.size)} for all values, inputs and results",
         f"read at each call: {', '.join(_inputs(replay))}",
     ]

@@ -24,7 +24,7 @@ from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Graph, Value
 from tinygrad_lstm.compiler.layouts import basic, placed
 from tinygrad_lstm.compiler.reference import evaluate
-from tinygrad_lstm.engine.memory import Sparse, conjugated
+from tinygrad_lstm.engine.memory import Sparse, conjugated, read_only
 from tinygrad_lstm.engine.naming import Naming
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, watching
@@ -159,6 +159,13 @@ class Tracer:
         self._given[value.number] = found
         return self.abstract(value)
 
+    def sent(self, node: Any, argument: int, g: Any, run: Callable[[], Any]) -> Any:
+        """What a stage sends back in a derivative that the function itself asks for."""
+        return run()
+
+    def added(self, x: Any, total: Any, contribution: Any) -> None:
+        """Nothing: the sum is in the graph."""
+
     def forward(self, output: Any, op: Any, inputs: tuple[Any, ...], values: list[Any]) -> None:
         """Nothing: the value is in the graph."""
 
@@ -184,7 +191,7 @@ class Tracer:
         call = Call(function, emptied((tuple(args), dict(kwargs)), values))
         arrays = evaluate(self.graph, values, self._given, self._known)
         with np.errstate(all="ignore"):
-            found = call(*(_guarded(a) for a in arrays))
+            found = call(*(read_only(a) for a in arrays))
         if not isinstance(found, (np.ndarray, np.generic)):
             raise Untraceable(f"{call.name} returns no array")
         found = np.array(found)
@@ -192,12 +199,6 @@ class Tracer:
         self._known[value.number] = found
         self.calls.append(call.name)
         return self.abstract(value)
-
-
-def _guarded(array: Array) -> Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def _called(node: Any) -> str:
