@@ -24,6 +24,7 @@ SUMMED = (
 
 ASKED = "the condition is asked of the gradient, where it belongs to the value"
 CONDITIONS = ("greater", "greater_equal", "less", "less_equal")
+ONCE_MORE = "the derivative of softmax, which the rule has in it, was multiplied on"
 
 
 class Forms(Parts):
@@ -137,11 +138,8 @@ class Forms(Parts):
                 axis = {"axis": node.params.get("axis", -1), "keepdims": True}
                 shape = np.zeros(root.shape).sum(**axis).shape
                 mixed = apply(summed.op, (times(root, node),), axis, shape)
-                words = (
-                    "the derivative of softmax, which cross entropy has in it, was multiplied on"
-                )
                 other = times(node, less(root, mixed))
-                yield Change(("once more", i), "extra factor", words, {id(root): other})
+                yield Change(("once more", i), "extra factor", ONCE_MORE, {id(root): other})
 
     def _near_leaves(self, place: Expression) -> list[Leaf]:
         """The values that have the shape of a part: those in the formula, and those that the stage
