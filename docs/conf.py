@@ -15,7 +15,15 @@ author = "The tinygrad-lstm authors"
 copyright = "the tinygrad-lstm authors, MIT licence"
 version = release = installed("tinygrad-lstm")
 
-extensions = ["sphinx.ext.autodoc", "numpydoc", "myst_nb", "family", "mathml", "program_help"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "numpydoc",
+    "myst_nb",
+    "family",
+    "mathml",
+    "players",
+    "program_help",
+]
 exclude_patterns = ["package_index.md", "_build", "extensions", "**.ipynb_checkpoints"]
 nitpicky = True  # a reference that leads nowhere is a warning, and warnings are errors
 nitpick_ignore_regex = [  # other projects', which only a network could look up

@@ -91,7 +91,7 @@ BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 
 @pytest.mark.parametrize(
-    "page", ["index", "tutorials/fork", "reference/errata", "reference/api/tensors"]
+    "page", ["index", "play", "tutorials/fork", "reference/errata", "reference/api/tensors"]
 )
 def test_a_page_is_readable_on_a_phone_in_light_and_dark(site, browser, page):
     seen = set()
@@ -105,3 +105,14 @@ def test_a_page_is_readable_on_a_phone_in_light_and_dark(site, browser, page):
         assert {urlsplit(url).scheme for url in browser.fetched} <= {"file", "data", "about"}
         seen.add(browser.run(BACKGROUND))
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "attention"])
+def test_the_page_plays_in_the_site(site, browser, name):
+    assert f"_static/players/{name}.html" in Page(site / "play.html").loads
+    browser.said, browser.fetched = [], []
+    browser.open(site / "_static" / "players" / f"{name}.html")
+    before = browser.text("#count")
+    browser.press("ArrowRight", "ArrowRight")
+    assert browser.text("#count") != before
+    assert browser.said == []
