@@ -26,7 +26,7 @@ def draw(rng, rows, shortest):
 
 
 class Adder(nn.Module):
-    """An LSTM, and a line on its last output. The net of 1997 has no forget gate: it starts open."""
+    """An LSTM, and a line on its last output. The forget gate starts open: in 1997 it had none."""
 
     def __init__(self, units, rng):
         self.lstm = nn.LSTM(2, units, forget_bias=5.0, rng=rng)
