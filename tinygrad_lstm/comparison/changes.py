@@ -4,6 +4,7 @@ simpler ones first."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from tinygrad_lstm.comparison.brackets import Brackets
 from tinygrad_lstm.comparison.forms import Forms
@@ -37,3 +38,9 @@ class Changes(Omitted, Forms, Others, Brackets):
         yield from matrices(self.tree)
         yield from axes(self.tree)
         yield from self._brackets()
+
+    def labelled(self, label: tuple[Any, ...]) -> Change | None:
+        """The mistake of a label, if it can be made here."""
+        among = {"value": self._values, "δ": self._gradients, "form": self._forms}
+        made = among.get(label[0], self.all)()
+        return next((change for change in made if change.label == label), None)

@@ -187,7 +187,7 @@ class Search(Steps):
                 if list(self.place(term.branch)) != place:
                     continue
                 changes = self.changes(term.branch, level)
-                change = next((c for c in changes.all() if c.label == label), None)
+                change = changes.labelled(label)
                 if change is None:
                     continue
                 array = self._changed(term, terms, total, changes.tree, change)
