@@ -24,7 +24,13 @@ extensions = [
     "players",
     "program_help",
 ]
-exclude_patterns = ["package_index.md", "_build", "extensions", "**.ipynb_checkpoints"]
+exclude_patterns = [
+    "package_index.md",
+    "explanation/compiled_step.md",
+    "_build",
+    "extensions",
+    "**.ipynb_checkpoints",
+]
 nitpicky = True  # a reference that leads nowhere is a warning, and warnings are errors
 nitpick_ignore_regex = [  # other projects', which only a network could look up
     ("py:.*", r"(numpy|np|scipy|torch|matplotlib|graphviz|collections|pathlib|os)\b.*"),
