@@ -17,7 +17,7 @@ ESSENTIAL = {
         "first difference: sum2",
         "a wrong form: 1 − y²",
         "first difference: b1",
-        "1/4 of the correct value",
+        "the mean over axis 0 stands where the sum over axis 0 belongs",
         "everything is right",
     ],
     "unrolled_picture.py": ["15 forks"],
