@@ -90,6 +90,7 @@ __all__ = [
     "absolute_error",
     "add",
     "add_n",
+    "angle",
     "append",
     "arccos",
     "arccosh",
@@ -129,16 +130,20 @@ __all__ = [
     "copy",
     "cos",
     "cosh",
+    "cross",
     "cross_entropy",
     "cumprod",
     "cumsum",
     "data_parallel",
+    "deg2rad",
+    "degrees",
     "derive",
     "det",
     "detect_anomaly",
     "diag",
     "diagflat",
     "diagonal",
+    "diff",
     "divide",
     "dot",
     "dropout",
@@ -154,19 +159,27 @@ __all__ = [
     "erf",
     "erfc",
     "exp",
+    "exp2",
     "expand_dims",
     "explain",
     "expm1",
+    "fft",
+    "fft2",
+    "fftn",
+    "fftshift",
     "flatnonzero",
     "flip",
     "fliplr",
     "flipud",
     "floor",
     "floor_divide",
+    "fmax",
+    "fmin",
     "gelu",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "gradient",
     "gradients",
     "greater",
     "greater_equal",
@@ -176,11 +189,17 @@ __all__ = [
     "huber",
     "hvp",
     "hypot",
+    "ifft",
+    "ifft2",
+    "ifftn",
+    "ifftshift",
     "imag",
     "index",
     "inner",
+    "interp",
     "inv",
     "invert",
+    "irfft",
     "isfinite",
     "isinf",
     "isnan",
@@ -193,6 +212,7 @@ __all__ = [
     "less",
     "less_equal",
     "linear",
+    "linspace",
     "log",
     "log1p",
     "log2",
@@ -213,6 +233,8 @@ __all__ = [
     "minimum",
     "moveaxis",
     "multiply",
+    "nanmean",
+    "nansum",
     "negative",
     "nn",
     "no_grad",
@@ -224,9 +246,13 @@ __all__ = [
     "outer",
     "pad",
     "paths",
+    "piecewise",
+    "pinv",
     "power",
     "prod",
     "qr",
+    "rad2deg",
+    "radians",
     "ravel",
     "real",
     "reciprocal",
@@ -234,17 +260,20 @@ __all__ = [
     "remainder",
     "repeat",
     "reshape",
+    "rfft",
     "rint",
     "roll",
     "rot90",
     "scatter",
     "scope",
     "searchsorted",
+    "select",
     "sigmoid",
     "sign",
     "signbit",
     "silu",
     "sin",
+    "sinc",
     "sinh",
     "slogdet",
     "softmax",
@@ -319,6 +348,10 @@ def softplus(x: Tensor, beta: float = ...) -> Tensor: ...
 @overload
 def softplus(x: ArrayLike, beta: float = ...) -> Array: ...
 @overload
+def angle(z: Tensor, deg: bool = ...) -> Tensor: ...
+@overload
+def angle(z: ArrayLike, deg: bool = ...) -> Array: ...
+@overload
 def conj(x: Tensor) -> Tensor: ...
 @overload
 def conj(x: ArrayLike) -> Array: ...
@@ -338,6 +371,42 @@ def imag(x: ArrayLike) -> Array: ...
 def real(x: Tensor) -> Tensor: ...
 @overload
 def real(x: ArrayLike) -> Array: ...
+@overload
+def diff(
+    a: Tensor,
+    n: int = ...,
+    axis: int = ...,
+    prepend: Tensor | ArrayLike | None = ...,
+    append: Tensor | ArrayLike | None = ...,
+) -> Tensor: ...
+@overload
+def diff(
+    a: ArrayLike,
+    n: int = ...,
+    axis: int = ...,
+    prepend: Tensor | ArrayLike | None = ...,
+    append: Tensor | ArrayLike | None = ...,
+) -> Array: ...
+def gradient(
+    f: Tensor | ArrayLike,
+    *spacing: Any,
+    axis: int | tuple[int, ...] | None = ...,
+    edge_order: int = ...,
+) -> Any: ...
+def interp(
+    x: Tensor | ArrayLike,
+    xp: Tensor | ArrayLike,
+    fp: Tensor | ArrayLike,
+    left: Tensor | ArrayLike | None = ...,
+    right: Tensor | ArrayLike | None = ...,
+) -> Any: ...
+def linspace(
+    start: Tensor | ArrayLike,
+    stop: Tensor | ArrayLike,
+    num: int = ...,
+    endpoint: bool = ...,
+    axis: int = ...,
+) -> Any: ...
 @overload
 def abs(x: Tensor) -> Tensor: ...
 @overload
@@ -395,6 +464,10 @@ def exp(x: Tensor) -> Tensor: ...
 @overload
 def exp(x: ArrayLike) -> Array: ...
 @overload
+def exp2(x: Tensor) -> Tensor: ...
+@overload
+def exp2(x: ArrayLike) -> Array: ...
+@overload
 def expm1(x: Tensor) -> Tensor: ...
 @overload
 def expm1(x: ArrayLike) -> Array: ...
@@ -408,6 +481,18 @@ def floor_divide(a: Tensor, b: Tensor | ArrayLike) -> Tensor: ...
 def floor_divide(a: ArrayLike, b: Tensor) -> Tensor: ...
 @overload
 def floor_divide(a: ArrayLike, b: ArrayLike) -> Array: ...
+@overload
+def fmax(a: Tensor, b: Tensor | ArrayLike) -> Tensor: ...
+@overload
+def fmax(a: ArrayLike, b: Tensor) -> Tensor: ...
+@overload
+def fmax(a: ArrayLike, b: ArrayLike) -> Array: ...
+@overload
+def fmin(a: Tensor, b: Tensor | ArrayLike) -> Tensor: ...
+@overload
+def fmin(a: ArrayLike, b: Tensor) -> Tensor: ...
+@overload
+def fmin(a: ArrayLike, b: ArrayLike) -> Array: ...
 @overload
 def greater(a: Tensor, b: Tensor | ArrayLike) -> Tensor: ...
 @overload
@@ -563,6 +648,62 @@ def zeros_like(x: Tensor) -> Tensor: ...
 @overload
 def zeros_like(x: ArrayLike) -> Array: ...
 @overload
+def fft(a: Tensor, n: int | None = ..., axis: int = ..., norm: str | None = ...) -> Tensor: ...
+@overload
+def fft(a: ArrayLike, n: int | None = ..., axis: int = ..., norm: str | None = ...) -> Array: ...
+@overload
+def fft2(
+    a: Tensor, s: Sequence[int] | None = ..., axes: Any = ..., norm: str | None = ...
+) -> Tensor: ...
+@overload
+def fft2(
+    a: ArrayLike, s: Sequence[int] | None = ..., axes: Any = ..., norm: str | None = ...
+) -> Array: ...
+@overload
+def fftn(
+    a: Tensor, s: Sequence[int] | None = ..., axes: Any = ..., norm: str | None = ...
+) -> Tensor: ...
+@overload
+def fftn(
+    a: ArrayLike, s: Sequence[int] | None = ..., axes: Any = ..., norm: str | None = ...
+) -> Array: ...
+@overload
+def fftshift(x: Tensor, axes: Any = ...) -> Tensor: ...
+@overload
+def fftshift(x: ArrayLike, axes: Any = ...) -> Array: ...
+@overload
+def ifft(a: Tensor, n: int | None = ..., axis: int = ..., norm: str | None = ...) -> Tensor: ...
+@overload
+def ifft(a: ArrayLike, n: int | None = ..., axis: int = ..., norm: str | None = ...) -> Array: ...
+@overload
+def ifft2(
+    a: Tensor, s: Sequence[int] | None = ..., axes: Any = ..., norm: str | None = ...
+) -> Tensor: ...
+@overload
+def ifft2(
+    a: ArrayLike, s: Sequence[int] | None = ..., axes: Any = ..., norm: str | None = ...
+) -> Array: ...
+@overload
+def ifftn(
+    a: Tensor, s: Sequence[int] | None = ..., axes: Any = ..., norm: str | None = ...
+) -> Tensor: ...
+@overload
+def ifftn(
+    a: ArrayLike, s: Sequence[int] | None = ..., axes: Any = ..., norm: str | None = ...
+) -> Array: ...
+@overload
+def ifftshift(x: Tensor, axes: Any = ...) -> Tensor: ...
+@overload
+def ifftshift(x: ArrayLike, axes: Any = ...) -> Array: ...
+@overload
+def irfft(a: Tensor, n: int | None = ..., axis: int = ..., norm: str | None = ...) -> Tensor: ...
+@overload
+def irfft(a: ArrayLike, n: int | None = ..., axis: int = ..., norm: str | None = ...) -> Array: ...
+@overload
+def rfft(a: Tensor, n: int | None = ..., axis: int = ..., norm: str | None = ...) -> Tensor: ...
+@overload
+def rfft(a: ArrayLike, n: int | None = ..., axis: int = ..., norm: str | None = ...) -> Array: ...
+@overload
 def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor: ...
 @overload
 def dropout(x: ArrayLike, p: float, rng: np.random.Generator) -> Array: ...
@@ -599,6 +740,10 @@ def eigvalsh(a: ArrayLike, UPLO: str = ...) -> Array: ...
 def inv(a: Tensor) -> Tensor: ...
 @overload
 def inv(a: ArrayLike) -> Array: ...
+@overload
+def pinv(a: Tensor, rcond: ArrayLike | None = ...) -> Tensor: ...
+@overload
+def pinv(a: ArrayLike, rcond: ArrayLike | None = ...) -> Array: ...
 @overload
 def qr(a: Tensor, mode: str = ...) -> QRResult | Tensor: ...
 @overload
@@ -803,6 +948,12 @@ def norm(
     keepdims: bool = ...,
 ) -> Array: ...
 @overload
+def cross(a: Tensor, b: Tensor | ArrayLike, axis: int = ...) -> Tensor: ...
+@overload
+def cross(a: ArrayLike, b: Tensor, axis: int = ...) -> Tensor: ...
+@overload
+def cross(a: ArrayLike, b: ArrayLike, axis: int = ...) -> Array: ...
+@overload
 def dot(a: Tensor, b: Tensor | ArrayLike) -> Tensor: ...
 @overload
 def dot(a: ArrayLike, b: Tensor) -> Tensor: ...
@@ -915,6 +1066,22 @@ def min(
     x: ArrayLike, axis: int | tuple[int, ...] | None = ..., *, keepdims: bool = ...
 ) -> Array: ...
 @overload
+def nanmean(
+    x: Tensor, axis: int | tuple[int, ...] | None = ..., *, keepdims: bool = ...
+) -> Tensor: ...
+@overload
+def nanmean(
+    x: ArrayLike, axis: int | tuple[int, ...] | None = ..., *, keepdims: bool = ...
+) -> Array: ...
+@overload
+def nansum(
+    x: Tensor, axis: int | tuple[int, ...] | None = ..., *, keepdims: bool = ...
+) -> Tensor: ...
+@overload
+def nansum(
+    x: ArrayLike, axis: int | tuple[int, ...] | None = ..., *, keepdims: bool = ...
+) -> Array: ...
+@overload
 def prod(
     x: Tensor, axis: int | tuple[int, ...] | None = ..., *, keepdims: bool = ...
 ) -> Tensor: ...
@@ -997,6 +1164,18 @@ def nonzero(x: Tensor) -> tuple[Tensor, ...]: ...
 @overload
 def nonzero(x: ArrayLike) -> tuple[Array, ...]: ...
 @overload
+def piecewise(
+    x: ArrayLike, condlist: Any, funclist: Sequence[ArrayLike], *args: Any, **kwargs: Any
+) -> Array: ...
+@overload
+def piecewise(
+    x: Tensor | ArrayLike,
+    condlist: Any,
+    funclist: Sequence[Tensor | ArrayLike],
+    *args: Any,
+    **kwargs: Any,
+) -> Tensor: ...
+@overload
 def scatter(x: Tensor, key: Any = ..., shape: int | Sequence[int] | None = ...) -> Tensor: ...
 @overload
 def scatter(x: ArrayLike, key: Any = ..., shape: int | Sequence[int] | None = ...) -> Array: ...
@@ -1008,6 +1187,11 @@ def searchsorted(
 def searchsorted(a: ArrayLike, v: Tensor, side: str = ..., sorter: Any = ...) -> Tensor: ...
 @overload
 def searchsorted(a: ArrayLike, v: ArrayLike, side: str = ..., sorter: Any = ...) -> Array: ...
+def select(
+    condlist: Sequence[Any],
+    choicelist: Sequence[Tensor | ArrayLike],
+    default: Tensor | ArrayLike | None = ...,
+) -> Any: ...
 @overload
 def sort(
     a: Tensor,
@@ -1192,9 +1376,29 @@ def cosh(x: Tensor) -> Tensor: ...
 @overload
 def cosh(x: ArrayLike) -> Array: ...
 @overload
+def deg2rad(x: Tensor) -> Tensor: ...
+@overload
+def deg2rad(x: ArrayLike) -> Array: ...
+@overload
+def degrees(x: Tensor) -> Tensor: ...
+@overload
+def degrees(x: ArrayLike) -> Array: ...
+@overload
+def rad2deg(x: Tensor) -> Tensor: ...
+@overload
+def rad2deg(x: ArrayLike) -> Array: ...
+@overload
+def radians(x: Tensor) -> Tensor: ...
+@overload
+def radians(x: ArrayLike) -> Array: ...
+@overload
 def sin(x: Tensor) -> Tensor: ...
 @overload
 def sin(x: ArrayLike) -> Array: ...
+@overload
+def sinc(x: Tensor) -> Tensor: ...
+@overload
+def sinc(x: ArrayLike) -> Array: ...
 @overload
 def sinh(x: Tensor) -> Tensor: ...
 @overload

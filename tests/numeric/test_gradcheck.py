@@ -494,6 +494,7 @@ TABLE = [
     row
     for family in (activation, elementwise, layer, linalg, loss, product, reduction, select, shape)
     for row in family.ROWS
+    if "fft" not in row.name or "shift" in row.name  # gradcheck judges real stages only
 ]
 
 

@@ -25,6 +25,8 @@ AXES = "int | tuple[int, ...] | None"
 SHAPE = "int | Sequence[int]"
 TYPES = {  # of parameters, where a signature says Any
     "axis": AXES,
+    "condlist": "Any",
+    "spacing": "Any",
     **dict.fromkeys(("args", "axes", "index", "kwargs", "lengths"), "Any"),
     "decimals": "int",
     "destination": SHAPE,
@@ -32,12 +34,16 @@ TYPES = {  # of parameters, where a signature says Any
     "indices_or_sections": "int | Sequence[int] | Array",
     "key": "Any",
     "kind": "str | None",
+    "n": "int | None",
+    "norm": "str | None",
     "optimize": "bool | str",
     "options": "Any",
     "ord": "float | str | None",
     "pad_width": "int | Sequence[Any]",
+    "rcond": "ArrayLike | None",
     "repeats": "int | Sequence[int] | Array",
     "reps": SHAPE,
+    "s": "Sequence[int] | None",
     "shape": SHAPE,
     "shift": SHAPE,
     "side": "str",
@@ -46,10 +52,21 @@ TYPES = {  # of parameters, where a signature says Any
     "subscripts": "str",
 }
 OPTIONAL = {"destination", "shape", "source"}  # which have a default that stands for none
-NUMBERS = {"a_min", "a_max", "min", "max"}  # parameters that are arrays themselves
+NUMBERS = {
+    "a_min",
+    "a_max",
+    "append",
+    "default",
+    "left",
+    "max",
+    "min",
+    "prepend",
+    "right",
+}  # parameters that are arrays themselves
 NO_GRADIENT = {"indices"}  # inputs that do not decide what comes out
 RESULTS = {  # of functions that do not return one value
     "dsplit": "list[{}]",
+    "gradient": "Any",  # a tuple for several axes
     "hsplit": "list[{}]",
     "nonzero": "tuple[{}, ...]",
     "qr": "QRResult | {}",
@@ -58,6 +75,7 @@ RESULTS = {  # of functions that do not return one value
     "vsplit": "list[{}]",
 }
 RESULTS |= dict.fromkeys(("atleast_1d", "atleast_2d", "atleast_3d"), "Any")  # as many as are given
+RESULTS |= dict.fromkeys(("interp", "linspace", "select"), "Any")  # of which any input may be one
 
 
 def main() -> None:

@@ -25,10 +25,13 @@ FLOORS = {  # a room may import itself and these
     "training": {"errors", "engine", "ops", "tensor", "nn", "optim", "parallel"},
     "by_hand": {"errors", "engine", "lstm"},
     "comparison": {"errors", "text", "engine", "ops", "tensor", "derivation", "numeric"},
+    "exercises": {
+        *("errors", "text", "engine", "ops", "tensor", "derivation", "comparison", "lstm"),
+    },
     "viz": {"errors", "text", "engine", "tensor", "derivation"},
     "cli": {
         *("errors", "text", "allocator", "engine", "ops", "tensor", "derivation", "numeric"),
-        *("lstm", "by_hand", "comparison", "parallel", "training", "viz"),
+        *("lstm", "by_hand", "comparison", "parallel", "training", "exercises", "viz"),
     },
     "__main__": {"cli"},
 }

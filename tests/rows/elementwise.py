@@ -29,6 +29,10 @@ UNARY = {  # NumPy's functions of one argument, through NumPy's own name, and wh
     "log1p": positive((2, 3)),
     "log2": positive((2, 3)),
     "log10": positive((2, 3)),
+    "exp2": normal((2, 3)),
+    "radians": normal((2, 3)),
+    "degrees": normal((2, 3)),
+    "sinc": lambda rng: [np.array([[-1.3, 0.0, 1e-5], [7e-4, 2e-3, 1.0]])],
     "tanh": normal((2, 3)),
     "absolute": apart((2, 3)),
     "sin": normal((2, 3)),
@@ -51,6 +55,11 @@ UNARY = {  # NumPy's functions of one argument, through NumPy's own name, and wh
 }
 
 ROWS = [
+    Row("fmax", np.fmax, np.fmax, [apart((2, 3), (3,))]),
+    Row("fmin", np.fmin, np.fmin, [apart((2, 3), (3,))]),
+    Row("angle", np.angle, np.angle, [apart((2, 3))]),
+    Row("deg2rad", np.deg2rad, np.deg2rad, [normal((3,))]),
+    Row("rad2deg", np.rad2deg, np.rad2deg, [normal((3,))]),
     Row("copy", np.copy, np.copy, [normal((2, 3))]),
     Row("real", np.real, np.real, [normal((2, 3))]),
     Row("imag", np.imag, np.imag, [normal((2, 3))]),

@@ -54,6 +54,7 @@ def of_symmetric(f):
 
 
 ROWS = [
+    Row("pinv", np.linalg.pinv, np.linalg.pinv, [normal((4, 2)), normal((2, 2, 3))], rtol=1e-9),
     both("inv", np.linalg.inv, square(3, 3), square(2, 2, 2), square(0, 0)),
     both(
         "solve",

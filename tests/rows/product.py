@@ -37,6 +37,13 @@ EMPTY = [
 LINEAR = [normal(x, (4, 3), (4,)) for x in [(2, 3), (3,), (5, 2, 3)]]
 
 ROWS = [
+    Row("cross", np.linalg.cross, np.linalg.cross, [normal((4, 3), (3,)), normal((3,), (2, 3))]),
+    Row(
+        "cross along 0",
+        lambda a, b: np.linalg.cross(a, b, axis=0),
+        lambda a, b: np.linalg.cross(a, b, axis=0),
+        [normal((3, 2), (3, 2))],
+    ),
     both("matmul", np.matmul, *VECTORS, *MATRICES, *EMPTY),
     both(
         "dot", np.dot, ((2, 3), (3, 4)), ((3,), (3,)), ((), (3,)), ((2, 3), ()), ((5, 2, 3), (3, 4))

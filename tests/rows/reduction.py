@@ -1,5 +1,7 @@
 """Rows of the table: reduction."""
 
+from functools import partial
+
 import numpy as np
 
 import tinygrad_lstm as tg
@@ -39,7 +41,23 @@ def powers(*shape):
     ]
 
 
+def with_nans(f, options, x):
+    return f(np.where(THERE, x, np.nan), **options)
+
+
+THERE = np.array([[True, False, True], [True, True, True]])
+
 ROWS = [
+    *(
+        Row(
+            f"{name} {options}",
+            partial(with_nans, f, options),
+            partial(with_nans, f, options),
+            [normal((2, 3))],
+        )
+        for name, f in (("nansum", np.nansum), ("nanmean", np.nanmean))
+        for options in ({}, {"axis": 1}, {"axis": 0, "keepdims": True})
+    ),
     Row("sum", tg.sum, np.sum, [normal((2, 3)), normal(()), normal((0, 3))]),
     Row("sum (axis)", lambda x: x.sum(-2), lambda x: x.sum(-2), [normal((2, 3, 2))]),
     both("sum (axes)", lambda x: np.sum(x, axis=(0, -1)), [normal((2, 3, 2)), normal((0, 3, 2))]),

@@ -9,7 +9,13 @@ at = np.array([[1, 0], [1, 1]])
 mask = np.array([[True, False, True], [False, False, True]])
 
 
+def in_pieces(x):
+    return np.piecewise(x, [x < 0, x > 1], [lambda v: v * v, 3.0, lambda v: v + 1])
+
+
 ROWS = [
+    same("select", lambda x: np.select([at > 0, x > 0], [x, x * x], 2.0), [apart((2, 2))]),
+    same("piecewise", in_pieces, [apart((2, 3))]),
     same("index", lambda x: x[1, ::-1], [normal((2, 3))]),
     same("index (ellipsis, newaxis)", lambda x: x[..., None, 0], [normal((2, 3)), normal((2,))]),
     same("index (0-d)", lambda x: x[()] * x[...] + x[None], [normal(())]),

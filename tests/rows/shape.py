@@ -3,7 +3,7 @@
 import numpy as np
 
 import tinygrad_lstm as tg
-from rows.row import Row, normal
+from rows.row import Row, apart, normal
 
 
 def same(name, f, makes, **more):
@@ -16,7 +16,64 @@ def pieces(f):
     return lambda x: sum((i + 1.0) * np.sum(piece * piece) for i, piece in enumerate(f(x)))
 
 
+RISING = np.arange(3, dtype=np.float32)
+GRID, POINTS = np.array([0.0, 1.0, 1.5, 3.0, 4.0]), np.array([-1.0, 0.0, 0.7, 2.5, 6.0])
+
 ROWS = [
+    same("diff", lambda x: np.diff(x, n=2, axis=0), [normal((4, 3)), normal((3, 0))]),
+    same("diff (one entry)", lambda x: np.diff(x, axis=-1), [normal((2, 1)), normal((5,))]),
+    same(
+        "diff (with ends)",
+        lambda x: np.diff(x, prepend=x[:, :1] * 2, append=3.0),
+        [normal((2, 3))],
+        single=False,
+    ),
+    same("gradient", lambda x: np.gradient(x), [normal((4,)), normal((2,))]),
+    same("gradient (axis)", lambda x: np.gradient(x, 0.5, axis=0), [normal((6, 2))]),
+    same("gradient (places)", lambda x: np.gradient(x, GRID, edge_order=2), [normal((5,))]),
+    same(
+        "gradient (axes)",
+        pieces(lambda x: np.gradient(x, 2.0, GRID, edge_order=2)),
+        [normal((4, 5))],
+    ),
+    same("linspace", lambda x: np.linspace(x, x * x, 4), [normal((3,)), normal(())]),
+    same(
+        "linspace (axis)",
+        lambda x: np.linspace(0.0, x, 3, endpoint=False, axis=-1),
+        [normal((2, 2))],
+    ),
+    same("interp", lambda f: np.interp(POINTS, GRID, f), [normal((5,))], single=False),
+    same(
+        "interp (ends)",
+        lambda f: np.interp(POINTS, GRID, f, left=-1.0, right=9.0),
+        [normal((5,))],
+        single=False,
+    ),
+    same(
+        "interp (x)",
+        lambda x: np.interp(x, GRID, GRID**2),
+        [apart((4,))],
+        twice=False,
+        single=False,
+    ),
+    same(
+        "fft",
+        lambda x: np.abs(np.fft.fft(x, 5, norm="ortho") + 1) ** 2,
+        [normal((2, 7)), normal((2, 3)), normal((5,))],
+    ),
+    same("ifft", lambda x: np.imag(np.fft.ifft(x, axis=0)) ** 2, [normal((4, 2))]),
+    same("fft of complex", lambda x: np.real(np.fft.fft(x * (1 + 2j)) ** 2), [normal((4,))]),
+    same("fft2", lambda x: np.abs(np.fft.fft2(x) + 1j) ** 2, [normal((2, 3, 2))]),
+    same("ifft2", lambda x: np.real(np.fft.ifft2(x) ** 2), [normal((3, 2))]),
+    same("fftn", lambda x: np.real(np.fft.fftn(x) ** 2), [normal((2, 3, 2))]),
+    same("ifftn", lambda x: np.real(np.fft.ifftn(x, (3, 3), (0, 1)) ** 2), [normal((2, 4))]),
+    same("rfft", lambda x: np.real(np.fft.rfft(x) ** 2), [normal((2, 5)), normal((4,))]),
+    same("rfft (n)", lambda x: np.imag(np.fft.rfft(x, 6, 0) ** 2), [normal((4, 2))]),
+    same("irfft", lambda x: np.fft.irfft(x * (1 + 2j), n=6) ** 2, [normal((2, 4))]),
+    same("irfft (odd)", lambda x: np.fft.irfft(x * 1j + 1, n=5, norm="ortho"), [normal((3,))]),
+    same("irfft (short)", lambda x: np.fft.irfft(x), [normal((4,))]),
+    same("fftshift", lambda x: np.fft.fftshift(x) * RISING, [normal((2, 3))]),
+    same("ifftshift", lambda x: np.fft.ifftshift(x, 1) * RISING, [normal((2, 3))]),
     same("reshape", lambda x: x.reshape(3, -1) * 2, [normal((2, 3))]),
     same("reshape (empty, 0-d)", lambda x: np.reshape(x, (1, -1)), [normal((2, 0)), normal(())]),
     same("ravel", np.ravel, [normal((2, 3)), normal(()), normal((0, 2))]),

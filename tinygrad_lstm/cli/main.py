@@ -11,6 +11,7 @@ from tinygrad_lstm.allocator import keep_freed_memory
 from tinygrad_lstm.cli.commands.compare import COMPARE
 from tinygrad_lstm.cli.commands.demo import DEMO
 from tinygrad_lstm.cli.commands.draw import DRAW
+from tinygrad_lstm.cli.commands.exercise import CHECK, EXERCISE
 from tinygrad_lstm.cli.commands.explain import EXPLAIN
 from tinygrad_lstm.cli.commands.forecast import FORECAST
 from tinygrad_lstm.cli.commands.train import TRAIN
@@ -19,7 +20,7 @@ from tinygrad_lstm.errors import Error
 
 __all__ = ["main"]
 
-COMMANDS = (DEMO, COMPARE, DRAW, EXPLAIN, TRAIN, FORECAST)
+COMMANDS = (DEMO, COMPARE, DRAW, EXPLAIN, TRAIN, FORECAST, EXERCISE, CHECK)
 
 BROKEN_PIPE = 141  # what a shell reports of a program whose reader went away
 INTERRUPTED = 130

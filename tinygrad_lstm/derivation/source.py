@@ -74,16 +74,16 @@ class Sources:
             for name, value in params.items()
             if name not in usual or ast.unparse(value) != repr(usual[name].default)
         }
-        if formula is None:
+        if formula is None or not set(said) <= set(usual):
             keywords = [ast.keyword(name, value) for name, value in said.items()]
             return ast.Call(ast.Name(self.helper(op.forward)), list(args), keywords)
         given: dict[str, Any] = dict(zip(op.arguments, args, strict=False))
         if op.variadic:
             star = next(p.name for p in usual.values() if p.kind is p.VAR_POSITIONAL)
             given[star] = ast.List(list(args))
-        untold = {n for n, p in usual.items() if p.default is None or p.default is False} - set(
-            said
-        )
+        open_ended = {n for n, p in usual.items() if p.kind is p.VAR_KEYWORD}
+        left_out = {n for n, p in usual.items() if p.default is None or p.default is False}
+        untold = (left_out | open_ended) - set(said)
         told = {name: ast.Constant(p.default) for name, p in usual.items()}
         return _filled(formula, told | given | said, untold)
 

@@ -7,9 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.operation import operation
+from tinygrad_lstm.engine.operation import implements, operation
 
-__all__ = ["conj", "conjugate", "copy", "imag", "real"]
+__all__ = [
+    "angle",
+    "conj",
+    "conjugate",
+    "copy",
+    "imag",
+    "real",
+]
 
 
 @operation(np.conjugate, elementwise=True)
@@ -58,3 +65,32 @@ def copy(x: Any) -> Any:
 @copy.rule
 def copy_x(g: Any, y: Any, x: Any) -> Any:
     return g
+
+
+@operation(name="angle", elementwise=True)
+def argument(z: Any) -> Any:
+    return np.angle(z)
+
+
+@argument.rule
+def angle_z(g: Any, y: Any, z: Any) -> Any:
+    return -1j * g / z  # the imaginary part of the logarithm; of a real value a step
+
+
+@implements(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    """The angle of a complex number, as :func:`numpy.angle`.
+
+    Parameters
+    ----------
+    z : Tensor or array_like
+        Of a real value the angle is 0 or pi, and the derivative 0.
+    deg : bool, default False
+        Whether it is in degrees.
+
+    Returns
+    -------
+    Tensor or ndarray
+        In radians, from -pi to pi.
+    """
+    return argument(z) * (180 / np.pi) if deg else argument(z)

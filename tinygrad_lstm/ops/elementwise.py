@@ -24,9 +24,12 @@ __all__ = [
     "divide",
     "equal",
     "exp",
+    "exp2",
     "expm1",
     "floor",
     "floor_divide",
+    "fmax",
+    "fmin",
     "greater",
     "greater_equal",
     "hypot",
@@ -651,3 +654,57 @@ def zeros_like(x: Any) -> Any:
 def ones_like(x: Any) -> Any:
     """Ones of the shape and dtype of `x`, as :func:`numpy.ones_like`."""
     return np.ones_like(x)
+
+
+@operation(np.exp2, analytic=True, elementwise=True, kind="function")
+def exp2(x: Any) -> Any:
+    """2 to the power x, as :func:`numpy.exp2`."""
+    return np.exp2(x)
+
+
+@exp2.rule
+def exp2_x(g: Any, y: Any, x: Any) -> Any:
+    return g * y * math.log(2)
+
+
+@operation(np.fmax, elementwise=True)
+def fmax(a: Any, b: Any) -> Any:
+    """The larger of the two, and where one is NaN the other, as :func:`numpy.fmax`.
+
+    Where they are equal each side receives half of the gradient.
+    """
+    return np.fmax(a, b)
+
+
+@fmax.rule
+def fmax_a(g: Any, y: Any, a: Any, b: Any) -> Any:
+    return unbroadcast(_to_the_chosen(g, y, a, b), a)
+
+
+@fmax.rule
+def fmax_b(g: Any, y: Any, a: Any, b: Any) -> Any:
+    return unbroadcast(_to_the_chosen(g, y, b, a), b)
+
+
+@operation(np.fmin, elementwise=True)
+def fmin(a: Any, b: Any) -> Any:
+    """The smaller of the two, and where one is NaN the other, as :func:`numpy.fmin`.
+
+    Where they are equal each side receives half of the gradient.
+    """
+    return np.fmin(a, b)
+
+
+@fmin.rule
+def fmin_a(g: Any, y: Any, a: Any, b: Any) -> Any:
+    return unbroadcast(_to_the_chosen(g, y, a, b), a)
+
+
+@fmin.rule
+def fmin_b(g: Any, y: Any, a: Any, b: Any) -> Any:
+    return unbroadcast(_to_the_chosen(g, y, b, a), b)
+
+
+def _to_the_chosen(g: Any, y: Any, own: Any, other: Any) -> Any:
+    """`g` where `y` is the one side, half of it where it is both."""
+    return np.where(np.equal(own, other), g / 2, np.where(np.equal(own, y), g, 0))

@@ -23,8 +23,21 @@ from tinygrad_lstm.errors import DtypeError, GradientError, ShapeError
 from tinygrad_lstm.ops.elementwise import quotient
 
 __all__ = [
-    *("EighResult", "QRResult", "SVDResult", "SlogdetResult"),
-    *("cholesky", "det", "eigh", "eigvalsh", "inv", "qr", "slogdet", "solve", "svd", "svdvals"),
+    "EighResult",
+    "QRResult",
+    "SVDResult",
+    "SlogdetResult",
+    "cholesky",
+    "det",
+    "eigh",
+    "eigvalsh",
+    "inv",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "svd",
+    "svdvals",
 ]
 
 
@@ -424,3 +437,41 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
 def svdvals(a: Any) -> Any:
     """The singular values, in descending order; see :func:`svd`."""
     return svd(a, compute_uv=False)
+
+
+@operation(name="pinv")
+def pseudo_inverse(a: Any, rcond: Any = None) -> Any:
+    return np.linalg.pinv(a, rcond)
+
+
+@pseudo_inverse.rule
+def pinv_a(g: Any, y: Any, a: Any, rcond: Any = None) -> Any:
+    rows, columns = np.eye(a.shape[-2], dtype=y.dtype), np.eye(a.shape[-1], dtype=y.dtype)
+    back = mT(g)
+    left, right = (rows - a @ y) @ back @ y @ mT(y), mT(y) @ y @ back @ (columns - y @ a)
+    return left + right - mT(y) @ g @ mT(y)
+
+
+@implements(np.linalg.pinv)
+def pinv(a: Any, rcond: Any = None) -> Any:
+    """The pseudo-inverse of real matrices, as :func:`numpy.linalg.pinv`.
+
+    The derivative is that among matrices of the same rank.
+
+    Parameters
+    ----------
+    a : Tensor or array_like, shape (..., M, N)
+        The matrices.
+    rcond : float or array_like, optional
+        Singular values below this part of the largest count as 0.
+
+    Returns
+    -------
+    Tensor or ndarray, shape (..., N, M)
+
+    Notes
+    -----
+    Source of the derivative: Golub and Pereyra, The differentiation of pseudo-inverses and
+    nonlinear least squares problems whose variables separate, 1973.
+    """
+    return pseudo_inverse(only_real(a, "pinv"), rcond=rcond)

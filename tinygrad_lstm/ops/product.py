@@ -13,6 +13,7 @@ from tinygrad_lstm.ops.elementwise import multiply
 from tinygrad_lstm.ops.reduce import restore
 
 __all__ = [
+    "cross",
     "dot",
     "einsum",
     "inner",
@@ -405,3 +406,19 @@ def linear_b(g: Any, y: Any, x: Any, W: Any, b: Any) -> Any:
 def rows(x: Any) -> Any:
     """`x` as a matrix with a row for each example."""
     return x if x.ndim == 2 else x.reshape((-1, x.shape[-1]))
+
+
+@operation(np.cross, np.linalg.cross, kind="product")
+def cross(a: Any, b: Any, axis: int = -1) -> Any:
+    """The vector product of vectors of three entries, as :func:`numpy.linalg.cross`."""
+    return np.linalg.cross(a, b, axis=axis)
+
+
+@cross.rule
+def cross_a(g: Any, y: Any, a: Any, b: Any, axis: int = -1) -> Any:
+    return unbroadcast(cross(b, g, axis=axis), a)
+
+
+@cross.rule
+def cross_b(g: Any, y: Any, a: Any, b: Any, axis: int = -1) -> Any:
+    return unbroadcast(cross(g, a, axis=axis), b)

@@ -26,6 +26,8 @@ __all__ = [
     "mean",
     "median",
     "min",
+    "nanmean",
+    "nansum",
     "prod",
     "softmax",
     "std",
@@ -365,3 +367,30 @@ def shifted(x: Any, first: float, axis: int = -1) -> Any:
     return np.concatenate(
         [np.full(head.shape, first, x.dtype), along(x, axis, slice(0, -1))], axis=axis
     )
+
+
+# Without what is not a number.
+
+
+@operation(np.nansum, kind="reduction")
+def nansum(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """The sum of what is not NaN, as :func:`numpy.nansum`. A NaN receives no gradient."""
+    return np.nansum(x, axis=axis, keepdims=keepdims)
+
+
+@nansum.rule
+def nansum_x(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.where(np.isnan(x), 0, restore(g, x, axis, keepdims))
+
+
+@operation(np.nanmean, kind="reduction")
+def nanmean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """The mean of what is not NaN, as :func:`numpy.nanmean`. A NaN receives no gradient."""
+    return np.nanmean(x, axis=axis, keepdims=keepdims)
+
+
+@nanmean.rule
+def nanmean_x(g: Any, y: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    numbers = np.logical_not(np.isnan(x))
+    share = g / np.sum(numbers, axis=axis, keepdims=keepdims).astype(y.dtype)
+    return np.where(numbers, restore(share, x, axis, keepdims), 0)

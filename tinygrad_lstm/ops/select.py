@@ -11,6 +11,8 @@ import numpy as np
 from tinygrad_lstm.engine.memory import Sparse, add_at, array_of, by_shape
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import implements, operation
+from tinygrad_lstm.errors import ShapeError
+from tinygrad_lstm.ops.elementwise import where
 
 __all__ = [
     "argmax",
@@ -20,8 +22,10 @@ __all__ = [
     "flatnonzero",
     "index",
     "nonzero",
+    "piecewise",
     "scatter",
     "searchsorted",
+    "select",
     "sort",
     "take",
     "take_along_axis",
@@ -256,3 +260,76 @@ def searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Any:
     """Where `v` would keep the ascending `a` in order, as :func:`numpy.searchsorted`. A
     constant."""
     return np.searchsorted(a, v, side, positions(sorter))
+
+
+# Choices.
+
+
+@implements(np.select)
+def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
+    """Of each entry the first choice whose condition holds, as :func:`numpy.select`.
+
+    Parameters
+    ----------
+    condlist : sequence of array_like of bool
+        The conditions.
+    choicelist : sequence of Tensor or array_like
+        The choices; what is not chosen receives no gradient.
+    default : Tensor or array_like, default 0
+        Where no condition holds.
+
+    Returns
+    -------
+    Tensor or ndarray
+
+    Raises
+    ------
+    ShapeError
+        If there is not one choice for each condition.
+    """
+    if len(condlist) != len(choicelist) or not condlist:
+        got = f"{len(condlist)} conditions, {len(choicelist)} choices"
+        raise ShapeError("a choice for each condition, at least one", where="select", got=got)
+    found = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        found = where(condition, choice, found)
+    return found
+
+
+@implements(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+    """A function in pieces, as :func:`numpy.piecewise`: each piece sees only the entries that are
+    its own.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        The argument.
+    condlist : sequence of array_like of bool, or one
+        Where each piece holds; of several the last one counts.
+    funclist : sequence of callable or number
+        The pieces; one more than conditions for the rest, which is 0 otherwise.
+    *args, **kwargs
+        What the pieces are called with besides.
+
+    Returns
+    -------
+    Tensor or ndarray
+        Of the shape of `x`.
+    """
+    conditions = np.asarray(array_of(condlist), bool)
+    conditions = conditions[np.newaxis] if conditions.shape == np.shape(x) else conditions
+    if len(funclist) == len(conditions) + 1:
+        conditions = np.concatenate([conditions, ~conditions.any(axis=0)[np.newaxis]])
+    if len(funclist) != len(conditions):
+        got = f"{len(conditions)} conditions, {len(funclist)} pieces"
+        raise ShapeError("a piece for each condition, and one more", where="piecewise", got=got)
+    found = np.zeros(np.shape(x), array_of(x).dtype)
+    for holds, piece in zip(conditions, funclist, strict=True):
+        if not holds.any():
+            continue
+        inside = index(x, key=holds)
+        value = piece(inside, *args, **kwargs) if callable(piece) else piece
+        value = value + 0 * inside  # a number is a value for each entry
+        found = where(holds, scatter(value, key=holds, shape=np.shape(x)), found)
+    return found

@@ -23,7 +23,12 @@ __all__ = [
     "arctanh",
     "cos",
     "cosh",
+    "deg2rad",
+    "degrees",
+    "rad2deg",
+    "radians",
     "sin",
+    "sinc",
     "sinh",
     "tan",
 ]
@@ -176,3 +181,44 @@ def arctanh(x: Any) -> Any:
 @arctanh.rule
 def arctanh_x(g: Any, y: Any, x: Any) -> Any:
     return g / ((1 - x) * (1 + x))
+
+
+@operation(np.radians, np.deg2rad, analytic=True, elementwise=True, kind="function")
+def radians(x: Any) -> Any:
+    """Degrees as radians, as :func:`numpy.radians`."""
+    return x * (np.pi / 180)
+
+
+@radians.rule
+def radians_x(g: Any, y: Any, x: Any) -> Any:
+    return g * (np.pi / 180)
+
+
+@operation(np.degrees, np.rad2deg, analytic=True, elementwise=True, kind="function")
+def degrees(x: Any) -> Any:
+    """Radians as degrees, as :func:`numpy.degrees`."""
+    return x * (180 / np.pi)
+
+
+@degrees.rule
+def degrees_x(g: Any, y: Any, x: Any) -> Any:
+    return g * (180 / np.pi)
+
+
+deg2rad, rad2deg = radians, degrees
+
+NEAR_ZERO = 1e-3  # up to which three terms of the series are exact in double precision
+
+
+@operation(np.sinc, elementwise=True, kind="function")
+def sinc(x: Any) -> Any:
+    """``sin(pi x) / (pi x)``, and 1 at 0, as :func:`numpy.sinc`."""
+    return np.sinc(x)
+
+
+@sinc.rule
+def sinc_x(g: Any, y: Any, x: Any) -> Any:
+    near = np.abs(x) < NEAR_ZERO
+    square = (np.pi * x) ** 2
+    series = -(np.pi**2) * x * (1 / 3 - square * (1 / 30 - square / 840))
+    return g * np.where(near, series, (np.cos(np.pi * x) - y) / np.where(near, 1, x))
