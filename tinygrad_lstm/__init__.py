@@ -163,6 +163,7 @@ __all__ = [
     "floor_divide",
     "fmax",
     "fmin",
+    "full_like",
     "gelu",
     "grad",
     "gradcheck",

@@ -175,6 +175,7 @@ __all__ = [
     "floor_divide",
     "fmax",
     "fmin",
+    "full_like",
     "gelu",
     "grad",
     "gradcheck",
@@ -1257,6 +1258,27 @@ def dstack(arrays: Sequence[Tensor | ArrayLike]) -> Tensor: ...
 def expand_dims(x: Tensor, axis: int | tuple[int, ...] | None = ...) -> Tensor: ...
 @overload
 def expand_dims(x: ArrayLike, axis: int | tuple[int, ...] | None = ...) -> Array: ...
+@overload
+def full_like(
+    a: Tensor,
+    fill_value: Tensor | ArrayLike,
+    dtype: DTypeLike | None = ...,
+    shape: int | Sequence[int] | None = ...,
+) -> Tensor: ...
+@overload
+def full_like(
+    a: ArrayLike,
+    fill_value: Tensor,
+    dtype: DTypeLike | None = ...,
+    shape: int | Sequence[int] | None = ...,
+) -> Tensor: ...
+@overload
+def full_like(
+    a: ArrayLike,
+    fill_value: ArrayLike,
+    dtype: DTypeLike | None = ...,
+    shape: int | Sequence[int] | None = ...,
+) -> Array: ...
 @overload
 def hstack(arrays: Sequence[ArrayLike]) -> Array: ...
 @overload

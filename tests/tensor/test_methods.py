@@ -58,7 +58,7 @@ def test_they_record_and_agree(f):
 
 @pytest.mark.parametrize("name", ["all", "any", "argmax", "argmin", "argsort", "tolist", "nonzero"])
 def test_constants(name):
-    y = getattr(Tensor(A, requires_grad=True), name)()
+    y = getattr(Tensor(A, requires_grad=name != "tolist"), name)()
     np.testing.assert_array_equal(getattr(y, "_array", y), getattr(A, name)())
     assert not getattr(y, "requires_grad", False)
 
@@ -143,7 +143,7 @@ def test_ufuncs_along_an_axis():
         (lambda t: np.add.at(np.zeros(3), [0], t[0]), r"np\.add\.at: no derivative rule"),
         (lambda t: np.add.reduceat(t, [0]), r"np\.add\.reduceat: no derivative rule"),
         (lambda t: np.concatenate([t], dtype=float), r"np\.concatenate: .*dtype"),
-        (lambda t: np.fft.fft(t), r"np\.fft\.fft: no derivative rule"),
+        (lambda t: np.fft.hfft(t), r"np\.fft\.hfft: no derivative rule"),
     ],
 )
 def test_options_without_a_meaning_here_are_refused_by_name(wrong, message):

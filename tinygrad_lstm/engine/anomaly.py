@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import linecache
-import os
-import sys
 import threading
 import weakref
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.engine.memory import array_of
+from tinygrad_lstm.engine.program import line
 from tinygrad_lstm.engine.recorder import detector, watching
 from tinygrad_lstm.errors import AnomalyError
 
 __all__ = ["detect_anomaly"]
 
-NOT_THE_USERS = tuple(
-    os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__)
-)
 KINDS = ("a finite value", "an infinity", "a NaN")
 
 
@@ -90,7 +84,7 @@ class detect_anomaly:
     def forward(self, output: Any, op: Any, inputs: tuple[Any, ...], values: list[Any]) -> None:
         """Look at what a stage computed."""
         if output._op is not None:
-            self._lines[id(output)] = _line()
+            self._lines[id(output)] = line()
             weakref.finalize(output, self._lines.pop, id(output), None)
         if not self._in_rule and _kind(output) > max(map(_kind, values), default=0):
             names = op.arguments or [str(i) for i in range(len(values))]
@@ -101,7 +95,7 @@ class detect_anomaly:
                 None,
                 output,
                 list(zip(names, inputs, values, strict=False)),
-                _line(),
+                line(),
             )
 
     def added(self, node: Any, total: Any, contribution: Any) -> None:
@@ -159,7 +153,7 @@ def _anomaly(
     name: str | None,
     made: Any,
     read: list[tuple[str, Any, Any]],
-    line: str,
+    called: str,
 ) -> AnomalyError:
     where = (
         (name or "a leaf")
@@ -182,7 +176,7 @@ def _anomaly(
         f"{phase} makes {KINDS[kind]}{place}",
         where=where if block is None else f"{where} in block {block}",
         got=got,
-        do=f"called at {line}",
+        do=f"called at {called}",
     )
 
 
@@ -200,16 +194,3 @@ def _entry(value: Any, at: tuple[int, ...], shape: tuple[int, ...]) -> str:
             if array.size
             else str(array.shape)
         )
-
-
-def _line() -> str:
-    """The line of the user's program that is running: the innermost outside this package and
-    NumPy."""
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None and frame.f_code.co_filename.startswith(NOT_THE_USERS):
-        frame = frame.f_back
-    if frame is None:
-        return "an unknown line"
-    file, number = frame.f_code.co_filename, frame.f_lineno
-    text = linecache.getline(file, number).strip()
-    return f"{file}:{number} in {frame.f_code.co_name}" + (f": {text}" if text else "")

@@ -3,10 +3,12 @@ name."""
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.leaving import went
 from tinygrad_lstm.engine.memory import read_only
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import NUMPY, implements
@@ -32,6 +34,9 @@ ALONG_AXIS: dict[str, dict[Any, Any]] = {
 """NumPy's names for the ways in which a ufunc runs along an axis; theirs is 0 unless given, these
 functions' are all."""
 
+DIFFERENTIABLE = frozenset(("a_min", "a_max", "min", "max", "default", "prepend", "append"))
+"""Parameters of NumPy's functions that are inputs here."""
+
 ADVICE = {"out": "assign the result", "dtype": "use astype"}
 
 
@@ -54,14 +59,39 @@ def numpy_function(function: Any, args: Any, kwargs: Any, label: str) -> Any:
                 where=label,
                 do=ADVICE.get(key, "leave it out"),
             )
+    ours = NUMPY[function]
+    op = getattr(ours, "op", None)
+    if kwargs or op is None or len(args) > len(op.arguments) > 0:
+        _check_parameters(ours, args, kwargs, label)
     try:
-        return NUMPY[function](*args, **kwargs)
+        return ours(*args, **kwargs)
     except TypeError as error:
         if isinstance(error, Error):
             raise
         raise DtypeError(
             str(error), where=label, do="leave out what this package's function does not know"
         ) from error
+
+
+def _check_parameters(ours: Any, args: Any, kwargs: Any, label: str) -> None:
+    """Raise if a parameter, by which nothing is differentiated, is a recorded value."""
+    if not any(isinstance(x, Node) and x._requires_grad for x in (*args[1:], *kwargs.values())):
+        return
+    signature = inspect.signature(ours)
+    try:
+        given = signature.bind(*args, **kwargs).arguments
+    except TypeError:  # the call says it better
+        return
+    for name, value in given.items():
+        optional = signature.parameters[name].default is not inspect.Parameter.empty
+        if optional and name not in DIFFERENTIABLE and getattr(value, "_requires_grad", False):
+            raise DtypeError(
+                f"there is no derivative by {name}=, so its gradient would be lost",
+                where=label,
+                expected="a plain number or array",
+                got="a Tensor that requires gradients",
+                do="use .detach() or .item() where that is meant",
+            )
 
 
 def _is_default(key: str, value: Any) -> bool:
@@ -121,6 +151,9 @@ class NumPy(Node):
 
 def _asked(function: Any) -> None:
     def answer(*args: Any, **kwargs: Any) -> Any:
+        for x in args if function in ABOUT_NUMBERS else ():
+            if isinstance(x, Node):
+                went(x, f"np.{function.__name__}")
         return function(*map(_array, args), **kwargs)
 
     implements(function)(answer)
@@ -131,27 +164,16 @@ def _array(x: Any) -> Any:
     return read_only(x._look()) if isinstance(x, Node) else x
 
 
-for _question in (
-    *(
-        np.shape,
-        np.ndim,
-        np.size,
-        np.iscomplexobj,
-        np.isrealobj,
-        np.result_type,
-        np.can_cast,
-        np.min_scalar_type,
-    ),
-    *(
-        np.array_equal,
-        np.allclose,
-        np.isclose,
-        np.shares_memory,
-        np.may_share_memory,
-        np.count_nonzero,
-        np.all,
-        np.any,
-    ),
-    *(np.array_repr, np.array_str, np.array2string, np.empty_like, np.full_like),
-):
+ABOUT_NUMBERS = (
+    *(np.array_equal, np.allclose, np.isclose),
+    *(np.count_nonzero, np.all, np.any),
+)
+ABOUT_ARRAYS = (
+    *(np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj),
+    *(np.result_type, np.can_cast, np.min_scalar_type),
+    *(np.shares_memory, np.may_share_memory),
+    *(np.array_repr, np.array_str, np.array2string, np.empty_like),
+)
+
+for _question in (*ABOUT_NUMBERS, *ABOUT_ARRAYS):
     _asked(_question)

@@ -45,6 +45,8 @@ class Recorder(threading.local):
         The block and the scope they are recorded in.
     depth : int
         How many transforms (grad, jacobian, ...) are running, one inside the other.
+    left : watched or None
+        What keeps the values that leave the tape in the transform that is running.
     entered : list of setting
         The contexts that were entered and not left yet.
     """
@@ -52,6 +54,7 @@ class Recorder(threading.local):
     enabled = True
     place = NOWHERE
     depth = 0
+    left: Any = None
 
     def __init__(self) -> None:
         self.entered: list[Setting] = []

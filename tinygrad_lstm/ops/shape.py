@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import implements, operation, unbroadcast
 from tinygrad_lstm.errors import IndexingError
 
@@ -21,6 +22,7 @@ __all__ = [
     "concatenate",
     "dstack",
     "expand_dims",
+    "full_like",
     "hstack",
     "matrix_transpose",
     "moveaxis",
@@ -162,6 +164,18 @@ def broadcast_to(x: Any, shape: Any = ()) -> Any:
 @broadcast_to.rule
 def broadcast_to_x(g: Any, y: Any, x: Any, shape: Any = ()) -> Any:
     return unbroadcast(g, x)
+
+
+@implements(np.full_like)
+def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None) -> Any:
+    """`fill_value` in every entry of an array of the shape and dtype of `a`, as
+    :func:`numpy.full_like`: the stage :func:`broadcast_to`."""
+    shape = np.shape(a) if shape is None else shape
+    wanted = np.dtype(dtype or getattr(a, "dtype", None) or np.asarray(a).dtype)
+    if not isinstance(fill_value, Node):
+        return np.full(shape, fill_value, wanted)
+    full = broadcast_to(fill_value, shape=shape)
+    return full if full.dtype == wanted else full.astype(wanted)
 
 
 @implements(np.broadcast_arrays)

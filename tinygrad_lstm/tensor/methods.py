@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.leaving import went
 from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.protocols import numpy_function
 from tinygrad_lstm.errors import DtypeError, ShapeError
@@ -196,6 +197,16 @@ class Methods(Operators):
 
     def item(self, *index: Any) -> Any:
         """The value, or the entry at `index`, as a Python number."""
+        number = self._number(*index)
+        went(self, "item()")
+        return number
+
+    def tolist(self) -> Any:
+        """The entries as nested lists of Python numbers."""
+        went(self, "tolist()", aloud=True)
+        return self._look().tolist()
+
+    def _number(self, *index: Any) -> Any:
         if not index and self._array.size != 1:
             where, got = (
                 f"{getattr(self, 'name', None) or 'Tensor'}.item()",
@@ -206,21 +217,23 @@ class Methods(Operators):
             )
         return self._look().item(*index)
 
-    def tolist(self) -> Any:
-        """The entries as nested lists of Python numbers."""
-        return self._look().tolist()
-
     def __bool__(self) -> bool:
-        return bool(self.item())
+        return bool(self._number())
 
     def __float__(self) -> float:
-        return float(self.item())
+        number = float(self._number())
+        went(self, "float()", aloud=True)
+        return number
 
     def __int__(self) -> int:
-        return int(self.item())
+        number = int(self._number())
+        went(self, "int()", aloud=True)
+        return number
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        number = complex(self._number())
+        went(self, "complex()", aloud=True)
+        return number
 
     def __index__(self) -> int:
         if self._array.dtype.kind not in "iu" or self._array.ndim:
@@ -234,7 +247,7 @@ class Methods(Operators):
         return operator.index(self._look())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else str(self)
+        return format(self._number(), spec) if spec else str(self)
 
 
 _reshape = shape.reshape

@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_lstm.engine.arrays import ArrayLike
 from tinygrad_lstm.engine.backward import backward
 from tinygrad_lstm.engine.hooks import Handle, Hooks
+from tinygrad_lstm.engine.leaving import went
 from tinygrad_lstm.engine.memory import array_of, own
 from tinygrad_lstm.engine.names import checked_name, is_value
 from tinygrad_lstm.engine.recorder import Place, recorder
@@ -71,6 +72,8 @@ class Tensor(Methods):
                 where="Tensor(...)",
                 do="use stack or concatenate",
             )
+        if isinstance(data, Tensor):
+            went(data, "Tensor(x)")
         label = None if name is None else checked_name(name, "Tensor(name=...)")
         array = own(data._array if isinstance(data, Tensor) else data, dtype)
         super().__init__(array, False, label, recorder.place)
@@ -86,6 +89,7 @@ class Tensor(Methods):
 
         Editing a leaf between forward and backward is noticed, and backward raises.
         """
+        went(self, "data")
         return self._expose()
 
     @data.setter
@@ -254,6 +258,7 @@ class Tensor(Methods):
 
     def numpy(self) -> np.ndarray:
         """The value as an array, as :attr:`data`."""
+        went(self, "numpy()")
         return self._expose()
 
     def __reduce__(self) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.backward import outgoing, reverse, seed
+from tinygrad_lstm.engine.leaving import watched
 from tinygrad_lstm.engine.memory import conjugated
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import nested, recorder, recording
@@ -68,8 +69,9 @@ def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Pull]:
 def _vjp(f: Callable[..., Any], xs: Sequence[Any], plain: bool) -> tuple[Any, Pull]:
     """As :func:`vjp`. With `plain` arrays come out."""
     inputs = [_input(x) for x in xs]
-    with recording(True), nested():
+    with recording(True), nested(), watched(inputs) as left:
         y = _one_value(f, f(*inputs))
+    left.check(y, _name(f))
     nodes = ancestors(y, set(inputs))
     others = {
         x for node in nodes for x in node._inputs if isinstance(x, Node) and x._requires_grad
