@@ -139,5 +139,5 @@ def test_a_plan_shows_the_program():
     assert again[0] == before
     for name, total in again[1].items():
         np.testing.assert_array_equal(total, grads[name])
-    on_the_tape = compile(lambda x: (lstm.W_f * float(lstm.W_f.sum())).sum())
+    on_the_tape = compile(lambda x: (lstm.W_f * lstm.W_f.sum().item()).sum())
     assert "the tape is used" in str(on_the_tape.plan(x))

@@ -95,7 +95,7 @@ def test_what_changes_at_every_call_ends_on_the_tape():
     ("asks", "says"),
     [
         (lambda y: y if y > 0 else -y, "asks for its value"),
-        (lambda y: y * float(y), "asks for its value"),
+        (lambda y: y * bool(y), "asks for its value"),
         (lambda y: y * y.item(), "item"),
         (lambda y: y * np.asarray(y.detach()), "array"),
         (lambda y: y * len(f"{y.detach()!r}"), "printed"),
@@ -165,7 +165,7 @@ def test_the_numbers_of_a_parameter_are_no_constants():
         lambda: w.numpy().sum(),
         lambda: w.data[0],
         lambda: w.sum().item(),
-        lambda: w.tolist()[0],
+        lambda: w.detach().tolist()[0],
         lambda: float(np.count_nonzero(w)),
         lambda: np.asarray(w.detach())[0],
     ):

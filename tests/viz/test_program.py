@@ -41,6 +41,6 @@ def test_a_program_is_drawn(tmp_path):
 def test_what_has_no_program_or_page_is_refused(tmp_path):
     w = Tensor(2.0, True, "w")
     with pytest.raises(DrawingError, match="no program"):
-        draw(compile(lambda: w * float(w * w)).plan())
+        draw(compile(lambda: w * (w * w).item()).plan())
     with pytest.raises(DrawingError, match="no page"):
         draw(plan(2), tmp_path / "plan.html")
