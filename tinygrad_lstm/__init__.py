@@ -1,6 +1,7 @@
 """Reverse-mode automatic differentiation on NumPy that shows why a gradient is what it is, with an
 LSTM on top."""
 
+import tinygrad_lstm.interrupt as _interrupt  # before all others, see there
 from tinygrad_lstm import by_hand, nn, optim, training
 from tinygrad_lstm.allocator import keep_freed_memory
 from tinygrad_lstm.comparison.comparison import Comparison, assert_gradients_match, compare

@@ -12,6 +12,7 @@ FLOORS = {  # a room may import itself and these
     "errors": set(),
     "text": set(),
     "allocator": set(),
+    "interrupt": set(),
     "engine": {"errors", "text"},
     "ops": {"errors", "engine"},
     "tensor": {"errors", "engine", "ops"},
@@ -30,7 +31,7 @@ FLOORS = {  # a room may import itself and these
     },
     "viz": {"errors", "text", "engine", "tensor", "derivation"},
     "cli": {
-        *("errors", "text", "allocator", "engine", "ops", "tensor", "derivation", "numeric"),
+        *("errors", "text", "allocator", "interrupt", "engine", "ops", "tensor", "derivation", "numeric"),
         *("lstm", "by_hand", "comparison", "parallel", "training", "exercises", "viz"),
     },
     "__main__": {"cli"},

@@ -10,8 +10,8 @@ Conventions tested here:
 * Every other function raises an error that names it. None returns an array that has silently lost
   the gradient.
 * ``float(t)``, ``int(t)``, ``t.item()`` and what is built on them (``math.sin(t)``,
-  ``np.float64(t)``, ``np.fromiter``) make plain numbers, as in PyTorch; all but ``item()`` warn (see
-  tests/engine/test_leaving.py).
+  ``np.float64(t)``, ``np.fromiter``) make plain numbers, as in PyTorch; all but
+  ``item()`` warn (see tests/engine/test_leaving.py).
   ``np.asarray(t)`` and ``np.array(t)`` raise for a Tensor that requires gradients.
 """
 

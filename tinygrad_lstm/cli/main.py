@@ -17,6 +17,7 @@ from tinygrad_lstm.cli.commands.forecast import FORECAST
 from tinygrad_lstm.cli.commands.train import TRAIN
 from tinygrad_lstm.cli.options import Parser
 from tinygrad_lstm.errors import Error
+from tinygrad_lstm.interrupt import raised
 
 __all__ = ["main"]
 
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know Γ
     try:
+        raised()
         try:
             options = command_line().parse_args(arguments)
             keep_freed_memory()
