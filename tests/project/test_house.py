@@ -31,8 +31,8 @@ FLOORS = {  # a room may import itself and these
     },
     "viz": {"errors", "text", "engine", "tensor", "derivation"},
     "cli": {
-        *("errors", "text", "allocator", "interrupt", "engine", "ops", "tensor", "derivation", "numeric"),
-        *("lstm", "by_hand", "comparison", "parallel", "training", "exercises", "viz"),
+        *("errors", "text", "allocator", "interrupt", "engine", "ops", "tensor", "derivation"),
+        *("numeric", "lstm", "by_hand", "comparison", "parallel", "training", "exercises", "viz"),
     },
     "__main__": {"cli"},
 }
