@@ -1,10 +1,11 @@
 """Networks as people write them, with names and without: compare finds the row, blames no right
 one, and explains nearly every slip."""
 
+import numpy as np
 import pytest
 from derivations import NETWORKS, case
 
-from tinygrad_lstm import compare
+from tinygrad_lstm import Tensor, block, compare, cross_entropy, gradients, sigmoid, tanh
 
 MODES = ("all rows", "no names", "parameters")
 QUICK = 7  # every such slip in the normal suite
@@ -65,3 +66,49 @@ def test_nearly_every_slip_is_explained(mode, capsys):
     with capsys.disabled():
         print(f"\n{mode}: {1 - len(missed) / total:.1%} of {total} explained", *missed, sep="\n  ")
     assert len(missed) <= 0.05 * total
+
+
+@pytest.mark.parametrize(
+    ("slip", "kind", "words"),
+    [
+        ("dc = dc + dh * o -> dc = (dc + dh) * o", "parenthesis", "belongs to branch"),
+        ("dsi * p[\"pi\"] -> dsi * p[\"po\"]", "wrong value", "po was used where pi belongs"),
+    ],
+)  # fmt: skip
+def test_a_factor_of_one_branch_on_others(slip, kind, words):
+    first = reported("peephole", slip, MODES[0]).diagnoses[0]
+    assert (first.name, first.kind) == ("c<3>", kind) and words in first.looks_like
+
+
+def stacked(rng):
+    """Two layers of u = tanh(v) ∘ k, each with its own weights, and what they read."""
+    W = {name: Tensor(rng.normal(size=(3, 3)), True, name) for name in ("V1", "K1", "V2", "K2")}
+    x, layers = Tensor(rng.normal(size=(4, 3)), True, "u0"), []
+    for n in (1, 2):
+        v, k = (x @ W[f"V{n}"]).named(f"v{n}"), (x @ W[f"K{n}"]).named(f"k{n}")
+        x = (tanh(v) * sigmoid(k)).named(f"u{n}")
+        layers.append((v, k))
+    return gradients((x**2).sum()), W, layers
+
+
+def test_weights_of_another_layer_in_all_branches():
+    g, W, layers = stacked(np.random.default_rng(1))
+    v, k = layers[1]
+    hand = {"v2": g[v], "k2": g[k], "u1": g[v] @ W["V1"].numpy().T + g[k] @ W["K1"].numpy().T}
+    (found,) = compare(g, hand).diagnoses
+    assert (found.name, found.kind) == ("u1", "wrong value")
+    assert "V1" in found.yours and "K1" in found.yours and "V2" in found.correct
+
+
+def test_words_of_a_loss_that_is_scaled():
+    rng = np.random.default_rng(0)
+    h, y = Tensor(rng.normal(size=(3, 6)), True, "h"), np.array([1, 0, 4])
+    with block(4):
+        s = (2 * h).named("l")
+        E = cross_entropy(s, y).named("E")
+    g = gradients(E / 4)
+    (found,) = compare(g, {"l<4>": 4 * g["l<4>"]}).diagnoses
+    assert found.looks_like == (
+        "the gradient that arrives, δE<4> = 1/4, was left out: yours is 4 times too large"
+    )
+    assert found.correct == "δE<4> / 3 · (softmax(l<4>) − onehot(targets<4>))"

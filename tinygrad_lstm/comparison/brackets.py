@@ -9,7 +9,7 @@ from tinygrad_lstm.comparison.parts import Parts
 from tinygrad_lstm.comparison.tree import Change, factors, product, summed_up, terms, times
 from tinygrad_lstm.derivation.expression import Expression
 
-__all__ = ["Brackets"]
+__all__ = ["CLOSED", "Brackets"]
 
 CLOSED = "a parenthesis is closed in the wrong place"
 

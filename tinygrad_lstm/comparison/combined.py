@@ -160,8 +160,9 @@ def _scaled(terms: Sequence[Term], together: np.ndarray, hand: np.ndarray) -> It
 def _fitted(part: Part, terms: Sequence[Term], correct: Words, hand: np.ndarray) -> Iterator[Guess]:
     """Several branches at once that are missing or of the wrong sign: how often each is there is
     solved for."""
+    terms = [term for term in terms if term.array.any()]  # how often nothing is there is unknown
     n = len(terms)
-    usable = hand.shape == terms[0].array.shape and 2 < n <= min(FITTED, hand.size - 1)
+    usable = 2 < n <= min(FITTED, hand.size - 1) and hand.shape == terms[0].array.shape
     if not usable or not np.isfinite(hand).all():
         return
     columns = np.stack([np.ravel(term.array) for term in terms], axis=1).astype(float)

@@ -67,11 +67,7 @@ def diagnose(judge: Judge, chain: Chain, found: Sequence[Entry]) -> tuple[Diagno
         guesses |= _safely(above.explained) or {}
         for entry in open_:
             if guesses[id(entry)] is None:
-                guesses[id(entry)] = (
-                    search.guess(entry, deep=True)
-                    or search.second(entry)
-                    or search.unexplained(entry, above.not_searched(entry))
-                )
+                guesses[id(entry)] = _deep(search, above, entry)
     because = [entry.row.because for entry in found if not entry.row.own]
     return tuple(_diagnosis(entry, guesses[id(entry)], because) for entry in wrong)
 

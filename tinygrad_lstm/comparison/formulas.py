@@ -6,12 +6,14 @@ gradient by a sum that nobody has given a name.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain, edge
 from tinygrad_lstm.comparison.tidy import tidy
+from tinygrad_lstm.derivation.constants import constants
 from tinygrad_lstm.derivation.expression import (
     Expression,
     Leaf,
@@ -25,6 +27,7 @@ from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.derivation.symbol import Symbol, sent
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.memory import SCALARS
+from tinygrad_lstm.engine.names import Name
 from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["Formulas"]
@@ -71,11 +74,16 @@ class Formulas:
 
     def _symbol(self, x: Any) -> Symbol:
         if id(x) not in self._symbols:
-            leaf = Leaf(x._kept(), self.tape.label(x))
+            constant = self._constants.get(id(x))
+            leaf = Leaf(x._kept(), str(constant) if constant else self.tape.label(x))
             self._symbols[id(x)], self.source[leaf] = Symbol(leaf), x
             if not x.name and x._op is not None:
                 self._write_through(leaf, x)
         return self._symbols[id(x)]
+
+    @cached_property
+    def _constants(self) -> dict[int, Name]:
+        return constants(self.tape)
 
     def _write_through(self, leaf: Leaf, x: Any) -> None:
         if x._op.variadic or x._op.name in ("matmul", "linear"):

@@ -18,6 +18,7 @@ from tinygrad_lstm.comparison.combined import (
     places,
     summed,
 )
+from tinygrad_lstm.comparison.crossed import crossed
 from tinygrad_lstm.comparison.deviation import deviation
 from tinygrad_lstm.comparison.rows import Entry, Judge
 from tinygrad_lstm.comparison.steps import MANY_NUMBERS, Steps
@@ -129,6 +130,7 @@ class Search(Steps):
         for level in (0, STAGES) if len(terms) <= FEW else ():
             yield from self._in_terms(terms, level, correct, hand, deep)
         yield from self._another(part, correct, hand)
+        yield from crossed(self, terms, correct) if 1 < len(terms) <= FEW else ()
         yield from factor
         if part.kind == "total":
             name, x = self.formulas.label(part.value), part.value._array

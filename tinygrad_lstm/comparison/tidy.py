@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from tinygrad_lstm.comparison.tree import factors, product, times
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number, parts
+from tinygrad_lstm.engine.operation import Operation
 from tinygrad_lstm.ops.loss import one_hot
 
 __all__ = ["tidy"]
 
+ONE_HOT = "onehot"  # as it is written on paper: how many classes there are, the shape says
+
 
 def tidy(formula: Expression) -> Expression:
-    """The same formula: the numbers of a product are one number, and a sum over a one-hot is 1."""
+    """The same formula: the numbers of a product are one number, a sum over a one-hot is 1."""
     done: dict[int, Expression] = {}
     for part in parts(formula):
         if isinstance(part, Leaf):
@@ -27,7 +32,11 @@ def tidy(formula: Expression) -> Expression:
 def _simpler(e: Expression) -> Expression:
     if not isinstance(e, Apply):
         return e
-    if e.op.name == "sum" and getattr(e.args[0], "op", None) is one_hot.op:
+    if e.op is one_hot.op and e.params.get("axis", -1) in (-1, len(e.shape) - 1):
+        return Apply(
+            Operation(partial(one_hot.op.forward, **e.params), ONE_HOT), e.args, {}, e.shape
+        )
+    if e.op.name == "sum" and isinstance(e.args[0], Apply) and e.args[0].op.name == ONE_HOT:
         return number(np.ones(e.shape))
     if e.op.name == "multiply":
         found = factors(e)

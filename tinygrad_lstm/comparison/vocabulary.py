@@ -16,6 +16,7 @@ from tinygrad_lstm.derivation.expression import Expression, apply, number
 from tinygrad_lstm.engine.names import signed
 from tinygrad_lstm.engine.naming import block_of
 from tinygrad_lstm.engine.node import Node
+from tinygrad_lstm.engine.tape import Branch
 from tinygrad_lstm.ops.elementwise import add, greater, sigmoid, tanh
 
 __all__ = ["FORMS", "SLOPES", "Vocabulary"]
@@ -107,7 +108,7 @@ class Vocabulary:
         """Values near `v` whose gradient is known when backward comes to place `before`, and is
         another one."""
         totals = self.chain.totals
-        for w in self.near(v, at):
+        for w in (w for w in self.near(v, at) if id(w) in totals):
             mirrored = block_of(w) == self.ends - (at or 0) and at is not None
             known = self.places.get(id(w), before) < before or (
                 mirrored and self.formulas.base(w) == self.formulas.base(v)
@@ -130,6 +131,15 @@ class Vocabulary:
         return seen + [(role, signed(t - at)) for role, t in self.states.get(id(w), ())]
 
     @cached_property
+    def branches(self) -> dict[tuple[str, int | None], list[tuple[Node, Branch]]]:
+        """The branches through the stages of an operation in a block, with what they lead to."""
+        found: dict[tuple[str, int | None], list[tuple[Node, Branch]]] = defaultdict(list)
+        for edges in self.chain.by_stage.values():
+            for x, branch in edges:
+                found[branch.stage.op, branch.stage.block].append((x, branch))
+        return found
+
+    @cached_property
     def states(self) -> dict[int, list[tuple[str, int]]]:
         """The leaves that stand for a state before the first block, and what that is called: where
         the first block reads one, the next reads what the first computed."""
@@ -141,9 +151,10 @@ class Vocabulary:
         found: dict[int, list[tuple[str, int]]] = defaultdict(list)
         for by_block in read.values():
             for t, leaf in by_block.items():
-                later = by_block.get(t + 1)
-                if leaf._op is None and later is not None and later._op is not None:
-                    found[id(leaf)].append((self.formulas.base(later), t - 1))
+                for step in (1, -1) if leaf._op is None else ():
+                    later = by_block.get(t + step)
+                    if later is not None and later._op is not None:
+                        found[id(leaf)].append((self.formulas.base(later), t - step))
         return found
 
     def initial(self, v: Any) -> tuple[list[Any], Any]:

@@ -11,8 +11,9 @@ from functools import partial
 import numpy as np
 
 from tinygrad_lstm.comparison.combined import Guess, Words
+from tinygrad_lstm.comparison.tidy import tidy
 from tinygrad_lstm.comparison.tree import flipped, times
-from tinygrad_lstm.derivation.expression import Expression, apply, number
+from tinygrad_lstm.derivation.expression import Expression, apply, leaves, number, substitute
 from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.derivation.signs import SIGN
 from tinygrad_lstm.engine.tape import Tape
@@ -103,6 +104,7 @@ def scaled(tape: Tape, hand: np.ndarray, right: np.ndarray, formula: Expression)
         yield Guess("zero", "0", correct, looks, np.zeros_like(right))
         return
     ratio = float(np.vdot(right, hand) / np.vdot(right, right))
+    yield from _arriving(ratio, right, formula)
     for n, words in sizes(tape, right).items():
         if np.isclose(ratio, n, rtol=1e-6, atol=0):
             yours, looks = times(number(n), formula), f"{n} times the correct value; {n} is {words}"
@@ -118,6 +120,26 @@ def scaled(tape: Tape, hand: np.ndarray, right: np.ndarray, formula: Expression)
         if ratio < 1 and float(f"{norm:.3g}") == round(norm, 12):
             looks += f": it was clipped to the norm {norm:.3g}?"
         yield Guess("factor", yours, correct, looks, ratio * right)
+
+
+def _arriving(ratio: float, right: np.ndarray, formula: Expression) -> Iterator[Guess]:
+    """The gradient that arrives is one number, and was left out."""
+    for leaf in leaves(formula):
+        value = float(leaf.array.flat[0]) if leaf.gradient and leaf.shape == () else 1.0
+        if value not in (0, 1) and np.isclose(ratio * value, 1, rtol=1e-6, atol=0):
+            size = abs(ratio) if abs(ratio) > 1 else abs(1 / ratio)
+            looks = (
+                f"the gradient that arrives, {TEXT.name(leaf)} = {_fraction(value)}, was left out: "
+                f"yours is {size:.6g} times too {'large' if abs(ratio) > 1 else 'small'}"
+            )
+            yours = tidy(substitute(formula, {leaf: number(1.0)}))
+            yield Guess("factor", yours, formula, looks, ratio * right)
+
+
+def _fraction(value: float) -> str:
+    """A number, as one part of a whole number where it is."""
+    n = round(1 / value)
+    return f"1/{n}" if n > 1 and np.isclose(n * value, 1) else f"{value:.6g}"
 
 
 def limited(
