@@ -342,7 +342,8 @@ def test_a_cluster(client):
         close(step(X, TARGETS, axis=1)[1])
         _, g = step(X, TARGETS, axis=1, branches=True)
         assert len(g.branches("b_o")) == 5
-    with pytest.raises(DataError, match="shard 1, rows 0 to 4: ValueError: a worker's own words"):
+    words = "shard ., rows (0 to 4|5 to 9): ValueError: a worker's own words"
+    with pytest.raises(DataError, match=words):  # of the shard that was faster
         data_parallel(Loss(fail), client, shards=2)(X, TARGETS, axis=1)
 
 
