@@ -369,7 +369,7 @@ def test_a_worker_that_dies_or_joins_late(client, tmp_path):
     close(step(X, TARGETS, axis=1)[1])
     assert (tmp_path / "died").exists()
     client.cluster.scale(3)
-    client.wait_for_workers(3)
+    client.wait_for_workers(3, timeout=100)
     slow = data_parallel(Loss(wait, 0.2), client, shards=6)
     close(slow(X, TARGETS, axis=1)[1])
 

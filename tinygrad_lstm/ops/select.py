@@ -317,7 +317,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kwar
     Tensor or ndarray
         Of the shape of `x`.
     """
-    conditions = np.asarray(array_of(condlist), bool)
+    conditions: Any = np.asarray(array_of(condlist), bool)
     conditions = conditions[np.newaxis] if conditions.shape == np.shape(x) else conditions
     if len(funclist) == len(conditions) + 1:
         conditions = np.concatenate([conditions, ~conditions.any(axis=0)[np.newaxis]])
