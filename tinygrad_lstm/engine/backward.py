@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from tinygrad_lstm.engine.memory import Sparse, conjugated, finite, frozen
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recording, watching
 from tinygrad_lstm.engine.seed import seed
-from tinygrad_lstm.engine.tape import Branch, Stage, Tape, ancestors
+from tinygrad_lstm.engine.tape import Branch, Tape, ancestors
 from tinygrad_lstm.engine.walk import conform, edges, sent
 
 __all__ = ["Gradients", "backward", "gradients", "outgoing", "reverse", "seed"]
@@ -108,7 +109,8 @@ def backward(root: Any, gradient: Any = None, retain_graph: bool = False) -> Non
     for x, total in totals.items():
         if x._hooks is not None or total.dtype.kind == "c":
             total = outgoing(x, total)
-        check_grad(x, total)
+        if x.grad is not None:
+            check_grad(x, total)
         found[x] = np.array(total)  # it may be another value's too, or what the user gave
     with accumulation:
         for x, total in found.items():
@@ -160,32 +162,30 @@ def gradients(root: Any, gradient: Any = None, create_graph: bool = False) -> Gr
     arrived: dict[Any, list[Branch]] = defaultdict(list)
     with recording(create_graph):
         start, tape = seed(root, gradient, create_graph), Tape(root)
-        totals = _kept(list(tape.naming.nodes), root, start, arrived)
+        totals = _kept(tape, start, arrived)
         totals = {x: outgoing(x, g) for x, g in totals.items()}
-        stages = {stage.output: stage for stage in tape.stages}
-        branches = {x: [_branch(b, stages) for b in reversed(arrived[x])] for x in arrived}
+        branches = {x: list(map(_branch, reversed(arrived[x]))) for x in arrived}
     if not create_graph:
         totals = {x: frozen(np.asarray(g)) for x, g in totals.items()}
     return Gradients(tape, totals, branches)
 
 
-def _kept(
-    nodes: list[Node], root: Node, start: Any, arrived: dict[Node, list[Branch]]
-) -> dict[Node, Any]:
+def _kept(tape: Tape, start: Any, arrived: dict[Node, list[Branch]]) -> dict[Node, Any]:
     """The total derivatives by all values. `arrived` is filled with what came along each edge, last
     branch first."""
-    totals, last, g = {root: start}, None, start
+    stages, totals, last = {s.output: s for s in tape.stages}, {tape.root: start}, None
     with np.errstate(divide="ignore", invalid="ignore"):
-        for node, i, x in edges(nodes):
+        for node, i, x in edges(tape.naming.nodes):
             if node is not last:
-                last, g = node, summed(arrived[node]) if node in arrived else start
+                last, stage = node, stages[node]
+                g = summed(arrived[node]) if node in arrived else start
                 if node._hooks is not None:
                     g = hooked(node, g)
                 totals[node] = g
             contribution = sent(node, i, g)
             if not isinstance(contribution, Node):  # what keys return never shares memory
                 contribution = frozen(np.asarray(contribution))
-            arrived[x].append(Branch(Stage(node), i, contribution))
+            arrived[x].append(Branch(stage, i, contribution))
         return totals | {x: summed(found) for x, found in arrived.items() if x not in totals}
 
 
@@ -202,6 +202,7 @@ def outgoing(x: Any, total: Any) -> Any:
     return conjugated(hooked(x, total) if x._op is None and x._hooks is not None else total)
 
 
-def _branch(branch: Branch, stages: dict[Any, Stage]) -> Branch:
-    """A branch as the user sees it: its stage is that of the tape, which knows its name."""
-    return Branch(stages[branch.stage.output], branch.argument, conjugated(branch.gradient))
+def _branch(branch: Branch) -> Branch:
+    """A branch as the user sees it."""
+    seen = conjugated(branch.gradient)
+    return branch if seen is branch.gradient else replace(branch, gradient=seen)

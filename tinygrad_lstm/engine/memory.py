@@ -77,15 +77,16 @@ def own(value: Any, dtype: Any = None) -> np.ndarray:
 def frozen(value: Any) -> Any:
     """A parameter as a stage can keep it: lists and arrays in it are copied, since their owner may
     edit them later."""
+    if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.setflags(write=False)
+        return value
     try:
         hash(value)  # what has a hash cannot be edited
         return value
     except TypeError:
         pass
-    if isinstance(value, np.ndarray):
-        value = value.copy()
-        value.flags.writeable = False
-    elif isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)):
         value = type(value)(map(frozen, value))
     elif isinstance(value, slice):
         value = slice(frozen(value.start), frozen(value.stop), frozen(value.step))
@@ -136,11 +137,11 @@ def conjugated(x: Any) -> Any:
 def finite(x: Any) -> bool:
     """Whether all entries are finite; those of an array that is known by its shape alone are taken
     to be. An overflow of the squares is a harmless False."""
-    array = array_of(x)
-    if not isinstance(array, KNOWN):
-        return True
-    values: Any = array
-    return math.isfinite(np.vdot(values, values).real)  # the cheapest test of all entries at once
+    if type(x) is not np.ndarray:
+        x = array_of(x)
+        if not isinstance(x, KNOWN):
+            return True
+    return math.isfinite(np.vdot(x, x).real)  # the cheapest test of all entries at once
 
 
 def fitting(gradient: Any, dtype: np.dtype[Any]) -> Any:

@@ -264,8 +264,8 @@ def checked_block(number: Any) -> int | None:
     DataError
         If it is negative, or has more than 18 digits.
     """
-    if number is None:
-        return None
+    if number is None or (type(number) is int and 0 <= number < LARGEST):
+        return number  # type: ignore[no-any-return]
     try:
         if isinstance(number, bool):
             raise TypeError

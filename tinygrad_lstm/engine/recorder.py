@@ -105,7 +105,6 @@ class block(Setting):
 
     def __init__(self, number: int | None) -> None:
         super().__init__(checked_block(number))
-        self._start = 0
 
     def inside(self, outside: Place) -> Place:
         return Place(self._value, outside.scope, self._start)

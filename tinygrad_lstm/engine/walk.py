@@ -11,6 +11,7 @@ mathematics.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,11 +57,8 @@ def sent(node: Node, argument: int, g: Any) -> Any:
     """What the stage of `node` sends back to an argument when `g` arrives: an array, or a Tensor
     where `g` is one. 0 from a branch that was not taken."""
     output, inputs = (node, node._inputs) if isinstance(g, Node) else (node._array, node._values)
-
-    def run() -> Any:
-        return guarded(node._op, argument, g, output, inputs, node._params)
-
     watch = detector() if watching else None
+    run = partial(guarded, node._op, argument, g, output, inputs, node._params)
     contribution = run() if watch is None else watch.sent(node, argument, g, run)
     return conform(contribution, node, argument)
 
@@ -76,7 +74,7 @@ def guarded(
     """
     x = inputs[argument]
     contribution = op.send(argument, g, output, inputs, params)
-    if isinstance(contribution, Sparse):
+    if type(contribution) is Sparse:
         contribution = np.asarray(contribution)
     if finite(contribution):
         return contribution

@@ -292,7 +292,7 @@ class LSTM(Cell):
             )
         check_finite(tensor, name, blocks)
         if tensor.name is None:
-            tensor.name = name
+            return tensor.named(name)
         return (
             tensor if tensor.name == name or not tensor.requires_grad else copy(tensor).named(name)
         )

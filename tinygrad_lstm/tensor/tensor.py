@@ -139,12 +139,15 @@ class Tensor(Methods):
         DataError
             If it is empty, or would be read as the key of a part: ``"c via d"``, ``"W @ 2"``.
         """
-        place = self._place
-        if not place.scope and (scope := recorder.place.scope):  # recorded before, named inside
-            self._place = place._replace(scope=scope)
+        if self._place is not recorder.place:  # recorded before, named inside
+            self._enter(recorder.place.scope)
         fits = type(name) is str and is_value(name)
         self._label = name if fits else checked_name(name, "a Tensor's name")
         return self
+
+    def _enter(self, scope: str) -> None:
+        if scope and not self._place.scope:
+            self._place = self._place._replace(scope=scope)
 
     @property
     def is_leaf(self) -> bool:
