@@ -102,17 +102,20 @@ def _pieces(given: Any) -> list[Any] | None:
         return [[b] if isinstance(b, tuple) else b for b in given]
     if _is_lazy(given):
         return [given]
-    if hasattr(given, "to_delayed") and not _is_dask(given):  # a bag: a part holds many batches
+    if hasattr(type(given), "to_delayed") and not _is_dask(
+        given
+    ):  # a bag: a part holds many batches
         return list(given.to_delayed())
     return None
 
 
 def _is_lazy(x: Any) -> bool:
-    return hasattr(x, "__dask_graph__") and not hasattr(x, "to_delayed")
+    kind = type(x)  # a delayed value has every attribute that it is asked for
+    return hasattr(kind, "__dask_graph__") and not hasattr(kind, "to_delayed")
 
 
 def _is_dask(x: Any) -> bool:
-    return hasattr(x, "__dask_graph__") and hasattr(x, "chunks")
+    return hasattr(type(x), "__dask_graph__") and hasattr(type(x), "chunks")
 
 
 def _array(x: Any) -> Any:
