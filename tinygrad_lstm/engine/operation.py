@@ -20,10 +20,7 @@ from tinygrad_lstm.engine.arguments import Each, bound, complaint, described, mi
 from tinygrad_lstm.engine.memory import SCALARS, frozen, own, unbroadcast
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recorder, watching
-from tinygrad_lstm.errors import (
-    DataError,
-    Error,
-)
+from tinygrad_lstm.errors import DataError, Error
 
 __all__ = ["NUMPY", "Operation", "implements", "operation", "unbroadcast"]
 
@@ -171,16 +168,13 @@ def recorded(op: Operation) -> Recorded:
         for x in inputs:
             if isinstance(x, Node):
                 node = x
-                if x._requires_grad:
-                    record = True
+                record = record or x._requires_grad
                 values.append(x._array if x._lent is None else x._snapshot())
             else:
                 foreign = True
                 values.append(x)
         if node is None:
-            return forward(
-                *[np.asarray(v) if isinstance(v, (list, tuple)) else v for v in values], **params
-            )
+            return forward(*map(_array_like, values), **params)
         record = record and recorder.enabled and (op.rules != () or node.symbolic)
         if record and foreign:
             inputs = _keep_arrays(inputs, values, node)
@@ -201,6 +195,11 @@ def recorded(op: Operation) -> Recorded:
 
     call.op, call.rule, call.__doc__ = op, op.rule, described(op)  # type: ignore[attr-defined]
     return call  # type: ignore[return-value]
+
+
+def _array_like(value: Any) -> Any:
+    """An array of a list of numbers, which has no shape of its own."""
+    return np.asarray(value) if isinstance(value, (list, tuple)) else value
 
 
 def _keep_arrays(inputs: tuple[Any, ...], values: list[Any], node: Node) -> tuple[Any, ...]:

@@ -54,20 +54,15 @@ def differentiate(
     ]
     far, larger = _larger(value, middle, rungs[0], weights)
     rungs = larger + rungs
-    steps, ups, downs = (
-        np.array([[h] for h, *_ in rungs]),
-        [up for _, up, _ in rungs],
-        [down for *_, down in rungs],
-    )
+    steps = np.array([[h] for h, *_ in rungs])
+    ups, downs = [up for _, up, _ in rungs], [down for *_, down in rungs]
     moved = _moved(middle, far, *rungs)
     rounding = np.array([_magnitude(weights * moved, rung) for rung in rungs])
     unseen = (
         FLOAT64.eps * _magnitude(weights * ~moved, far) / far[0]
     )  # what does not move so far has hardly a slope
 
-    def slopes(
-        after: list[np.ndarray], before: list[np.ndarray], width: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def slopes(after: list[np.ndarray], before: list[np.ndarray], width: int) -> Slope:
         found = np.array([weighted(weights, a - b) for a, b in zip(after, before, strict=True)]) / (
             width * steps
         )
@@ -83,8 +78,15 @@ def differentiate(
         return _extrapolated(found, noise, steps, order=width)
 
     middles = [middle] * len(steps)
-    slope, error = slopes(ups, downs, 2)
-    (left, left_error), (right, right_error) = slopes(middles, downs, 1), slopes(ups, middles, 1)
+    return _with_kinks(slopes(ups, downs, 2), slopes(middles, downs, 1), slopes(ups, middles, 1))
+
+
+Slope = tuple[np.ndarray, np.ndarray]  # the best slopes, and their estimated errors
+
+
+def _with_kinks(central: Slope, before: Slope, after: Slope) -> np.ndarray:
+    """The derivatives, their errors, and the slopes from the left and from the right at a kink."""
+    (slope, error), (left, left_error), (right, right_error) = central, before, after
     doubt = 10 * (left_error + right_error) + 1e-3 * np.fmax(np.abs(left), np.abs(right))
     is_kink = (np.abs(right - left) > doubt) & (
         np.abs(left + right - 2 * slope) <= doubt + 20 * error
@@ -153,9 +155,7 @@ def weighted(weights: np.ndarray, value: np.ndarray) -> np.ndarray:
     return np.asarray(np.sum(weights * value, axis=1, where=weights != 0))
 
 
-def _extrapolated(
-    slopes: np.ndarray, noise: np.ndarray, steps: np.ndarray, order: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _extrapolated(slopes: np.ndarray, noise: np.ndarray, steps: np.ndarray, order: int) -> Slope:
     """The best of the slopes (a row for each step, the largest first), and its estimated error.
 
     Neighbours are extrapolated (Richardson). The error of a pair is its distance to the pair

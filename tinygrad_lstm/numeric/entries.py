@@ -103,13 +103,7 @@ class Judge:
             10 * error > CLEAR * self.natural(i, slopes) + FLOAT64.tiny,
         )
         doubts = {
-            j: _kink(left[j], right[j])
-            if kink[j]
-            else DIVERGES
-            if diverges[j]
-            else HIDDEN
-            if agrees[j]
-            else ""
+            j: _kink(left[j], right[j]) if kink[j] else _undecided(diverges[j], agrees[j])
             for j in np.flatnonzero(kink | diverges | hidden | ~agrees).tolist()
         }
         where = f"d {self.what} / d {self.at.label(i)}"
@@ -123,6 +117,11 @@ class Judge:
             )
             for j, doubt in doubts.items()
         ]
+
+
+def _undecided(diverges: bool, agrees: bool) -> str:
+    """Why differences cannot decide on a derivative that is no kink; empty where they can."""
+    return DIVERGES if diverges else HIDDEN if agrees else ""
 
 
 def _kink(left: float, right: float) -> str:
