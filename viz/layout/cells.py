@@ -93,7 +93,10 @@ class Placer:
         self.boxes |= self._beyond()
 
     def layout(self) -> Layout:
-        ways = Ways(self)
+        ways = Ways(
+            *(self.wiring, self.template, self.boxes, self.frames, self.frame_of),
+            *(self.labels, self.ports, self.lanes, self.lane_of),
+        )
         zeros = tuple(map(ways.zero, self.graph.zeros))
         routes = tuple(map(ways.route, self.graph.edges))
         top, bottom = self.frames[0].top, self.frames[0].bottom

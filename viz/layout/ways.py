@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from tinygrad_lstm.engine.names import Name
-from tinygrad_lstm.viz.graph.data import Edge, Graph, Run, Zero
+from tinygrad_lstm.viz.graph.data import Edge, Run, Zero
 from tinygrad_lstm.viz.layout.curves import Curve, Point, bow, end_to_end, rounded, sampled
 from tinygrad_lstm.viz.layout.lstm import GAP, PAD, ZERO
 from tinygrad_lstm.viz.layout.places import Box, Frame, Route, side_of
+from tinygrad_lstm.viz.layout.template import Template
+from tinygrad_lstm.viz.layout.wiring import Wiring
 from tinygrad_lstm.viz.look.style import SHAPES, kind
-
-if TYPE_CHECKING:
-    from tinygrad_lstm.viz.layout.cells import Placer
-    from tinygrad_lstm.viz.layout.template import Template
-    from tinygrad_lstm.viz.layout.wiring import Wiring
 
 __all__ = ["LANE", "Ways"]
 
 LANE = 9.0  # between the lines that go along above the frames
 
 
+@dataclass(frozen=True)
 class Ways:
     """The routes of the edges, once everything has its place."""
 
     wiring: Wiring
     template: Template
-    graph: Graph
+    boxes: dict[str, Box]  # a zero branch's end is put among them
     frames: tuple[Frame, ...]
-    boxes: dict[str, Box]
     frame_of: dict[int | Run | None, Frame]
-    lane_of: Callable[[Edge], str | None]
     labels: dict[str, float]
-    lanes: dict[str, int]
     ports: dict[str, float]
-
-    def __init__(self, at: Placer) -> None:
-        self.wiring, self.template, self.graph = at.wiring, at.template, at.graph
-        self.boxes, self.frames, self.frame_of = at.boxes, at.frames, at.frame_of
-        self.labels, self.lanes, self.lane_of = at.labels, at.lanes, at.lane_of
-        self.ports = at.ports
+    lanes: dict[str, int]
+    lane_of: Callable[[Edge], str | None]
 
     def _exit(self, key: str, left: bool = False) -> Curve:
         """From a node to the border of its frame; to its own side outside of frames."""
@@ -72,7 +64,7 @@ class Ways:
         return end_to_end([(at.right if left else at.left, end[1])], [end])
 
     def _shape(self, key: str) -> str:
-        return SHAPES[kind(self.graph.node(key))][0]
+        return SHAPES[kind(self.wiring.graph.node(key))][0]
 
     def route(self, edge: Edge) -> Route:
         frame = self.wiring.frame(edge.target)
@@ -124,7 +116,7 @@ class Ways:
         source, frame = self.boxes[zero.source], self.wiring.frame(zero.source)
         at = self.frame_of[frame]
         role = (Name.parse(zero.readers[0]).role, 0)
-        if self.graph.frame(zero.block) is None:
+        if self.wiring.graph.frame(zero.block) is None:
             leave = self._exit(zero.source)
             box = self.boxes[zero.key] = Box(at.right + GAP + ZERO / 2, leave[-1][1], ZERO, ZERO)
             return Route((), box.top, end_to_end(leave, [box.left]))
