@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.gradients import Gradients
+from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.names import Name
 from tinygrad_lstm.engine.tape import Branch, Tape
 from tinygrad_lstm.errors import DrawingError, ShapeError, UnknownNameError
 from tinygrad_lstm.tensor.tensor import Tensor
 from tinygrad_lstm.viz.graph.by_block import blocks, by_value, stems
-from tinygrad_lstm.viz.graph.members import array
 
 __all__ = ["BlockValues", "Norms", "block_values", "gradient_norms"]
 
@@ -222,7 +222,7 @@ def _seen_from(t: int, branches: Iterable[Branch]) -> Iterator[tuple[str, Branch
 def _norm(derivative: Any) -> float:
     """The root of the sum of squares. Squares of scaled entries, since those of 1e-200 would be
     0."""
-    entries = np.abs(array(derivative)).astype(np.float64)
+    entries = np.abs(array_of(derivative)).astype(np.float64)
     largest = float(entries.max(initial=0.0))
     if largest == 0 or not np.isfinite(largest):
         return largest
@@ -240,7 +240,7 @@ def _entries(tape: Tape, value: str, names: dict[int, str]) -> BlockValues:
                 where="values",
                 do="name them apart",
             )
-        columns[t] = np.atleast_1d(array(x))
+        columns[t] = np.atleast_1d(array_of(x))
     sizes = {column.shape[-1] for column in columns.values()}
     if len(sizes) > 1 or 0 in sizes or last - first >= LONGEST:
         got = f"{sorted(sizes)} units in blocks {first} to {last}"

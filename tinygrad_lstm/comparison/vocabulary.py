@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_lstm.comparison.formulas import Formulas
 from tinygrad_lstm.comparison.tree import ONE, flipped, less, squared, times
 from tinygrad_lstm.derivation.expression import Expression, apply, number
+from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.names import signed
 from tinygrad_lstm.engine.naming import block_of
 from tinygrad_lstm.engine.node import Node
@@ -166,8 +167,7 @@ class Vocabulary:
             if isinstance(u, Node) and self.tape.name(u).block == 0 and np.any(u._array)
         ]
         zeros = [
-            np.zeros_like(u._array) if any(u is f for f in first) else getattr(u, "_array", u)
-            for u in inner
+            np.zeros_like(u._array) if any(u is f for f in first) else array_of(u) for u in inner
         ]
         if not first:
             return [], None

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.recorder import block
 from tinygrad_lstm.errors import DtypeError, ShapeError
 from tinygrad_lstm.lstm.inputs import at
@@ -31,7 +32,7 @@ def running(lengths: Any, steps: int, rows: int) -> Active:
     """
     if lengths is None:
         return [None] * steps
-    lengths = np.asarray(getattr(lengths, "_array", lengths))
+    lengths = np.asarray(array_of(lengths))
     if lengths.dtype.kind not in "iu":
         raise DtypeError(
             "a length counts blocks",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.node import Node as Value
 from tinygrad_lstm.engine.tape import Branch, Tape
 from tinygrad_lstm.errors import DrawingError
@@ -14,7 +15,7 @@ from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Parameter, Reader, R
 from tinygrad_lstm.viz.graph.gates import condensed
 from tinygrad_lstm.viz.graph.levels import with_parameters
 from tinygrad_lstm.viz.graph.marks import NO_VERDICTS, Verdicts, Ways
-from tinygrad_lstm.viz.graph.members import Members, array
+from tinygrad_lstm.viz.graph.members import Members
 from tinygrad_lstm.viz.graph.zeros import zeros
 from tinygrad_lstm.viz.look.formula import formula
 
@@ -98,7 +99,7 @@ class _Builder:
                 self.of.keys[id(b.stage.output)],
                 b.argument,
                 b.stage.block,
-                array(b.gradient),
+                array_of(b.gradient),
                 self._verdict_of_branch(x, b),
             )
             for b in branches
@@ -113,7 +114,9 @@ class _Builder:
         return self.verdicts.of_branch(self.of.called(x), self.of.called(b.stage.output), b)
 
     def gradient(self, x: Any) -> Any:
-        return array(self.gradients[x]) if self.gradients is not None and x.requires_grad else None
+        if self.gradients is None or not x.requires_grad:
+            return None
+        return array_of(self.gradients[x])
 
     # Nodes, edges and parameters.
 
@@ -153,7 +156,7 @@ class _Builder:
             shown,
             op,
             self.of.places[id(x)],
-            array(x),
+            array_of(x),
             self.gradient(x),
             self.readers(x),
             None,
@@ -172,7 +175,7 @@ class _Builder:
                 if self.of.folded.get(r.block) == run and r.gradient is not None
             ]
             return replace(last, unseen=sum(unseen)) if unseen else last
-        total = sum(array(x).sum() for x in group)
+        total = sum(array_of(x).sum() for x in group)
         ways = tuple(sorted({i for x in group for i in self.ways.through(x)}))
         name = f"{self.of.name(group[0])} … {last.name}"
         return replace(
@@ -242,7 +245,7 @@ class _Builder:
         verdict = self._verdict(x) or self._verdict(original)
         return Parameter(
             self.of.name(x),
-            array(x),
+            array_of(x),
             self.gradient(x),
             self.readers(x, named=False),
             self.of.is_input(x),

@@ -14,7 +14,7 @@ from tinygrad_lstm.engine.node import Node as Value
 from tinygrad_lstm.engine.tape import Branch, Stage, Tape
 from tinygrad_lstm.viz.graph.data import Run
 
-__all__ = ["Members", "array", "blocks_of"]
+__all__ = ["Members", "blocks_of"]
 
 
 def blocks_of(tape: Tape) -> tuple[int, ...]:
@@ -192,8 +192,3 @@ def _block(x: Any) -> int | None:
     """The block of a value; without a look at the text where its name was given without one."""
     label = x._label
     return block_of(x) if label is not None and "<" in label else x._place.block
-
-
-def array(value: Any) -> Any:
-    """The array of a Tensor; arrays as they are."""
-    return getattr(value, "_array", value)

@@ -17,8 +17,8 @@ import numpy as np
 
 from tinygrad_lstm.engine.backward import gradients as differentiate
 from tinygrad_lstm.engine.gradients import Gradients
+from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.viz.graph.data import Graph
-from tinygrad_lstm.viz.graph.members import array
 from tinygrad_lstm.viz.look.legend import headline, legend
 from tinygrad_lstm.viz.look.style import THEMES
 from tinygrad_lstm.viz.look.tables import Cell
@@ -95,7 +95,7 @@ def page(
         "blocks": len(graph.blocks),
         "hidden": sum(run.count for run in graph.runs),
         "start": "given"
-        if np.any(array(gradients[loss]) != 1)
+        if np.any(array_of(gradients[loss]) != 1)
         else "one"
         if loss.size == 1
         else "ones",

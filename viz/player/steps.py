@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.gradients import Gradients
+from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.walk import edges
 from tinygrad_lstm.viz.graph.data import Graph, Node, Run
-from tinygrad_lstm.viz.graph.members import array
 from tinygrad_lstm.viz.look.text import printable
 from tinygrad_lstm.viz.player.rules import Rules
 
@@ -59,7 +59,7 @@ class _Recorder:
         self.shown = [x for x in self.tape.values if self.node(x) or self.key(x).startswith("p")]
         self.index = {id(x): i for i, x in enumerate(self.shown)}
         self.rules = Rules(self.index)
-        if self.tape.root.shape == () and array(gradients[self.tape.root]) == 1:
+        if self.tape.root.shape == () and array_of(gradients[self.tape.root]) == 1:
             self.rules.starts(self.tape.root)
         self.ways = self.counted_ways()
         self.edges = {e.key for e in graph.edges}
@@ -70,7 +70,7 @@ class _Recorder:
             if e.through:
                 self.through[e.source, graph.folded[graph.node(e.target).block]].append(e.key)
         self.sent = {
-            (id(b.stage.output), b.argument): array(b.gradient)
+            (id(b.stage.output), b.argument): array_of(b.gradient)
             for x in self.shown
             if x.requires_grad
             for b in gradients.branches(x)
@@ -99,7 +99,7 @@ class _Recorder:
     def in_order(self, x: Any) -> Any:
         """The sum of all branches as the engine adds them, in the order of the tape; any other
         order can differ in the last digit."""
-        first, *others = (array(b.gradient) for b in self.gradients.branches(x))
+        first, *others = (array_of(b.gradient) for b in self.gradients.branches(x))
         return sum(others, first)
 
     # The values.
@@ -115,14 +115,14 @@ class _Recorder:
             else [n.key for n in self.graph.nodes if n.key.startswith(f"{key}-")],
             "block": node.block if node else None,
             "op": node.op if node else "parameter",
-            "value": listed(node.value if node else array(x)),
+            "value": listed(node.value if node else array_of(x)),
             "branches": [],
         }
         if x.requires_grad and (
             node is None or node.gradient is not None
         ):  # a node that stands for many values has none
             found |= {
-                "gradient": listed(array(self.gradients[x])),
+                "gradient": listed(array_of(self.gradients[x])),
                 "ways": _count(self.ways[id(x)]),
             }
         return found
@@ -176,7 +176,7 @@ class _Recorder:
     def sent_by(self, node: Any, argument: int, x: Any) -> Iterator[Data]:
         if (id(node), argument) not in self.sent:
             return
-        arrived, is_only = array(self.gradients[node]), len(self.tape.readers[id(x)]) == 1
+        arrived, is_only = array_of(self.gradients[node]), len(self.tape.readers[id(x)]) == 1
         branch = {
             "by": self.index[id(node)],
             "argument": argument,
