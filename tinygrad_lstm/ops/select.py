@@ -320,7 +320,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kwar
     conditions: Any = np.asarray(array_of(condlist), bool)
     conditions = conditions[np.newaxis] if conditions.shape == np.shape(x) else conditions
     if len(funclist) == len(conditions) + 1:
-        conditions = np.concatenate([conditions, ~conditions.any(axis=0)[np.newaxis]])
+        conditions = np.concatenate([conditions, ~conditions.any(axis=0, keepdims=True)])
     if len(funclist) != len(conditions):
         got = f"{len(conditions)} conditions, {len(funclist)} pieces"
         raise ShapeError("a piece for each condition, and one more", where="piecewise", got=got)
