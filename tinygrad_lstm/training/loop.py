@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.optim.clipping import clip_grad_norm
 from tinygrad_lstm.optim.optimizer import Optimizer
-from tinygrad_lstm.parallel.data_parallel import DataParallel
+from tinygrad_lstm.parallel.data_parallel import DataParallel, data_parallel
 
-__all__ = ["batches", "evaluate", "fit", "in_shards", "train_epoch"]
+__all__ = ["batches", "evaluate", "fit", "handed_out", "in_shards", "train_epoch"]
 
 Batch = tuple[Any, ...]
 Backward = Callable[[Callable[..., Any], Batch], float]
@@ -133,6 +134,19 @@ def in_shards(step: DataParallel) -> Backward:
         return float(value)
 
     return backward
+
+
+@contextmanager
+def handed_out(
+    loss: Callable[..., Any], executor: Any = None, workers: int | None = None
+) -> Iterator[Backward | None]:
+    """Who finds the derivatives of a mean over batches while the context lasts: the workers of
+    :func:`tinygrad_lstm.data_parallel`, or without an executor nobody else."""
+    if executor is None:
+        yield None
+        return
+    with data_parallel(loss, executor, reduction="mean", workers=workers) as step:
+        yield in_shards(step)
 
 
 def evaluate(model: Module, loss: Callable[..., Any], batches: Iterable[Batch]) -> float:

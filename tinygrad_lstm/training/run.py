@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,9 +12,8 @@ from tinygrad_lstm.engine.recorder import no_grad
 from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.nn.saving import load, save
 from tinygrad_lstm.optim.schedules import CosineAnnealingLR
-from tinygrad_lstm.parallel.data_parallel import data_parallel
 from tinygrad_lstm.training.baselines import baselines, rmse
-from tinygrad_lstm.training.loop import batches, fit, in_shards
+from tinygrad_lstm.training.loop import batches, fit, handed_out
 from tinygrad_lstm.training.model import OPTIMIZERS, Forecaster, MeanSquaredError, Options
 from tinygrad_lstm.training.series import Series
 from tinygrad_lstm.training.windows import Parts, Scaling, split, windows
@@ -23,6 +21,7 @@ from tinygrad_lstm.training.windows import Parts, Scaling, split, windows
 __all__ = ["Run"]
 
 KIND = "tinygrad-lstm training run 1"
+After: TypeAlias = "Callable[[Run], Any] | None"  # called with the run after every epoch
 
 
 class Run:
@@ -96,12 +95,7 @@ class Run:
         """Whether there is nothing left to train."""
         return self.again is not None and len(self.again) >= self.best_epoch
 
-    def fit(
-        self,
-        after: Callable[[Run], Any] | None = None,
-        executor: Any = None,
-        workers: int | None = None,
-    ) -> None:
+    def fit(self, after: After = None, executor: Any = None, workers: int | None = None) -> None:
         """Train to the end.
 
         Parameters
@@ -140,7 +134,7 @@ class Run:
             self._restore(self._kept)  # what was trained of an epoch that has not ended
             raise
 
-    def _first_half(self, after: Callable[[Run], Any] | None, who: Any) -> None:
+    def _first_half(self, after: After, who: Any) -> None:
         o, parts = self.options, self.parts
         validation = self._windows(parts.validation, parts.test)
 
@@ -154,12 +148,9 @@ class Run:
 
         epochs = range(len(self.history) + 1, o.epochs + 1)
         training = self._batches(0, parts.validation)
-        with self._backward(*who) as how:
-            fit(*how[:3], epochs, training, [validation], after=ended, backward=how[3])
+        self._fit(epochs, training, ended, who, [validation])
 
-    def _second_half(
-        self, again: list[float], after: Callable[[Run], Any] | None, who: Any
-    ) -> None:
+    def _second_half(self, again: list[float], after: After, who: Any) -> None:
         def ended(epoch: int, loss: float, measured: float) -> None:
             self.schedule.step()
             again.append(loss)
@@ -167,18 +158,16 @@ class Run:
 
         epochs = range(len(again) + 1, self.best_epoch + 1)
         training = self._batches(1, self.parts.test)
-        with self._backward(*who) as how:
-            fit(*how[:3], epochs, training, after=ended, backward=how[3])
+        self._fit(epochs, training, ended, who)
 
-    @contextmanager
-    def _backward(self, executor: Any, workers: int | None) -> Iterator[tuple[Any, Any, Any, Any]]:
-        """What is trained, by what, on which loss, and who finds its derivatives."""
+    def _fit(self, epochs: Any, training: Any, after: Any, who: Any, validation: Any = ()) -> None:
         loss = MeanSquaredError(self.model)
-        if executor is None:
-            yield self.model, self.optimizer, loss, None
-            return
-        with data_parallel(loss, executor, reduction="mean", workers=workers) as step:
-            yield self.model, self.optimizer, loss, in_shards(step)
+        with handed_out(loss, *who) as backward:
+            fit(
+                *(self.model, self.optimizer, loss, epochs, training, validation),
+                after=after,
+                backward=backward,
+            )
 
     def _windows(self, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         o = self.options
@@ -195,7 +184,7 @@ class Run:
 
         return training
 
-    def _keep(self, after: Callable[[Run], Any] | None) -> None:
+    def _keep(self, after: After) -> None:
         self._kept = self._state()
         if after is not None:
             after(self)
