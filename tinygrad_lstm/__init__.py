@@ -13,17 +13,7 @@ from tinygrad_lstm.engine.anomaly import detect_anomaly
 from tinygrad_lstm.engine.backward import Gradients, gradients
 from tinygrad_lstm.engine.recorder import block, enable_grad, no_grad, scope
 from tinygrad_lstm.engine.tape import Branch, Fork, Stage, Tape
-from tinygrad_lstm.errors import (
-    AnomalyError,
-    DataError,
-    DrawingError,
-    DtypeError,
-    Error,
-    GradientError,
-    IndexingError,
-    ShapeError,
-    UnknownNameError,
-)
+from tinygrad_lstm.errors import *
 from tinygrad_lstm.lstm.lstm import LSTM
 from tinygrad_lstm.numeric.gradcheck import gradcheck, gradgradcheck
 from tinygrad_lstm.ops.activation import *

@@ -96,19 +96,18 @@ def of_package() -> str:
     tree = ast.parse(source)
     imports, functions, last = [], [], []
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module and ".ops." in node.module:
+        if isinstance(node, ast.ImportFrom) and node.module:
             module = importlib.import_module(node.module)
             given = [alias.name for alias in node.names]
             for name in module.__all__ if given == ["*"] else given:
-                if inspect.isclass(value := getattr(module, name)) or name == "stage":
-                    imports.append(f"from {node.module} import {name} as {name}")
-                else:
+                value, is_operation = (
+                    getattr(module, name),
+                    ".ops." in node.module and name != "stage",
+                )
+                if is_operation and not inspect.isclass(value):
                     functions += overloads(name, value)
-        elif isinstance(node, ast.ImportFrom):
-            imports += [
-                f"from {node.module} import {alias.name} as {alias.asname or alias.name}"
-                for alias in node.names
-            ]
+                else:
+                    imports.append(f"from {node.module} import {name} as {name}")
         elif isinstance(node, ast.Assign):
             name = ast.unparse(node.targets[0])
             last += ["__version__: str"] if name == "__version__" else [ast.unparse(node)]
