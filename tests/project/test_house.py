@@ -104,7 +104,6 @@ def functions(path):
             yield node.name, node.end_lineno - start + 1
 
 
-@pytest.mark.xfail(strict=False, reason="rooms are being split")
 def test_no_function_is_longer_than_a_glance():
     long = [
         f"{module}.{name}: {length}"
