@@ -133,7 +133,7 @@ def exercise(network: str, level: str = "chain", steps: int = 3, seed: int = 0) 
     --------
     >>> from tinygrad_lstm.exercises import exercise
     >>> exercise("softmax").keys
-    ('Error', 'l', 'W', 'b')
+    ('Error', 'S', 'chosen', 'log_p', 'p', 'l', 'W', 'b')
     """
     return Exercise(network, level, steps, seed)
 

@@ -96,7 +96,8 @@ def gradcheck(
     Examples
     --------
     >>> from tinygrad_lstm import Tensor, gradcheck, tanh
-    >>> print(gradcheck(lambda x: tanh(x * x), Tensor([0.5, -2.0])))
+    >>> report = gradcheck(lambda x: tanh(x * x), Tensor([0.5, -2.0]))
+    >>> print(report)  # doctest: +NORMALIZE_WHITESPACE
     gradcheck: 4 derivatives, all agree
     numeric: complex step, since every stage is analytic
     tolerance: 1e-09 of the value (a complex step is exact to rounding), and what rounding does to
@@ -140,7 +141,8 @@ def gradgradcheck(
     Examples
     --------
     >>> from tinygrad_lstm import Tensor, gradgradcheck, tanh
-    >>> print(gradgradcheck(lambda x: tanh(x * x), Tensor([0.5, -2.0])))
+    >>> report = gradgradcheck(lambda x: tanh(x * x), Tensor([0.5, -2.0]))
+    >>> print(report)  # doctest: +NORMALIZE_WHITESPACE
     gradgradcheck: 8 derivatives, all agree
     numeric: complex step, since every stage is analytic
     tolerance: 1e-09 of the value (a complex step is exact to rounding), and what rounding does to
