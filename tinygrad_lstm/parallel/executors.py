@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from tinygrad_lstm.errors import DataError, DtypeError, Error
 from tinygrad_lstm.parallel.payload import Loss, Message, Shelf, packed
 from tinygrad_lstm.parallel.shards import Shard
 from tinygrad_lstm.parallel.work import Job, Share, added, one_thread, run, run_lent, total
+from tinygrad_lstm.parallel.workers import ended, processes
 
 __all__ = ["Crew", "connected", "crew_of"]
 
@@ -118,7 +118,7 @@ class Processes(Pool):
     ATTEMPTS = 3
 
     def __init__(self, size: int = 0, executor: ProcessPoolExecutor | None = None) -> None:
-        super().__init__(executor or _processes(size))
+        super().__init__(executor or processes(size))
         self._own = executor is None
         self._folder = tempfile.TemporaryDirectory(prefix="shards-")
         self._files: list[Path] = []
@@ -145,7 +145,7 @@ class Processes(Pool):
                     where="data_parallel",
                     do="look at the memory that a shard needs; use smaller shards",
                 ) from error
-        self._executor = _processes(self.size)
+        self._executor = processes(self.size)
         return self._tried(sent, job, shards, apart, tries - 1)
 
     def _forget(self, current: Iterator[Any]) -> None:
@@ -159,7 +159,7 @@ class Processes(Pool):
     def close(self) -> None:
         self._folder.cleanup()
         if self._own:
-            _ended(self._executor)
+            ended(self._executor)
 
 
 class Cluster(Crew):
@@ -201,34 +201,6 @@ class Cluster(Crew):
                 do = "look at the logs of its workers"
                 raise DataError(words, where="data_parallel", do=do) from error
         return self._tried(sent, job, shards, apart, tries - 1)
-
-
-def _processes(size: int) -> ProcessPoolExecutor:
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    return ProcessPoolExecutor(size, mp_context=context, initializer=_start)
-
-
-def _start() -> None:
-    """Begin a worker: one thread for the linear algebra, since each core has a worker; and Ctrl-C
-    is the caller's business."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(DataError):
-        limits = one_thread()
-        limits.__enter__()
-        _kept.append(limits)
-
-
-_kept: list[Any] = []
-
-
-def _ended(pool: ProcessPoolExecutor) -> None:
-    """End the processes of a pool, whatever they are doing."""
-    for worker in list((getattr(pool, "_processes", None) or {}).values()):
-        worker.terminate()
-    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _gathered(futures: Sequence[Future[Share]]) -> list[Share]:
