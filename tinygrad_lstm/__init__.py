@@ -37,7 +37,8 @@ from tinygrad_lstm.ops.trigonometric import *
 from tinygrad_lstm.parallel.data_parallel import data_parallel
 from tinygrad_lstm.tensor.checkpoint import checkpoint
 from tinygrad_lstm.tensor.tensor import Tensor
-from tinygrad_lstm.tensor.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from tinygrad_lstm.tensor.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad
+from tinygrad_lstm.tensor.vjp import vjp
 
 __version__ = "0.1.0"
 

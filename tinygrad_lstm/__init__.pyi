@@ -59,7 +59,7 @@ from tinygrad_lstm.tensor.transforms import hvp as hvp
 from tinygrad_lstm.tensor.transforms import jacobian as jacobian
 from tinygrad_lstm.tensor.transforms import jvp as jvp
 from tinygrad_lstm.tensor.transforms import value_and_grad as value_and_grad
-from tinygrad_lstm.tensor.transforms import vjp as vjp
+from tinygrad_lstm.tensor.vjp import vjp as vjp
 
 __version__: str
 __all__ = [

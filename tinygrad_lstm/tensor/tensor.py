@@ -1,16 +1,13 @@
-"""The Tensor: NumPy's array API on a node of the graph, and PyTorch's habits for everything about
-gradients."""
+"""The Tensor: NumPy's array API on a node of the graph, with a name, and memory that only a leaf's
+owner may edit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.arrays import ArrayLike
-from tinygrad_lstm.engine.backward import backward
-from tinygrad_lstm.engine.hooks import Handle, Hooks
 from tinygrad_lstm.engine.leaving import went
 from tinygrad_lstm.engine.memory import array_of, own
 from tinygrad_lstm.engine.names import checked_name, is_value
@@ -18,12 +15,12 @@ from tinygrad_lstm.engine.recorder import Place, recorder
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DtypeError, GradientError, ShapeError
 from tinygrad_lstm.ops.select import index, plain
-from tinygrad_lstm.tensor.methods import Methods
+from tinygrad_lstm.tensor.differentiable import Differentiable
 
 __all__ = ["Tensor"]
 
 
-class Tensor(Methods):
+class Tensor(Differentiable):
     """An array that records the functional stages it goes through, for backpropagation.
 
     Parameters
@@ -60,8 +57,6 @@ class Tensor(Methods):
     """
 
     __slots__ = ()
-
-    grad: Any
 
     def __init__(
         self, data: Any, requires_grad: bool = False, name: str | None = None, dtype: Any = None
@@ -159,106 +154,6 @@ class Tensor(Methods):
         """The stages that led to this value, in the order in which they ran."""
         return Tape(self)
 
-    # Gradients.
-
-    @property
-    def requires_grad(self) -> bool:
-        """Whether derivatives by this value are wanted: True for a result that was recorded.
-
-        It can be set for a leaf of a floating-point or complex dtype; a computed value says what
-        was recorded.
-        """
-        return self._requires_grad
-
-    @requires_grad.setter
-    def requires_grad(self, wanted: bool) -> None:
-        if self._op is not None and not wanted:
-            raise GradientError(
-                "a recorded value requires gradients",
-                where=f"{self.name or self._op.name}.requires_grad",
-                do="use t.detach()",
-            )
-        if wanted and self.dtype.kind not in "fc":
-            raise DtypeError(
-                "only floating-point values have derivatives",
-                where=f"Tensor {self.name or ''}(requires_grad=True)".replace(" (", "("),
-                expected="float32, float64 or complex",
-                got=self.dtype,
-                do="give dtype=float, or write 3.0 for 3",
-            )
-        self._requires_grad = bool(wanted)
-
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Set :attr:`requires_grad`, and return the Tensor."""
-        self.requires_grad = requires_grad
-        return self
-
-    def register_hook(self, hook: Callable[[Any], Any]) -> Handle:
-        """Call ``hook(total)`` with the total derivative by this value, each time it is found.
-
-        `total` is a read-only array (a Tensor where gradients are recorded). What the hook returns
-        takes its place on the way back, and in ``.grad`` of a leaf; None leaves it as it is. Hooks
-        run in the order of their registration, in ``backward``, in :func:`gradients` and in the
-        transforms.
-
-        Returns
-        -------
-        Handle
-            Its ``remove()`` takes the hook away.
-        """
-        handle = Handle(self._hooked("register_hook"))
-        handle._hooks[handle] = hook
-        return handle
-
-    def retain_grad(self) -> None:
-        """Let ``backward`` fill ``.grad`` of this computed value too, with the total after its
-        hooks."""
-        self._hooked("retain_grad").retain = True
-
-    def _hooked(self, where: str) -> Hooks:
-        if not self._requires_grad:
-            raise GradientError(
-                "this value requires no gradient, so none is found",
-                where=f"{self.name or 'Tensor'}.{where}",
-            )
-        if self._hooks is None:
-            self._hooks = Hooks()
-        return self._hooks  # type: ignore[no-any-return]
-
-    def backward(
-        self, gradient: Tensor | ArrayLike | None = None, retain_graph: bool = False
-    ) -> None:
-        """Add the derivatives of this value to ``.grad`` of every leaf that led to it and requires
-        gradients.
-
-        Parameters
-        ----------
-        gradient : array_like, optional
-            What arrives here, of this value's shape. May be left out for a single number; it is 1
-            then.
-        retain_graph : bool, default False
-            Whether backward may run through this graph again. Without it a second run raises, since
-            it would count twice; :func:`gradients`, which changes nothing, can always be called.
-
-        Raises
-        ------
-        GradientError
-            If nothing here requires gradients, if this is not a scalar and `gradient` is missing,
-            if backward has run already, or if a value that a stage read has been edited since.
-        """
-        backward(self, gradient, retain_graph)
-
-    def zero_grad(self) -> None:
-        """Forget ``.grad``."""
-        self.grad = None
-
-    def detach(self) -> Tensor:
-        """The same value as a leaf without gradient: where a carried state is cut off from its
-        past."""
-        leaf: Tensor = self._leaf(self._kept())
-        leaf._label, leaf._place = self._label, self._place
-        return leaf
-
     def numpy(self) -> np.ndarray:
         """The value as an array, as :attr:`data`."""
         went(self, "numpy()")
@@ -323,7 +218,7 @@ class Tensor(Methods):
         self._replace(result._array)
         return self
 
-    # Entries and axes.
+    # Entries.
 
     def __getitem__(self, key: Any) -> Any:
         return index(self, key=key if isinstance(key, int) else plain(key))

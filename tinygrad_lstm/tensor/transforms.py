@@ -1,9 +1,7 @@
-"""Functions of functions: vjp and what follows from it, grad, jvp, jacobian, hessian; to any order
-by composition.
+"""Functions of functions that follow from vjp: grad, jvp, jacobian, hessian; to any order by
+composition.
 
-One rule says what comes back. Arrays in, arrays out; but where a Tensor is among the arguments, and
-inside another transform, Tensors come out. These are recorded where they depend on something else
-that requires gradients, so that transforms nest and their results can be part of a loss.
+What comes back, arrays or Tensors, is said in :mod:`tinygrad_lstm.tensor.vjp`.
 """
 
 from __future__ import annotations
@@ -13,78 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.backward import outgoing, reverse, seed
-from tinygrad_lstm.engine.leaving import watched
 from tinygrad_lstm.engine.memory import conjugated
-from tinygrad_lstm.engine.node import Node
-from tinygrad_lstm.engine.recorder import nested, recorder, recording
-from tinygrad_lstm.engine.tape import ancestors
 from tinygrad_lstm.errors import DtypeError, ShapeError
-from tinygrad_lstm.ops.complex import copy, real
+from tinygrad_lstm.ops.complex import real
 from tinygrad_lstm.ops.reduce import add_n
 from tinygrad_lstm.ops.shape import stack
-from tinygrad_lstm.tensor.tensor import Tensor
+from tinygrad_lstm.tensor.vjp import arrays_alone, name_of, pullback, shown
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad"]
 
-Pull = Callable[..., tuple[Any, ...]]
 Argnums = int | Sequence[int]
-
-
-def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Pull]:
-    """The value of ``f(*xs)``, and the function that sends a gradient back through it.
-
-    Parameters
-    ----------
-    f : callable
-        A function of Tensors that returns one Tensor.
-    *xs : Tensor or array_like of floating-point or complex numbers
-        Where it is differentiated, by all of them.
-
-    Returns
-    -------
-    y : Tensor or ndarray
-        ``f(*xs)``.
-    pull : callable
-        ``pull(g)``, with `g` of the shape of `y`, is the tuple of the products of `g` with the
-        Jacobians of `f`, each of the shape of its argument. It can be called any number of times.
-        `g` may be left out for a real scalar.
-
-    Raises
-    ------
-    DtypeError
-        If an argument holds integers, or if `f` does not return one value.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from tinygrad_lstm import vjp
-    >>> y, pull = vjp(lambda x: x * x, np.array([1.0, 3.0]))
-    >>> pull(np.array([1.0, 10.0]))
-    (array([ 2., 60.]),)
-    """
-    return _vjp(f, xs, _plain(xs))
-
-
-def _vjp(f: Callable[..., Any], xs: Sequence[Any], plain: bool) -> tuple[Any, Pull]:
-    """As :func:`vjp`. With `plain` arrays come out."""
-    inputs = [_input(x) for x in xs]
-    with recording(True), nested(), watched(inputs) as left:
-        y = _one_value(f, f(*inputs))
-    left.check(y, _name(f))
-    nodes = ancestors(y, set(inputs))
-    others = {
-        x for node in nodes for x in node._inputs if isinstance(x, Node) and x._requires_grad
-    }.difference(nodes, inputs)
-    depends = bool(others) or any(x._op is not None for x in inputs)
-
-    def pull(g: Any = None) -> tuple[Any, ...]:
-        keep = not plain and recorder.enabled and (depends or getattr(g, "requires_grad", False))
-        with recording(keep):
-            totals = reverse(nodes, y, seed(y, g, keep)) if y._requires_grad else {}
-            return tuple(_shown(_total(x, totals), plain) for x in inputs)
-
-    return _shown(y if depends and recorder.enabled else y.detach(), plain), pull
 
 
 def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
@@ -111,7 +47,7 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     array(12.)
     """
     both = value_and_grad(f, argnums)
-    return _called(lambda *args, **kwargs: both(*args, **kwargs)[1], f"grad({_name(f)})")
+    return _called(lambda *args, **kwargs: both(*args, **kwargs)[1], f"grad({name_of(f)})")
 
 
 def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
@@ -119,10 +55,10 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     those of :func:`grad`."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        y, pull = _vjp(*_chosen(f, argnums, args, kwargs), _plain(args))
+        y, pull = pullback(*_chosen(f, argnums, args, kwargs), arrays_alone(args))
         return y, _as_asked(pull(), argnums)
 
-    return _called(call, f"value_and_grad({_name(f)})")
+    return _called(call, f"value_and_grad({name_of(f)})")
 
 
 def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
@@ -143,13 +79,13 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
 
     def call(*args: Any, **kwargs: Any) -> Any:
         at, xs = _chosen(f, argnums, args, kwargs)
-        y, pull = _vjp(at, xs, _plain(args))
+        y, pull = pullback(at, xs, arrays_alone(args))
         if y.dtype.kind == "c" and any(
             np.dtype(getattr(x, "dtype", type(x))).kind != "c" for x in xs
         ):
             raise DtypeError(
                 "an analytic function has complex arguments",
-                where=f"jacobian({_name(f)})",
+                where=f"jacobian({name_of(f)})",
                 expected="complex",
                 got="a real one",
             )
@@ -164,7 +100,7 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
             argnums,
         )
 
-    return _called(call, f"jacobian({_name(f)})")
+    return _called(call, f"jacobian({name_of(f)})")
 
 
 def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
@@ -183,11 +119,10 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
            [2., 0.]])
     """
     if isinstance(argnums, int):
-        return _called(jacobian(grad(f, argnums), argnums), f"hessian({_name(f)})")
+        return _called(jacobian(grad(f, argnums), argnums), f"hessian({name_of(f)})")
     rows = [jacobian(grad(f, i), argnums) for i in argnums]
-    return _called(
-        lambda *args, **kwargs: tuple(row(*args, **kwargs) for row in rows), f"hessian({_name(f)})"
-    )
+    name = f"hessian({name_of(f)})"
+    return _called(lambda *args, **kwargs: tuple(row(*args, **kwargs) for row in rows), name)
 
 
 def jvp(f: Callable[..., Any], xs: Any, tangents: Any) -> tuple[Any, Any]:
@@ -215,11 +150,11 @@ def jvp(f: Callable[..., Any], xs: Any, tangents: Any) -> tuple[Any, Any]:
     (array(6.), array(23.))
     """
     xs, tangents = _paired(xs, tangents, "jvp")
-    plain = _plain((*xs, *tangents))
-    y, pull = _vjp(f, xs, plain=False)
+    plain = arrays_alone((*xs, *tangents))
+    y, pull = pullback(f, xs, plain=False)
     zero = np.zeros(y.shape, y.dtype)
-    _, push = _vjp(lambda u: _inner(pull(u), tangents), [zero], plain)
-    return _shown(y, plain), push()[0]
+    _, push = pullback(lambda u: _inner(pull(u), tangents), [zero], plain)
+    return shown(y, plain), push()[0]
 
 
 def hvp(f: Callable[..., Any], xs: Any, vectors: Any) -> Any:
@@ -245,48 +180,11 @@ def hvp(f: Callable[..., Any], xs: Any, vectors: Any) -> Any:
     several = isinstance(xs, (tuple, list))
     xs, vectors = _paired(xs, vectors, "hvp")
     slopes = grad(f, range(len(xs)))
-    _, pull = _vjp(lambda *xs: _inner(slopes(*xs), vectors), xs, _plain((*xs, *vectors)))
+    _, pull = pullback(lambda *xs: _inner(slopes(*xs), vectors), xs, arrays_alone((*xs, *vectors)))
     return pull() if several else pull()[0]
 
 
 # What they have in common.
-
-
-def _plain(args: Sequence[Any]) -> bool:
-    """Whether arrays come out."""
-    return recorder.depth == 0 and not any(isinstance(x, Node) for x in args)
-
-
-def _shown(x: Any, plain: bool) -> Any:
-    return np.array(x._array) if plain else x
-
-
-def _input(x: Any) -> Any:
-    """What stands for an argument: a value of its own, so that other uses of the argument do not
-    count."""
-    return (
-        copy(x)
-        if isinstance(x, Tensor) and x.requires_grad and recorder.enabled
-        else Tensor(x, requires_grad=True)
-    )
-
-
-def _total(x: Any, totals: dict[Any, Any]) -> Any:
-    total = outgoing(x, totals[x]) if x in totals else np.zeros_like(x._array)
-    return total if isinstance(total, Node) else x._leaf(np.array(total))
-
-
-def _one_value(f: Any, y: Any) -> Any:
-    if y is None or isinstance(y, (tuple, list, dict)):
-        do = "stack or add them" if y else "return it"
-        raise DtypeError(
-            "a function that is differentiated returns one value",
-            where=_name(f),
-            expected="a Tensor",
-            got=type(y).__name__,
-            do=do,
-        )
-    return y if isinstance(y, Tensor) else Tensor(y)
 
 
 def _chosen(
@@ -297,7 +195,7 @@ def _chosen(
     if not all(-len(args) <= i < len(args) for i in chosen):
         raise ShapeError(
             "there is no such argument to differentiate by",
-            where=_name(f),
+            where=name_of(f),
             expected=f"argnums below {len(args)}",
             got=argnums,
         )
@@ -308,7 +206,7 @@ def _chosen(
             given[i] = x
         return f(*given, **kwargs)
 
-    return _called(at, _name(f)), [args[i] for i in chosen]
+    return _called(at, name_of(f)), [args[i] for i in chosen]
 
 
 def _as_asked(found: tuple[Any, ...], argnums: Argnums) -> Any:
@@ -334,10 +232,6 @@ def _inner(gs: Sequence[Any], vectors: Sequence[Any]) -> Any:
             for g, v in zip(gs, vectors, strict=True)
         ]
     )
-
-
-def _name(f: Any) -> str:
-    return getattr(f, "__name__", type(f).__name__)
 
 
 def _called(function: Any, name: str) -> Callable[..., Any]:
