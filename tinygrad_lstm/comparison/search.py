@@ -130,7 +130,8 @@ class Search(Steps):
         for level in (0, STAGES) if len(terms) <= FEW else ():
             yield from self._in_terms(terms, level, correct, hand, deep)
         yield from self._another(part, correct, hand)
-        yield from crossed(self, terms, correct) if 1 < len(terms) <= FEW else ()
+        if 1 < len(terms) <= FEW and part.value._op is not None:  # a parameter's are blocks
+            yield from crossed(self, terms, correct)
         yield from factor
         if part.kind == "total":
             name, x = self.formulas.label(part.value), part.value._array
