@@ -28,7 +28,7 @@ def derives(
     loss : callable
         Makes the loss, without arguments.
     hints : str, optional
-        How much a failure says, as for :func:`assert_gradients_match`.
+        How much a failure says, as for ``assert_gradients_match``.
 
     Returns
     -------

@@ -113,7 +113,7 @@ class Marks:
         Returns
         -------
         str
-            As :meth:`Comparison.hints` says it; empty where nothing is wrong.
+            As ``Comparison.hints`` says it; empty where nothing is wrong.
         """
         if not level or self.comparison is None or self.comparison.ok:
             return ""
