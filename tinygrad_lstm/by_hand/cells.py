@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.by_hand import document, elman
+from tinygrad_lstm.by_hand import document, elman, variant
 from tinygrad_lstm.by_hand import gru as gated
 from tinygrad_lstm.by_hand.arrays import Arrays
 from tinygrad_lstm.by_hand.chain import Equations
+from tinygrad_lstm.by_hand.projected import projected
 
-__all__ = ["ELMAN", "GRU", "LSTM", "ORIGINAL_GRU"]
+__all__ = ["ELMAN", "GRU", "LSTM", "ORIGINAL_GRU", "of_lstm"]
 
 GATES = [f"{kind}_{gate}" for kind in "Wb" for gate in "fuco"]
 BOTH = [f"{kind}_{gate}" for kind in "Wb" for gate in "ru"]
@@ -37,3 +38,16 @@ ORIGINAL_GRU = Equations(
     gated.original_forward, gated.original_backward, gated.named, ("h",), (*BOTH, "W_c", "b_c")
 )
 ELMAN = Equations(elman.forward, elman.backward, elman.named, ("h",), ("W", "b"))
+
+
+def of_lstm(model: Any) -> Equations:
+    """Those of an nn.LSTM, with what it adds to the document's."""
+    found, parameters = LSTM, [*GATES]
+    if model.peephole:
+        parameters += [f"p_{gate}" for gate in variant.PEEPHOLES]
+    if model.layer_norm:
+        parameters += [f"{kind}_{n}" for kind in ("gain", "shift") for n in variant.NORMALISED]
+    if model.peephole or model.layer_norm:
+        cell = (variant.forward, variant.backward, variant.named)
+        found = Equations(*cell, ("a", "c"), tuple(parameters))
+    return projected(found) if model.proj_size else found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +30,8 @@ class Equations:
         What is handed on, the output first.
     parameters : tuple of str
         What the blocks have a share of.
+    stored : tuple of str
+        What they have a share of too, which the tape knows by the model's name for it alone.
     """
 
     forward: Callable[..., None]
@@ -37,6 +39,7 @@ class Equations:
     named: Callable[[Any], Arrays]
     states: tuple[str, ...]
     parameters: tuple[str, ...]
+    stored: tuple[str, ...] = ()
 
 
 class Chain:
@@ -133,13 +136,23 @@ class Chain:
         found |= {f"{s}<0>": getattr(self.blocks[0], f"before_{s}") for s in states}
         self.totals = {
             name: np.sum([getattr(v, f"Δ{name}") for v in self.blocks[:last]], axis=0)
-            for name in self.equations.parameters
+            for name in (*self.equations.parameters, *self.equations.stored)
         }
-        found |= self.totals
+        found |= {name: self.totals[name] for name in self.equations.parameters}
         reached = np.arange(self.steps) < last
         if self.reverse:
             by_x, reached = by_x[::-1], reached[::-1]
         return {self._key(k, source): value for k, value in found.items()}, (by_x, reached)
+
+    def shares(self) -> Iterator[tuple[str, np.ndarray]]:
+        """What each block's output sends back to a parameter that only the model has a name for."""
+        for name in self.equations.stored:
+            for v in self.blocks:
+                if hasattr(v, f"Δ{name}"):
+                    yield (
+                        str(self._name(Name(self.equations.states[0], v.t))),
+                        getattr(v, f"Δ{name}"),
+                    )
 
     def _block(self, v: Any, later: Any, arrives: np.ndarray, last: int) -> Arrays:
         """One block backward: rows that have ended hand back what they were handed."""

@@ -99,7 +99,7 @@ def backward(p: Any, v: Any, later: Any) -> None:
     """B2 to B16 for block t, from what arrives from Error and what the block after it, `later`,
     hands back."""
     v.later = later
-    units = v.a.shape[1]
+    units = v.z.shape[1] - v.x.shape[1]
     v.Δa = v.by_error + later.before_a  # B2
     v.ΔΓ_o = v.Δa * v.tanh_c  # B3
     v.Δtanh_c = v.Δa * v.Γ_o

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.by_hand import document
 from tinygrad_lstm.by_hand.arrays import Arrays, array
-from tinygrad_lstm.by_hand.cells import ELMAN, GRU, LSTM, ORIGINAL_GRU
+from tinygrad_lstm.by_hand.cells import ELMAN, GRU, ORIGINAL_GRU, of_lstm
 from tinygrad_lstm.by_hand.chain import Chain, Equations
 from tinygrad_lstm.by_hand.layout import Layout, running
+from tinygrad_lstm.by_hand.stored import by_equation, by_model, suffix_of
 from tinygrad_lstm.engine.recorder import no_grad
-from tinygrad_lstm.errors import DtypeError
+from tinygrad_lstm.errors import DataError, DtypeError
 from tinygrad_lstm.lstm.errata import chosen, formulas
 
 __all__ = ["gru", "lstm", "rnn"]
@@ -35,7 +35,8 @@ def lstm(
     ----------
     lstm : LSTM or nn.LSTM
         Its parameters are read. Nothing is recorded. Layers and directions are derived one after
-        the other, and called as the tape calls them (``"layer2.c<3>"``, ``"reverse.a<1>"``).
+        the other, and called as the tape calls them (``"layer2.c<3>"``, ``"reverse.a<1>"``), and
+        so are peepholes, normalised sums and projections.
     x : array_like or Tensor, shape (T, N, D)
         The inputs.
     targets : array_like or Tensor, shape (T, N, H)
@@ -66,6 +67,9 @@ def lstm(
     ------
     UnknownNameError
         If there is no erratum of a name in `as_printed`.
+    DtypeError, DataError
+        Where the derivation cannot know what was drawn (dropout in training, a noisy state that is
+        not given), or `as_printed` asks for a cell that the document does not have.
     Error
         As ``lstm.error`` does, where the input does not fit.
 
@@ -83,7 +87,7 @@ def lstm(
     if not hasattr(lstm, "num_layers"):
         return document.lstm(lstm, x, targets, state, mask, as_printed)
     printed = formulas(chosen(as_printed))
-    return _Layers(lstm, LSTM, printed).derive(x, targets, state, mask, lengths)
+    return _Layers(lstm, of_lstm(lstm), printed).derive(x, targets, state, mask, lengths)
 
 
 def gru(
@@ -131,18 +135,12 @@ class _Layers:
     """The chains of a model, and the derivation from its Error back through them."""
 
     def __init__(self, model: Any, equations: Equations, printed: Any = None) -> None:
-        extras = ("proj_size", "peephole", "layer_norm")
-        found = [name for name in extras if getattr(model, name, False)]
-        found += ["dropout"] if model.dropout and model.training else []
-        if found:
-            raise DtypeError(
-                "this has not been derived by hand", where=f"by_hand, {found[0]}", do="leave it out"
-            )
         self.model, self.equations, self.printed = model, equations, printed or {}
         self.output = equations.states[0]
 
     def derive(self, x: Any, targets: Any, state: Any, mask: Any, lengths: Any) -> Arrays:
         """dError/d<name>, by the names of the tape."""
+        _check(self.model, self.printed, state)
         with no_grad():  # refuses what does not fit, in its own words
             self.model.error(x, targets, state, mask, lengths)
         x, targets = (array(v, self.model.dtype) for v in (x, targets))
@@ -166,7 +164,8 @@ class _Layers:
             sides = []
             for reverse in (False, True)[: self.model.directions]:
                 i = k * self.model.directions + reverse
-                p, start = self.parameters(k, reverse), tuple(s[i] for s in starts)
+                p = by_equation(self.model, suffix_of(k, reverse))
+                start = tuple(s[i] for s in starts)
                 scope = ".".join([*[f"layer{k + 1}"][:k], *["reverse"][:reverse]])
                 sides.append(Chain(self.equations, p, x, rows, start, scope, reverse, self.printed))
             layers.append(sides)
@@ -195,7 +194,9 @@ class _Layers:
             arrives, reached = np.zeros(1), np.zeros_like(live)
             for i, (chain, half) in enumerate(zip(sides, halves, strict=True)):
                 values, (by_x, there) = chain.back(half, live, self.name(k - 1))
-                found |= values | self.stored(chain, f"l{k}" + "_reverse" * i)
+                suffix = suffix_of(k, bool(i))
+                found |= values | by_model(self.model, chain.totals, suffix)
+                found |= {f"weight_hr_{suffix} via {r}": g for r, g in chain.shares()}
                 arrives, reached = arrives + by_x, reached | there
             live = reached
         if self.model.initial == "trained":
@@ -223,53 +224,20 @@ class _Layers:
         stem = "y" if self.model.bidirectional else self.output
         return f"layer{k + 1}.{stem}" if k else stem
 
-    def parameters(self, k: int, reverse: bool) -> SimpleNamespace:
-        """The parameters by the names of the equations."""
-        suffix = f"l{k}_reverse" if reverse else f"l{k}"
-        state, gates = self.model.state_dict(), self.model.gates
-        W_hh, W_ih = (state[f"weight_{side}_{suffix}"] for side in ("hh", "ih"))
-        zero = np.zeros(len(W_hh))
-        b_hh, b_ih = (state.get(f"bias_{side}_{suffix}", zero) for side in ("hh", "ih"))
-        W, b = np.concatenate([W_hh, W_ih], axis=1), b_hh + b_ih
-        parts = {f"W_{g}": w for g, w in zip(gates, np.split(W, len(gates)), strict=True)}
-        parts |= {f"b_{g}": v for g, v in zip(gates, np.split(b, len(gates)), strict=True)}
-        last = slice(-len(W_hh) // len(gates), None)
-        return SimpleNamespace(
-            **{
-                **parts, "W": W, "b": b, "nonlinearity": getattr(self.model, "nonlinearity", ""),
-                "W_h": W_hh[last], "W_x": W_ih[last], "b_h": b_hh[last], "b_x": b_ih[last],
-            }
-        )  # fmt: skip
-
-    def stored(self, chain: Chain, suffix: str) -> Arrays:
-        """The totals by PyTorch's names."""
-        d, H = chain.totals, self.model.hidden_size
-        if self.equations is ELMAN:
-            whole, b_ih, b_hh = [d["W"]], d["b"], d["b"]
-        elif self.equations is GRU:
-            whole = [d["W_r"], d["W_u"], np.concatenate([d["W_h"], d["W_x"]], axis=1)]
-            b_ih, b_hh = (np.concatenate([d["b_r"], d["b_u"], d[n]]) for n in ("b_x", "b_h"))
-        else:
-            whole = [d[f"W_{gate}"] for gate in self.model.gates]
-            b_ih = b_hh = np.concatenate([d[f"b_{gate}"] for gate in self.model.gates])
-        W = np.concatenate(whole)
-        found = {f"weight_ih_{suffix}": W[:, H:], f"weight_hh_{suffix}": W[:, :H]}
-        both = {f"bias_ih_{suffix}": b_ih, f"bias_hh_{suffix}": b_hh}
-        return found | (both if self.model.bias else {})
-
     def starts(self, state: Any, x: np.ndarray) -> list[np.ndarray]:
         """The initial states, each of shape (cells, N, H)."""
         cells = self.model.num_layers * self.model.directions
-        shape = (cells, x.shape[1], self.model.hidden_size)
+        shapes = [(cells, x.shape[1], width) for width in self.model.widths]
         if state is None and self.model.initial == "trained":
-            state = [
-                getattr(self.model, f"{letter}_0") for letter in "hc"[: len(self.model.states)]
-            ]
+            state = [getattr(self.model, f"{letter}_0") for letter in "hc"[: len(shapes)]]
         if state is None:
-            return [np.zeros(shape, x.dtype) for _ in self.model.states]
+            return [np.zeros(shape, x.dtype) for shape in shapes]
         given = state if isinstance(state, (tuple, list)) else (state,)
         arrays = [array(value, x.dtype) for value in given]
-        return [np.broadcast_to(a[:, np.newaxis] if a.ndim == 2 else a, shape) for a in arrays]
+        return [
+            np.broadcast_to(a[:, np.newaxis] if a.ndim == 2 else a, shape)
+            for a, shape in zip(arrays, shapes, strict=True)
+        ]
 
     def trained(self, layers: list[list[Chain]], found: Arrays) -> Arrays:
         """B17 for states that the batch shares."""
@@ -283,3 +251,26 @@ class _Layers:
             ]
             sums[f"{letter}_0"] = np.stack([found[key].sum(axis=0) for key in keys])
         return sums
+
+
+def _check(model: Any, printed: Any, state: Any) -> None:
+    """Refuse what has not been derived, and what cannot be: it was drawn for the tape alone."""
+    if model.dropout and model.training and model.num_layers > 1:
+        raise DtypeError(
+            "this has not been derived by hand",
+            where="by_hand, dropout",
+            do="compare in model.eval(), where nothing is dropped",
+        )
+    if model.initial == "noisy" and model.training and state is None:
+        raise DataError(
+            "a noisy state is drawn again at each call, so the tape has another one",
+            where="by_hand, state",
+            do="give the state to both, or compare in model.eval()",
+        )
+    extras = [e for e in ("proj_size", "peephole", "layer_norm") if getattr(model, e, False)]
+    if printed and extras:
+        raise DtypeError(
+            "the document has no such cell, so it has printed nothing about it",
+            where=f"by_hand, as_printed, {extras[0]}",
+            do="leave as_printed out",
+        )
