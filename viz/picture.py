@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.errors import DrawingError
+from tinygrad_lstm.files import write
 from tinygrad_lstm.tensor.tensor import Tensor
 from tinygrad_lstm.viz import program
 from tinygrad_lstm.viz.compose import Composer
 from tinygrad_lstm.viz.image import direct
 from tinygrad_lstm.viz.image.dot import source
-from tinygrad_lstm.viz.image.render import FORMATS, command, render, write
+from tinygrad_lstm.viz.image.render import FORMATS, command, render
 from tinygrad_lstm.viz.image.scene import Scene
 from tinygrad_lstm.viz.image.svg import described, sized
 from tinygrad_lstm.viz.look.legend import headline
@@ -110,20 +111,17 @@ class Picture:
             drawn = self._drawn(format)
         except DrawingError as error:
             kept = self._kept(path.with_suffix(".dot"))
+            do = f"{error.do}{kept}"
             raise DrawingError(
-                error.what,
-                where=where,
-                expected=error.expected,
-                got=error.got,
-                do=f"{error.do}{kept}",
+                error.what, where=where, expected=error.expected, got=error.got, do=do
             ) from None
-        write(path, drawn)
+        write(path, drawn, "the picture", DrawingError)
 
     def _kept(self, beside: Path) -> str:
         """Keep the DOT text of a picture that could not be drawn; where it is, or nothing if it
         could not be written either."""
         try:
-            write(beside, self.dot.encode())
+            write(beside, self.dot, "the picture", DrawingError)
         except DrawingError:
             return ""
         return printable(f"; its DOT text is in {beside}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 from tinygrad_lstm.errors import DrawingError
+from tinygrad_lstm.files import write
 from tinygrad_lstm.text import aligned
 from tinygrad_lstm.training.run import Run
 from tinygrad_lstm.viz.plot import loss_curves
@@ -50,10 +52,9 @@ def plots(run: Run, folder: Path) -> str:
 
 
 def _write(ax: object, path: Path) -> None:
-    """Write a figure beside its place and move it there."""
-    beside = path.with_name(f"{path.name}.partial")
-    ax.figure.savefig(beside, format=path.suffix[1:])  # type: ignore[attr-defined]
-    beside.replace(path)
+    drawn = BytesIO()
+    ax.figure.savefig(drawn, format=path.suffix[1:])  # type: ignore[attr-defined]
+    write(path, drawn.getvalue(), "the plot", DrawingError)
 
 
 def _number(run: Run, row: int) -> float:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.errors import DataError, DtypeError
+from tinygrad_lstm.files import write
 from tinygrad_lstm.nn.layers import Dropout, Embedding, LayerNorm, Linear, Sequential
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.nn.recurrent import Recurrent
 from tinygrad_lstm.nn.rnn import GRU, RNN
-from tinygrad_lstm.nn.saving import write
 from tinygrad_lstm.nn.weights import to_onnx
 
 __all__ = ["export_onnx"]

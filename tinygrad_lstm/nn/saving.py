@@ -12,7 +12,6 @@ import hashlib
 import importlib
 import json
 import math
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,14 +20,16 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.errors import DataError, DtypeError
+from tinygrad_lstm.files import write
 from tinygrad_lstm.tensor.tensor import Tensor
 
-__all__ = ["load", "load_safetensors", "save", "save_safetensors", "write"]
+__all__ = ["load", "load_safetensors", "save", "save_safetensors"]
 
 MAGIC = b"tglstm1\n"
 LENGTH, DIGEST = 8, 32
 NUMBERS = re.compile(r"[<|][biufc]\d{1,2}")
 DEEPEST = 100
+PARTIAL = ".partial"  # what is behind the name of a file that is being written
 
 
 def save(path: Any, state: Any) -> None:
@@ -63,7 +64,7 @@ def save(path: Any, state: Any) -> None:
     body = b"".join(
         [MAGIC, len(header).to_bytes(LENGTH, "little"), header, *(a.tobytes() for a in arrays)]
     )
-    write(path, body + hashlib.sha256(body).digest())
+    write(path, body + hashlib.sha256(body).digest(), suffix=PARTIAL)
 
 
 def load(path: Any) -> Any:
@@ -101,28 +102,6 @@ def load(path: Any) -> Any:
     except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError) as error:
         raise DataError(
             "the file is not as nn.save writes it", where=str(path), got=str(error)
-        ) from error
-
-
-def write(path: Any, content: bytes) -> None:
-    """Write bytes beside a file and move them into its place.
-
-    Raises
-    ------
-    DataError
-        If that cannot be done; the old file is as it was then.
-    """
-    target = Path(path)
-    beside = target.with_name(f"{target.name}.partial")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
-    except OSError as error:
-        raise DataError(
-            "the file cannot be written", where=str(path), got=error.strerror
         ) from error
 
 
@@ -217,7 +196,7 @@ def save_safetensors(path: Any, state: Mapping[str, Any]) -> None:
         name: np.ascontiguousarray(value.numpy() if isinstance(value, Tensor) else value)
         for name, value in state.items()
     }
-    write(path, _safetensors().save(arrays))
+    write(path, _safetensors().save(arrays), suffix=PARTIAL)
 
 
 def load_safetensors(path: Any) -> dict[str, np.ndarray]:

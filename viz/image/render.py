@@ -5,18 +5,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import secrets
 import shutil
 import signal
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 from subprocess import PIPE
 
 from tinygrad_lstm.errors import DrawingError
 
-__all__ = ["FORMATS", "command", "no_graphviz", "render", "write"]
+__all__ = ["FORMATS", "command", "no_graphviz", "render"]
 
 FORMATS = ("svg", "png", "pdf", "dot", "html")
 STARTS = {
@@ -133,35 +131,3 @@ def command(format: str) -> list[str] | None:
 def no_graphviz(where: str, got: str | None = None) -> DrawingError:
     """The error for a machine without Graphviz; `got` is what there is instead of a picture."""
     return DrawingError("there is no Graphviz to draw with", where=where, got=got, do=INSTALL)
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing.
-
-    Raises
-    ------
-    DrawingError
-        If the folder does not exist or cannot be written.
-    """
-    unfinished = path.with_name(
-        f".{os.getpid()}.{secrets.token_hex(4)}.unfinished"
-    )  # short: the name itself may be as long as is allowed
-    try:
-        unfinished.write_bytes(data)
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise DrawingError(
-            "the picture cannot be written",
-            where=str(path),
-            got=error.strerror,
-            do="check the folder and its permissions",
-        ) from error
-    finally:
-        _remove(unfinished)
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink()
-    except OSError:  # it has been moved to its place, or was never made
-        pass

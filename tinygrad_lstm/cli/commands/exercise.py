@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from tinygrad_lstm.exercises.networks import NETWORKS
 from tinygrad_lstm.exercises.sandbox import Limits
 from tinygrad_lstm.exercises.sheet import written
 from tinygrad_lstm.exercises.task import LEVELS, Exercise
+from tinygrad_lstm.files import write
 
 __all__ = ["CHECK", "EXERCISE"]
 
@@ -44,7 +43,7 @@ def add_exercise(parser: ArgumentParser) -> None:
     )
 
 
-def write(options: Namespace) -> int:
+def make(options: Namespace) -> int:
     own = options.network == "own"
     if own != (options.own is not None):
         raise DataError("name one network", where="exercise", do="own FILE.py:function, or a name")
@@ -54,7 +53,7 @@ def write(options: Namespace) -> int:
         do = "give another with -o, or remove it first"
         raise DataError("the file is there already", where=str(options.out), do=do)
     with writable(options.out.parent, "-o"):
-        _save(options.out, written(exercise, options.out.name))
+        write(options.out, written(exercise, options.out.name))
     count = len(exercise.asked)
     print(f"{options.out}: {len(exercise.keys)} derivatives in {count} functions")
     print(f"fill in the functions, then: tinygrad-lstm check {options.out} --hints 1")
@@ -109,7 +108,7 @@ def _mark_class(options: Namespace, exercise: Exercise | None, limits: Limits) -
     for file, kind in ((options.csv, "csv"), (options.html, "html")):
         if file is not None:
             with writable(file.parent, f"--{kind}"):
-                _save(file, table(found, kind))
+                write(file, table(found, kind))
     if options.json:
         print("[" + ",\n".join(m.json() for _, m in found if isinstance(m, Marks)) + "]")
     elif not (options.csv or options.html):
@@ -134,19 +133,10 @@ def _exercise(words: str) -> Exercise:
     return Exercise(options.own or options.network, options.level, options.steps, options.seed)
 
 
-def _save(path: Path, text: str) -> None:
-    """Write a file beside its place, and move it there."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}", delete=False
-    ) as target:
-        target.write(text)
-    os.replace(target.name, path)
-
-
 EXERCISE = Command(
     "exercise",
     "write a file with the forward pass of a network, in which its derivatives are filled in",
     add_exercise,
-    write,
+    make,
 )
 CHECK = Command("check", "mark a file of an exercise, or a folder of them", add_check, mark)
