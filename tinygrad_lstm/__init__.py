@@ -10,7 +10,7 @@ from tinygrad_lstm.derivation.explanation import Explanation, explain
 from tinygrad_lstm.derivation.hand import Hand, derive
 from tinygrad_lstm.derivation.paths import Paths, paths
 from tinygrad_lstm.engine.anomaly import detect_anomaly
-from tinygrad_lstm.engine.backward import Gradients, gradients
+from tinygrad_lstm.engine.backward import Gradients
 from tinygrad_lstm.engine.recorder import block, enable_grad, no_grad, scope
 from tinygrad_lstm.engine.tape import Branch, Fork, Stage, Tape
 from tinygrad_lstm.errors import *
@@ -36,8 +36,9 @@ from tinygrad_lstm.ops.split import *
 from tinygrad_lstm.ops.trigonometric import *
 from tinygrad_lstm.parallel.data_parallel import data_parallel
 from tinygrad_lstm.tensor.checkpoint import checkpoint
+from tinygrad_lstm.tensor.outputs import gradients
 from tinygrad_lstm.tensor.tensor import Tensor
-from tinygrad_lstm.tensor.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad
+from tinygrad_lstm.tensor.transforms import *
 from tinygrad_lstm.tensor.vjp import vjp
 
 __version__ = "0.1.0"
@@ -132,6 +133,7 @@ __all__ = [
     "eigh",
     "eigvalsh",
     "einsum",
+    "elementwise_grad",
     "elu",
     "embedding",
     "enable_grad",

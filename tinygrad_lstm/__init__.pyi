@@ -24,7 +24,6 @@ from tinygrad_lstm.derivation.paths import Paths as Paths
 from tinygrad_lstm.derivation.paths import paths as paths
 from tinygrad_lstm.engine.anomaly import detect_anomaly as detect_anomaly
 from tinygrad_lstm.engine.backward import Gradients as Gradients
-from tinygrad_lstm.engine.backward import gradients as gradients
 from tinygrad_lstm.engine.recorder import block as block
 from tinygrad_lstm.engine.recorder import enable_grad as enable_grad
 from tinygrad_lstm.engine.recorder import no_grad as no_grad
@@ -52,7 +51,9 @@ from tinygrad_lstm.ops.linalg import SlogdetResult as SlogdetResult
 from tinygrad_lstm.ops.own import stage as stage
 from tinygrad_lstm.parallel.data_parallel import data_parallel as data_parallel
 from tinygrad_lstm.tensor.checkpoint import checkpoint as checkpoint
+from tinygrad_lstm.tensor.outputs import gradients as gradients
 from tinygrad_lstm.tensor.tensor import Tensor as Tensor
+from tinygrad_lstm.tensor.transforms import elementwise_grad as elementwise_grad
 from tinygrad_lstm.tensor.transforms import grad as grad
 from tinygrad_lstm.tensor.transforms import hessian as hessian
 from tinygrad_lstm.tensor.transforms import hvp as hvp
@@ -152,6 +153,7 @@ __all__ = [
     "eigh",
     "eigvalsh",
     "einsum",
+    "elementwise_grad",
     "elu",
     "embedding",
     "enable_grad",

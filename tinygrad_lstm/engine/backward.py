@@ -121,44 +121,7 @@ def backward(root: Any, gradient: Any = None, retain_graph: bool = False) -> Non
 
 
 def gradients(root: Any, gradient: Any = None, create_graph: bool = False) -> Gradients:
-    """Differentiate `root` by every value on its tape, and keep what each branch of each fork sent
-    back.
-
-    Nothing is changed: no ``.grad`` is filled and the graph can be used again.
-
-    Parameters
-    ----------
-    root : Tensor
-        The value to differentiate, usually a loss.
-    gradient : array_like, optional
-        What arrives at `root`, of its shape. May be left out where `root` is a single number; it is
-        1 then.
-    create_graph : bool, default False
-        Run the derivative rules on Tensors, so that the gradients are Tensors with a tape of their
-        own, and can be differentiated again.
-
-    Returns
-    -------
-    Gradients
-        A mapping from names to total derivatives, which also answers to the Tensors themselves.
-
-    Raises
-    ------
-    GradientError
-        If `root` depends on nothing that requires gradients, is not a scalar and comes without
-        `gradient`, or if a value that a stage read has been edited since.
-
-    Examples
-    --------
-    >>> from tinygrad_lstm import Tensor, gradients
-    >>> x = Tensor(3.0, requires_grad=True, name="x")
-    >>> y = (x * x).named("y")
-    >>> g = gradients(y + y)
-    >>> g["y"], g[x]
-    (array(2.), array(12.))
-    >>> [b.gradient for b in g.branches("x")]
-    [array(6.), array(6.)]
-    """
+    """All derivatives of one value; see :func:`tinygrad_lstm.gradients`."""
     arrived: dict[Any, list[Branch]] = defaultdict(list)
     with recording(create_graph):
         start, tape = seed(root, gradient, create_graph), Tape(root)

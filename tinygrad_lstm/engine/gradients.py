@@ -4,17 +4,18 @@ contributed to it."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from tinygrad_lstm.engine.arrays import Array
 from tinygrad_lstm.engine.memory import frozen
-from tinygrad_lstm.engine.names import Key
+from tinygrad_lstm.engine.names import Key, Name
 from tinygrad_lstm.engine.naming import matching
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.stage import Branch, Part
 from tinygrad_lstm.engine.tape import Tape
+from tinygrad_lstm.engine.trees import leaves, parts, rebuilt
 from tinygrad_lstm.errors import UnknownNameError
 
 __all__ = ["Gradients", "Part"]
@@ -24,7 +25,8 @@ class Gradients(Mapping[str, Array]):
     """The derivatives of one value by every value on its tape, with the contribution of every
     branch.
 
-    A mapping from names to total derivatives, asked by name or by Tensor. Parts of a total have
+    A mapping from names to total derivatives, asked by name or by Tensor, or by a list, tuple or
+    dict of them: ``da, dc = g["a<3>", "c<3>"]``, ``g[lstm.parameters()]``. Parts of a total have
     keys too:
 
     * ``"c<2> via keep<3>"``: the branch that the stage keep<3> sent back; with ``[i]`` behind it
@@ -49,16 +51,19 @@ class Gradients(Mapping[str, Array]):
         self._totals = totals
         self._branches = {x: tuple(branches) for x, branches in arrived.items()}
 
-    def __getitem__(self, key: Any) -> Array:
+    @overload
+    def __getitem__(self, key: str | Node) -> Array: ...
+    @overload
+    def __getitem__(self, key: Any) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
+        if not (key is None or isinstance(key, (Key, Name)) or parts(key) is None):
+            return rebuilt(key, map(self.__getitem__, leaves(key)))
         part = self.part(key)
         if part.kind == "total":
             return self._totals[part.value]
         first, *others = (branch.gradient for branch in part.branches)
-        total = sum(others, first)
-        if isinstance(total, Node):  # gradients of gradients
-            return total  # type: ignore[return-value]
-        kept: Array = frozen(np.asarray(total))
-        return kept
+        total = sum(others, first)  # a Tensor where gradients are recorded
+        return total if isinstance(total, Node) else frozen(np.asarray(total))
 
     def part(self, key: Any) -> Part:
         """What a key asks for: a name, the key of a part as text or as ``Key``, or a Tensor.
