@@ -35,6 +35,7 @@ from tinygrad_lstm.ops.shape import *
 from tinygrad_lstm.ops.split import *
 from tinygrad_lstm.ops.trigonometric import *
 from tinygrad_lstm.parallel.data_parallel import data_parallel
+from tinygrad_lstm.parallel.spread import spread
 from tinygrad_lstm.tensor.checkpoint import checkpoint
 from tinygrad_lstm.tensor.outputs import gradients
 from tinygrad_lstm.tensor.tensor import Tensor
@@ -264,6 +265,7 @@ __all__ = [
     "solve",
     "sort",
     "split",
+    "spread",
     "sqrt",
     "square",
     "squared_error",

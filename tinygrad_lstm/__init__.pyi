@@ -50,6 +50,7 @@ from tinygrad_lstm.ops.linalg import SVDResult as SVDResult
 from tinygrad_lstm.ops.linalg import SlogdetResult as SlogdetResult
 from tinygrad_lstm.ops.own import stage as stage
 from tinygrad_lstm.parallel.data_parallel import data_parallel as data_parallel
+from tinygrad_lstm.parallel.spread import spread as spread
 from tinygrad_lstm.tensor.checkpoint import checkpoint as checkpoint
 from tinygrad_lstm.tensor.outputs import gradients as gradients
 from tinygrad_lstm.tensor.tensor import Tensor as Tensor
@@ -284,6 +285,7 @@ __all__ = [
     "solve",
     "sort",
     "split",
+    "spread",
     "sqrt",
     "square",
     "squared_error",

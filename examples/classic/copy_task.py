@@ -6,10 +6,11 @@ A net without a memory says blanks and then guesses. With ten symbols and T = 10
 entropy of 10 ln(8) / (T + 20), and their LSTM stays there. With short delays an LSTM learns it.
 """
 
-import argparse
 import math
+from functools import partial
 
 import numpy as np
+import seeds
 
 from tinygrad_lstm import cross_entropy, nn, no_grad, optim
 
@@ -66,14 +67,21 @@ def train(batches=2500, delay=10, count=3, units=64, rows=32, rate=0.005, seed=0
     return model, step, loss.item()
 
 
+def trial(seed, say, delay=10, count=3):
+    """The share of symbols that are right, after how many batches, and their cross entropy."""
+    model, batches, loss = train(delay=delay, count=count, seed=seed, say=say)
+    return right(model, np.random.default_rng(99), 1000, delay, count), batches, loss
+
+
 if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options = seeds.options(__doc__)
     options.add_argument("--delay", type=int, default=10)
     options.add_argument("--count", type=int, default=3)
     chosen = options.parse_args()
-    model, batches, loss = train(delay=chosen.delay, count=chosen.count)
-    share = right(model, np.random.default_rng(99), 1000, chosen.delay, chosen.count)
+    found = partial(trial, delay=chosen.delay, count=chosen.count)
+    for seed, (share, batches, loss) in enumerate(seeds.trained(found, chosen)):
+        words = f"{share:.1%} of symbols right after {batches} batches"
+        print(f"ours, seed {seed}: cross entropy {loss:.4f}, {words}")
     guess = chosen.count * math.log(SYMBOLS) / (chosen.delay + 2 * chosen.count)
-    print(f"ours: cross entropy {loss:.4f}, {share:.1%} of symbols right after {batches} batches")
     print(f"without a memory: cross entropy {guess:.4f}, {1 / SYMBOLS:.1%} right")
     print("paper: with ten symbols and T = 100 an LSTM stays at what needs no memory, 0.173")

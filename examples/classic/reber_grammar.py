@@ -7,9 +7,8 @@ other. Their best nets (3 blocks of 2 cells, rate 0.2) did in all of 30 trials, 
 average; real-time recurrent learning in some trials after 173,000 and more.
 """
 
-import argparse
-
 import numpy as np
+import seeds
 
 from tinygrad_lstm import binary_cross_entropy_with_logits, nn, no_grad, optim
 
@@ -94,10 +93,13 @@ def train(words=8440, units=12, rows=8, rate=0.02, seed=0, say=print):
     return model, step * rows, right(model, unknown)
 
 
+def trial(seed, say):
+    """After how many words which share of unknown ones is right."""
+    return train(seed=seed, words=20_000, say=say)[1:]
+
+
 if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--trials", type=int, default=3)
-    found = [train(seed=seed, words=20_000)[1:] for seed in range(options.parse_args().trials)]
-    for seed, (words, share) in enumerate(found):
+    chosen = seeds.options(__doc__, seeds=3).parse_args()
+    for seed, (words, share) in enumerate(seeds.trained(trial, chosen)):
         print(f"ours, seed {seed}: {share:.1%} of 256 unknown words right after {words} words")
     print("paper: all right in 100% of the trials, after 8440 words on average")

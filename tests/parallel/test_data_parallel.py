@@ -267,7 +267,12 @@ W_OUTSIDE = Tensor(2.0, True, "w")
         (lambda: data_parallel(Loss(), shards=0), ShapeError, "1 or more"),
         (lambda: data_parallel(Loss(), executor=3), DtypeError, "no executor"),
         (lambda: data_parallel(Loss(), reduction="max"), DataError, "'sum' or 'mean'"),
-        (lambda: data_parallel(Loss(), params={"x": 1.0}), DtypeError, "a leaf that requires"),
+        (
+            lambda: data_parallel(Loss(), params={"x": 1.0}),
+            DtypeError,
+            "x: a parameter is a Tensor",
+        ),
+        (lambda: data_parallel(Loss(), params={"x": Tensor(1.0)}), DtypeError, "a leaf that req"),
         (lambda: data_parallel(Loss())(X, TARGETS[:, :3], axis=1), ShapeError, "3 in argument 1"),
         (lambda: data_parallel(Loss())(X[:, :0], TARGETS[:, :0], axis=1), ShapeError, "at least 1"),
         (lambda: data_parallel(Loss())(X, TARGETS, axis=7), ShapeError, "no such axis"),

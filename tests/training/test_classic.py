@@ -1,6 +1,7 @@
 """The classic results, in a short form: each learns what it is there to show."""
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +16,12 @@ def example(name):
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(autouse=True)
+def beside(monkeypatch):
+    """The scripts import what stands beside them."""
+    monkeypatch.syspath_prepend(CLASSIC)
 
 
 def quiet(line):
@@ -39,6 +46,20 @@ def test_what_has_to_be_copied_and_added():
     marked = (x[..., 0] * x[..., 1]).sum(axis=0)
     np.testing.assert_allclose(target[:, 0], 0.5 + marked / 4)
     assert (x[..., 1].sum(axis=0) == 2).all() and lengths.min() >= 100
+
+
+@pytest.mark.slow
+def test_seeds_are_trained_by_workers():
+    words = [sys.executable, CLASSIC / "adding_problem.py", "--sequences=300", "--length=10"]
+
+    def said(*more):
+        run = subprocess.run([*words, "--seeds=2", *more], capture_output=True, text=True)
+        assert (run.returncode, run.stderr) == (0, "")
+        return run.stdout
+
+    alone = said()
+    assert said("--workers=2") == alone
+    assert "ours, seed 1: " in alone
 
 
 @pytest.mark.slow

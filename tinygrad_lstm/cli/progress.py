@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from time import monotonic
 from types import TracebackType
-from typing import Any
+
+from tinygrad_lstm.progress import Bar, bar
 
 __all__ = ["Progress"]
 
@@ -20,7 +19,7 @@ class Progress:
 
     def __init__(self) -> None:
         self.phase, self.first, self.start = "", 0, monotonic()
-        self._bar: Any = None
+        self._bar: Bar | None = None
 
     def show(
         self, phase: str, done: int, epochs: int, loss: float, validation: float | None = None
@@ -39,7 +38,7 @@ class Progress:
         if phase != self.phase:
             self.close()
             self.phase, self.first, self.start = phase, done - 1, monotonic()
-            self._bar = _bar(phase, epochs, self.first)
+            self._bar = bar(phase, epochs, "epoch", self.first)
         losses = f"loss {loss:.4g}"
         losses += "" if validation is None else f", validation {validation:.4g}"
         if self._bar is not None:
@@ -64,16 +63,3 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _bar(phase: str, epochs: int, done: int) -> Any:
-    """A bar of tqdm; None without a terminal or without tqdm."""
-    if not sys.stderr.isatty():
-        return None
-    try:
-        tqdm = importlib.import_module("tqdm")
-    except ImportError:
-        return None
-    return tqdm.tqdm(
-        desc=phase, total=epochs, initial=done, unit="epoch", leave=False, dynamic_ncols=True
-    )

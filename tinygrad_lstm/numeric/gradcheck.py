@@ -1,14 +1,12 @@
 """gradcheck: the derivative rules against numbers that know no rule; gradgradcheck: the rules' own
 derivatives.
 
-A few hundred entries are looked at one by one, more of them along random directions first. At a
-kink there is no derivative, whatever a rule says by convention: nothing is decided there.
+At a kink there is no derivative, whatever a rule says by convention: nothing is decided there.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,8 +14,8 @@ import numpy as np
 from tinygrad_lstm.engine.backward import gradients
 from tinygrad_lstm.engine.memory import conjugated
 from tinygrad_lstm.errors import ShapeError
-from tinygrad_lstm.numeric.directions import Search
-from tinygrad_lstm.numeric.entries import Entry, Judge, index
+from tinygrad_lstm.numeric.check import Check
+from tinygrad_lstm.numeric.entries import Entry, index
 from tinygrad_lstm.numeric.outcome import GradCheck
 from tinygrad_lstm.numeric.point import Point, dense
 from tinygrad_lstm.numeric.rounding import check_tolerance
@@ -26,25 +24,13 @@ from tinygrad_lstm.tensor.tensor import Tensor
 
 __all__ = ["Entry", "GradCheck", "gradcheck", "gradgradcheck", "numeric_gradients"]
 
-EVERY_INPUT = (
-    500  # up to so many entries of the inputs are looked at one by one, unless asked otherwise ..
-)
-EVERY_OUTPUT = 64  # .. and then up to so many of f's result have their own row of the Jacobian
-ENOUGH = 20  # of wrong entries of one input, where not every one was asked for
-COMPLEX_STEP = (
-    "complex step",
-    1e-9,
-    "a complex step is exact to rounding",
-)  # with the usual rtol, and why
-DIFFERENCES = (
-    "central differences with Richardson extrapolation",
-    1e-6,
-    "a difference is not exact: ten times its estimated error is added",
-)
-
 
 def gradcheck(
-    f: Callable[..., Any], *tensors: Any, rtol: float | None = None, every: bool = False
+    f: Callable[..., Any],
+    *tensors: Any,
+    rtol: float | None = None,
+    every: bool = False,
+    executor: Any = None,
 ) -> GradCheck:
     """Check the derivatives of a function by backward against numeric ones, in float64.
 
@@ -65,6 +51,9 @@ def gradcheck(
         weighted sum of the result; where backward does not agree along one, and where it cannot be
         seen whether it does, the search goes down to single entries. It ends at 20 wrong ones of a
         Tensor.
+    executor : None, "threads", "processes", Executor or distributed.Client
+        Who looks at the entries, some at a time; where there are more than 500, each has the search
+        in one Tensor. See :func:`spread`. What is found is the same.
 
     Returns
     -------
@@ -104,11 +93,15 @@ def gradcheck(
     it
     """
     check_tolerance("gradcheck", rtol)
-    return _check("gradcheck", Point(f, tensors, "gradcheck"), rtol, every)
+    return Check("gradcheck", f, tensors, rtol, every).report(executor)
 
 
 def gradgradcheck(
-    f: Callable[..., Any], *tensors: Any, rtol: float | None = None, every: bool = False
+    f: Callable[..., Any],
+    *tensors: Any,
+    rtol: float | None = None,
+    every: bool = False,
+    executor: Any = None,
 ) -> GradCheck:
     """Check the gradients of gradients of a function, as with ``create_graph=True``, by
     :func:`gradcheck`.
@@ -119,7 +112,7 @@ def gradgradcheck(
 
     Parameters
     ----------
-    f, *tensors, rtol, every
+    f, *tensors, rtol, every, executor
         As for :func:`gradcheck`.
 
     Returns
@@ -152,9 +145,30 @@ def gradgradcheck(
     first = Point(f, tensors, "gradgradcheck")
     arriving = Tensor(dense(np.random.default_rng(2), first.y.shape), name="g")
 
-    def slopes(*values: Any) -> Any:
+    names = [
+        f"(d g·f / d {first.label(i)}{index(a.shape, j)})"
+        for i, a in enumerate(first.arrays)
+        for j in range(a.size)
+    ]
+    check = Check("gradgradcheck", Slopes(f), [*tensors, arriving], rtol, every, names)
+    return check.report(executor)
+
+
+class Slopes:
+    """The gradients of a function, as a function of its arguments and of what arrives.
+
+    Parameters
+    ----------
+    f : callable
+        The function.
+    """
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self.f = f
+
+    def __call__(self, *values: Any) -> Any:
         *xs, g = values
-        found = gradients(f(*xs), conjugated(g), create_graph=True)
+        found = gradients(self.f(*xs), conjugated(g), create_graph=True)
         on_tape = [
             x * 0.0 for x in xs
         ]  # else a gradient that does not depend on them, rightly or not, could not be asked
@@ -164,15 +178,6 @@ def gradgradcheck(
                 for x, zero in zip(xs, on_tape, strict=True)
             ]
         )
-
-    names = [
-        f"(d g·f / d {first.label(i)}{index(a.shape, j)})"
-        for i, a in enumerate(first.arrays)
-        for j in range(a.size)
-    ]
-    return _check(
-        "gradgradcheck", Point(slopes, [*tensors, arriving], "gradgradcheck"), rtol, every, names
-    )
 
 
 def numeric_gradients(f: Callable[..., Any], *tensors: Any) -> list[np.ndarray]:
@@ -212,81 +217,4 @@ def numeric_gradients(f: Callable[..., Any], *tensors: Any) -> list[np.ndarray]:
     return [
         at.derivatives(i, np.arange(a.size), np.ones((1, 1)))[0, 0].reshape(a.shape)
         for i, a in enumerate(at.arrays)
-    ]
-
-
-def _check(
-    title: str, at: Point, rtol: float | None, every: bool, names: Sequence[str] = ()
-) -> GradCheck:
-    """The report on a function at a point. `names` are those of the result's entries, as opposed to
-    f[0], f[1], ..."""
-    method, usual, why = DIFFERENCES if at.obstacle else COMPLEX_STEP
-    rtol = usual if rtol is None else rtol
-    size = sum(a.size for a in at.arrays)
-    every = every or size <= EVERY_INPUT or not at.y.size
-    weights, sums = _weights(at.y.shape, every, names)
-    judges = (Judge(at, weight, what, rtol) for weight, what in zip(weights, sums, strict=True))
-    failures, search = (
-        (_one_by_one(at, weights, judges), "") if every else _searched(at, next(judges))
-    )
-    failures.sort(key=lambda e: abs(e.tape - e.numeric) / max(e.tolerance, 1e-300), reverse=True)
-    reason, tolerance = (
-        at.obstacle or "every stage is analytic",
-        f"{rtol:.0e} of the value ({why}), and what rounding does to it",
-    )
-    return GradCheck(title, method, reason, tolerance, size * len(weights), tuple(failures), search)
-
-
-def _one_by_one(at: Point, weights: np.ndarray, judges: Iterable[Judge]) -> list[Entry]:
-    """Every entry that is off, by each of the sums."""
-    every = [np.arange(a.size) for a in at.arrays]
-    numeric = [at.derivatives(i, entries, weights) for i, entries in enumerate(every)]
-    return [
-        e
-        for k, judge in enumerate(judges)
-        for i, n in enumerate(numeric)
-        for e in judge.failures(i, every[i], n[:, k], n[0, k])
-    ]
-
-
-def _searched(at: Point, judge: Judge) -> tuple[list[Entry], str]:
-    """The entries that are off, as far as random directions lead to them; and where that was."""
-    failures: list[Entry] = []
-    singly, stopped = [], []
-    search = Search(at, judge.weight, judge.rtol)
-    for i, a in enumerate(at.arrays):
-        claims, off, looked = judge.claims(i), 0, 0
-        for block in search.blocks(i, claims):
-            found = judge.failures(
-                i, block, at.derivatives(i, block, judge.weight[np.newaxis])[:, 0], claims
-            )
-            failures, off, looked = failures + found, off + len(found), looked + len(block)
-            if off >= ENOUGH:
-                stopped.append(at.label(i))
-                break
-        if looked:
-            singly.append(
-                f"{'all' if looked == a.size else f'{looked} of {a.size}'} entries of {at.label(i)}"
-            )
-    report = (
-        f"{search.directions} random "
-        f"directions{', then one by one ' * bool(singly)}{', '.join(singly)}"
-    )
-    return (
-        failures,
-        f"{report}; enough are off in {', '.join(stopped)}: every=True looks at all"
-        if stopped
-        else report,
-    )
-
-
-def _weights(
-    shape: tuple[int, ...], every: bool, names: Sequence[str]
-) -> tuple[np.ndarray, Sequence[str]]:
-    """The weighted sums of f's entries that are differentiated, and what to call them."""
-    size = math.prod(shape)
-    if size <= (EVERY_OUTPUT if every else 1):
-        return np.eye(size), names or [f"f{index(shape, i)}" for i in range(size)]
-    return dense(np.random.default_rng(0), (1, size)), [
-        f"(a weighted sum of {'the gradient' if names else 'f'})"
     ]

@@ -15,10 +15,12 @@ from tinygrad_lstm.engine.recorder import block
 from tinygrad_lstm.errors import DataError, DtypeError, ShapeError
 from tinygrad_lstm.ops.own import stage
 from tinygrad_lstm.ops.reduce import add_n
-from tinygrad_lstm.parallel.executors import Crew, crew_of
+from tinygrad_lstm.parallel.crew import Crew
+from tinygrad_lstm.parallel.executors import crew_of
 from tinygrad_lstm.parallel.payload import Loss
 from tinygrad_lstm.parallel.shards import Axes, Shard, cut
 from tinygrad_lstm.parallel.work import Job, Share
+from tinygrad_lstm.tensor.parameters import flat
 from tinygrad_lstm.tensor.tensor import Tensor
 
 __all__ = ["DataParallel", "data_parallel"]
@@ -225,25 +227,17 @@ def _recorded(shares: Sequence[Share], parameters: Mapping[str, Tensor]) -> Any:
 def _parameters(loss_fn: Callable[..., Any], params: Any) -> dict[str, Tensor]:
     """The parameters by name; those of a nested dict with points between the names."""
     owner = getattr(loss_fn, "__self__", loss_fn) if params is None else params
-    found = owner.parameters() if hasattr(owner, "parameters") else owner
-    if not isinstance(found, Mapping) or not (flat := dict(_flat(found))):
+    if not (hasattr(owner, "parameters") or isinstance(owner, Mapping)) or not (
+        found := flat(owner)
+    ):
         raise DtypeError(
             "there are no parameters",
             where="data_parallel(params=...)",
             expected="a dict of Tensors by name, or an object with parameters()",
             got=type(owner).__name__,
         )
-    for name, p in flat.items():
-        if not isinstance(p, Tensor) or not p.requires_grad or not p.is_leaf:
-            got = f"a recorded value of {p.shape}" if isinstance(p, Tensor) else type(p).__name__
-            expected = "a leaf that requires gradients"
+    for name, p in found.items():
+        if not p.requires_grad or not p.is_leaf:
+            expected, got = "a leaf that requires gradients", f"a Tensor of {p.shape}"
             raise DtypeError("no parameter", where=name, expected=expected, got=got)
-    return flat
-
-
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    flat: list[tuple[str, Any]] = []
-    for name, value in nested.items():
-        inner = isinstance(value, Mapping)
-        flat += _flat(value, f"{prefix}{name}.") if inner else [(f"{prefix}{name}", value)]
-    return flat
+    return found

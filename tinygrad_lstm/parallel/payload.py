@@ -1,4 +1,4 @@
-"""What travels to a worker: the loss function once, its parameters once a step."""
+"""What travels to a worker: a function once, and the parameters of a loss once a step."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from tinygrad_lstm.compiler.compiled import compile
-from tinygrad_lstm.errors import DtypeError, GradientError
+from tinygrad_lstm.errors import DtypeError, Error, GradientError
 from tinygrad_lstm.tensor.tensor import Tensor
 
-__all__ = ["Loss", "Message", "Shelf", "loaded", "packed"]
+__all__ = ["Loss", "Message", "Shelf", "called", "loaded", "packed", "packed_function"]
 
 
 @dataclass(frozen=True)
@@ -108,33 +108,50 @@ def packed(loss: Loss) -> tuple[Message, Message]:
         If it refers to a Tensor that requires gradients and is no parameter.
     """
     names = {id(tensor): name for name, tensor in loss.parameters.items()}
+    arrays = {name: tensor.numpy() for name, tensor in loss.parameters.items()}
+    values = pickle.dumps(arrays, protocol=5)
+    return Message.of(_pickled(loss.function, names)), Message.of(values)
+
+
+def packed_function(function: Callable[..., Any]) -> Message:
+    """A function that takes one item, ready to travel. Tensors that it refers to go with it, as
+    leaves.
+
+    Raises
+    ------
+    DtypeError
+        If it cannot be pickled.
+    """
+    return Message.of(_pickled(function))
+
+
+def _pickled(function: Any, names: Mapping[int, str] | None = None) -> bytes:
     target = io.BytesIO()
     try:
-        _pickler(names)(target).dump(loss.function)
+        _pickler(names)(target).dump(function)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        if isinstance(error, GradientError):
+        if isinstance(error, Error):
             raise
         raise DtypeError(
-            f"the loss cannot be sent to another process: {error}",
-            where=getattr(loss.function, "__qualname__", repr(loss.function)),
+            f"this cannot be sent to another process: {error}",
+            where=getattr(function, "__qualname__", repr(function)),
             expected="a function of a module, or a method of an object that can be pickled",
             do="define it with def at the top of a file, use executor='threads', or install the "
             "extra dask, whose cloudpickle sends lambdas too",
         ) from error
-    arrays = {name: tensor.numpy() for name, tensor in loss.parameters.items()}
-    values = pickle.dumps(arrays, protocol=5)
-    return Message.of(target.getvalue()), Message.of(values)
+    return target.getvalue()
 
 
-def _pickler(names: Mapping[int, str]) -> Any:
-    """A pickler that writes a parameter as its name. cloudpickle sends lambdas too."""
+def _pickler(names: Mapping[int, str] | None) -> Any:
+    """A pickler that writes a parameter as its name, where there are names, and then no other
+    Tensor that requires gradients. cloudpickle sends lambdas too."""
     base: Any = pickle.Pickler
     if importlib.util.find_spec("cloudpickle"):
         base = importlib.import_module("cloudpickle").Pickler
 
     class Pickler(base):  # type: ignore[misc]
         def persistent_id(self, x: Any) -> str | None:
-            if not isinstance(x, Tensor) or not x.requires_grad:
+            if names is None or not isinstance(x, Tensor) or not x.requires_grad:
                 return None
             if id(x) in names:
                 return names[id(x)]
@@ -143,6 +160,12 @@ def _pickler(names: Mapping[int, str]) -> Any:
                 where=f"{x.name or 'a Tensor'} {x.shape}",
                 do="give it in params=, or detach() it",
             )
+
+        def reducer_override(self, x: Any) -> Any:
+            if isinstance(x, Tensor):  # not as it lies: its memory may be lent, its graph deep
+                return Tensor, (np.array(x.numpy()), x.requires_grad, x.name)
+            inherited = getattr(super(), "reducer_override", None)
+            return NotImplemented if inherited is None else inherited(x)
 
     return Pickler
 
@@ -183,10 +206,26 @@ class Shelf:
 
 
 KEPT = 4
-"""How many loss functions a worker remembers."""
+"""How many functions a worker remembers."""
 
 _shelves: dict[str, Shelf] = {}
+_functions: dict[str, Callable[[Any], Any]] = {}
 _looking = threading.Lock()
+
+
+def called(function: Message, item: Any) -> Any:
+    """A function that was sent, of one item. What this process has already is not read again."""
+    with _looking:
+        if function.key not in _functions:
+            _make_room(_functions)
+            _functions[function.key] = pickle.loads(function.read())
+        found = _functions[function.key]
+    return found(item)
+
+
+def _make_room(kept: dict[str, Any]) -> None:
+    while len(kept) >= KEPT:
+        del kept[next(iter(kept))]
 
 
 @contextlib.contextmanager
@@ -194,8 +233,7 @@ def loaded(function: Message, values: Message) -> Iterator[Loss]:
     """The loss function of two messages. What this process has already is not read again."""
     with _looking:
         if function.key not in _shelves:
-            while len(_shelves) >= KEPT:
-                del _shelves[next(iter(_shelves))]
+            _make_room(_shelves)
             _shelves[function.key] = Shelf(functools.partial(_read, function, values))
         shelf = _shelves[function.key]
     with shelf.lent() as loss:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ class Job:
     options : dict
         Keywords of the loss.
     check : bool
-        Whether `reduction` is loss against the loss, on two rows.
+        Whether `reduction` is held against the loss, on two rows.
     exact : bool
         Whether the linear algebra library runs with one thread, so that its sums have one order.
     compile : bool
@@ -73,8 +74,12 @@ class Share:
         return Share(self.loss * self.loss.dtype.type(weight), scaled, self.weight * weight)
 
 
-def run(function: Message, values: Message, job: Job, shard: Shard) -> Share:
-    """Work on a shard in another process: find the loss function, and run it."""
+def run(job: Job) -> Callable[[Message, Message, Shard], Share]:
+    """What works on a shard in another process: it finds the loss function, and runs it."""
+    return functools.partial(_run, job)
+
+
+def _run(job: Job, function: Message, values: Message, shard: Shard) -> Share:
     with loaded(function, values) as loss:
         return run_here(loss, job, shard)
 
@@ -185,7 +190,7 @@ def _check(loss_fn: Callable[..., Any], batch: Sequence[Any], job: Job) -> None:
 
     with no_grad():
         both, again, one, other = value(0, 2), value(0, 2), value(0, 1), value(1, 2)
-    if both != again:  # a loss that draws numbers cannot be loss against itself
+    if both != again:  # a loss that draws numbers cannot be held against itself
         return
     expected = {"sum": one + other, "mean": (one + other) / 2}
     near = {name: abs(both - v) <= 1e-3 * (abs(one) + abs(other)) for name, v in expected.items()}

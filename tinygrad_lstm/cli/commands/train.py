@@ -15,7 +15,7 @@ from tinygrad_lstm.cli.learned import plots, table, years
 from tinygrad_lstm.cli.options import LARGEST, Command, positive_number, whole_number
 from tinygrad_lstm.cli.progress import Progress
 from tinygrad_lstm.errors import DataError
-from tinygrad_lstm.parallel.executors import connected
+from tinygrad_lstm.parallel.cluster import connected
 from tinygrad_lstm.training.csvfile import SHIPPED
 from tinygrad_lstm.training.model import CELLS, OPTIMIZERS, Options
 from tinygrad_lstm.training.run import Run

@@ -1,0 +1,93 @@
+"""Work of any kind, spread over whoever works: items, entries of gradcheck."""
+
+import sys
+import threading
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import pytest
+from parallel_losses import model, raised, square_or_die, wrong
+
+from tinygrad_lstm import DtypeError, Tensor, gradcheck, gradgradcheck, spread
+from tinygrad_lstm.progress import bar
+
+
+@pytest.mark.parametrize("executor", [None, "threads"])
+def test_results_come_in_the_order_of_the_items(executor):
+    late = threading.Event()
+
+    def one(item):
+        if executor and item == 0:
+            late.wait(0.2)
+        return item * item
+
+    assert spread(one, range(5), executor, workers=2) == [0, 1, 4, 9, 16]
+    assert spread(one, [], executor) == []
+
+
+@pytest.mark.slow
+def test_processes_and_one_that_is_killed(tmp_path):
+    items = [(str(tmp_path / "died"), i) for i in range(4)]
+    assert spread(square_or_die, items, "processes", workers=2) == [0, 1, 4, 9]
+    assert (tmp_path / "died").exists()
+
+
+def test_what_an_item_raises_comes_back(pool):
+    for executor in (None, "threads", pool):
+        with pytest.raises(ValueError, match="of its own"):
+            spread(raised, [ValueError("of its own")], executor, workers=1)
+
+
+def test_no_executor_is_refused():
+    with pytest.raises(DtypeError, match="'threads', 'processes', a Client of Dask"):
+        spread(abs, [1], executor=3)
+
+
+X = Tensor(np.random.default_rng(1).normal(size=(3, 2)), name="x<2>")
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with ProcessPoolExecutor(1) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_gradcheck_says_the_same_whoever_looks(pool, every):
+    large = Tensor(np.linspace(-1, 1, 600), name="x<2>")
+    for f, x in ((model, X), (wrong, X if every else large)):
+        alone = str(gradcheck(f, x, every=every))
+        for executor in ("threads", pool):
+            assert str(gradcheck(f, x, every=every, executor=executor)) == alone
+    assert "d f / d x<2>" in alone
+
+
+def test_gradgradcheck_too(pool):
+    assert gradgradcheck(model, X, executor=pool)
+
+
+def test_a_bar_only_in_a_terminal(monkeypatch, capsys):
+    assert bar("title", 3, "") is None
+    pytest.importorskip("tqdm")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("tinygrad_lstm.parallel.spread.SOON", 0)
+    spread(abs, [1, 2, 3], "threads", title="numbers")
+    assert "numbers:" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert bar("title", 3, "") is None
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_cluster():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        assert spread(abs, range(-3, 3), client) == [3, 2, 1, 0, 1, 2]
+        assert gradcheck(model, X, executor=client.get_executor())
+        with pytest.raises(RuntimeError, match="own words"):
+            spread(raised, [RuntimeError("own words")], client)
