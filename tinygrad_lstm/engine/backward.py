@@ -25,7 +25,7 @@ from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recording, watching
 from tinygrad_lstm.engine.seed import seed
 from tinygrad_lstm.engine.tape import Branch, Tape, ancestors
-from tinygrad_lstm.engine.walk import conform, edges, sent
+from tinygrad_lstm.engine.walk import conform, sent, walk
 
 __all__ = ["Gradients", "backward", "gradients", "outgoing", "reverse", "seed"]
 
@@ -60,40 +60,41 @@ def _added(nodes: list[Node], root: Node, start: Any, guard: bool) -> dict[Node,
     A contribution is added to its total as it comes, in place where that is an array made here.
     """
     recorded = isinstance(start, Node)
-    totals, own, retained, last = {root: start}, set(), {}, None
-    for node, i, x in edges(nodes):
-        if node is not last:
-            last, g = node, totals.pop(node)
-            if node._hooks is not None:
-                g = hooked(node, g)
-                if node._hooks.retain:
-                    retained[node] = g
-            op, params, values = node._op, node._params, node._values
-            output, read = (node, node._inputs) if recorded else (node._array, values)
-        if guard:
-            contribution = sent(node, i, g)
-        elif op.variadic:
-            contribution = op.send(i, g, output, read, params)
-        else:  # the same in line, for speed
-            contribution = op.rules[i](g, output, *read, **params)
-        value = values[i]
-        if contribution.dtype is not value.dtype or contribution.shape != value.shape:
-            contribution = conform(contribution, node, i)
-        if type(contribution) is Sparse:
-            if x not in own:
-                totals[x] = np.array(totals[x]) if x in totals else np.zeros(x.shape, x.dtype)
-                own.add(x)
-            contribution.add_to(totals[x])
-        elif x not in totals:
-            totals[x] = contribution
-        elif x in own:
-            totals[x] += contribution
-        else:
-            totals[x] = totals[x] + contribution
-            if not recorded:
-                own.add(x)
-        if guard and watching and (watch := detector()):
-            watch.added(x, totals[x], contribution)
+    totals, own, retained = {root: start}, set(), {}
+    for node, read in walk(nodes):
+        g = totals.pop(node)
+        if node._hooks is not None:
+            g = hooked(node, g)
+            if node._hooks.retain:
+                retained[node] = g
+        op, params, values = node._op, node._params, node._values
+        output, inputs = (node, node._inputs) if recorded else (node._array, values)
+        plain = not (guard or op.variadic or params)
+        for i, x in read:
+            if plain:  # what `send` does, in line for speed
+                contribution = op.rules[i](g, output, *inputs)
+            elif guard:
+                contribution = sent(node, i, g)
+            else:
+                contribution = op.send(i, g, output, inputs, params)
+            value = values[i]
+            if contribution.dtype is not value.dtype or contribution.shape != value.shape:
+                contribution = conform(contribution, node, i)
+            if type(contribution) is Sparse:
+                if x not in own:
+                    totals[x] = np.array(totals[x]) if x in totals else np.zeros(x.shape, x.dtype)
+                    own.add(x)
+                contribution.add_to(totals[x])
+            elif x not in totals:
+                totals[x] = contribution
+            elif x in own:
+                totals[x] += contribution
+            else:
+                totals[x] = totals[x] + contribution
+                if not recorded:
+                    own.add(x)
+            if guard and watching and (watch := detector()):
+                watch.added(x, totals[x], contribution)
     return totals | retained
 
 
@@ -136,19 +137,18 @@ def gradients(root: Any, gradient: Any = None, create_graph: bool = False) -> Gr
 def _kept(tape: Tape, start: Any, arrived: dict[Node, list[Branch]]) -> dict[Node, Any]:
     """The total derivatives by all values. `arrived` is filled with what came along each edge, last
     branch first."""
-    stages, totals, last = {s.output: s for s in tape.stages}, {tape.root: start}, None
+    stages, totals = {s.output: s for s in tape.stages}, {tape.root: start}
     with np.errstate(divide="ignore", invalid="ignore"):
-        for node, i, x in edges(tape.naming.nodes):
-            if node is not last:
-                last, stage = node, stages[node]
-                g = summed(arrived[node]) if node in arrived else start
-                if node._hooks is not None:
-                    g = hooked(node, g)
-                totals[node] = g
-            contribution = sent(node, i, g)
-            if not isinstance(contribution, Node):  # what keys return never shares memory
-                contribution = frozen(np.asarray(contribution))
-            arrived[x].append(Branch(stage, i, contribution))
+        for node, read in walk(tape.naming.nodes):
+            stage, g = stages[node], summed(arrived[node]) if node in arrived else start
+            if node._hooks is not None:
+                g = hooked(node, g)
+            totals[node] = g
+            for i, x in read:
+                contribution = sent(node, i, g)
+                if not isinstance(contribution, Node):  # what keys return never shares memory
+                    contribution = frozen(np.asarray(contribution))
+                arrived[x].append(Branch(stage, i, contribution))
         return totals | {x: summed(found) for x, found in arrived.items() if x not in totals}
 
 

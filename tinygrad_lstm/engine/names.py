@@ -14,7 +14,6 @@ is up to its owner; only what would read as the key of a part is refused, where 
 
 from __future__ import annotations
 
-import functools
 import operator
 import re
 import unicodedata
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple
 from tinygrad_lstm.errors import DataError, DtypeError
 
 __all__ = [
+    "CHECKED",
     "Key",
     "Name",
     "apart",
@@ -32,7 +32,6 @@ __all__ = [
     "checked_name",
     "checked_scope",
     "formerly",
-    "is_value",
     "joined",
     "relative",
     "signed",
@@ -185,7 +184,11 @@ def spelled(label: str, block: int | None, scope: str) -> str:
     """How a name that was given inside a block and a scope is shown; one that says its block
     (``a<0>``) keeps it."""
     text = joined(scope, label)
-    return text if block is None or PLACED.fullmatch(label) else f"{text}<{block}>"
+    return (
+        text
+        if block is None or (label[-1] == ">" and PLACED.fullmatch(label))
+        else f"{text}<{block}>"
+    )
 
 
 def signed(k: int) -> str:
@@ -205,6 +208,10 @@ def relative(text: str) -> str:
     return INSIDE.sub(lambda found: f"<t{signed(int(found[1]) - t)}>", text)
 
 
+CHECKED: set[str] = set()
+"""Names that were given already: a loop gives the same again and again."""
+
+
 def checked_name(name: Any, where: str) -> str:
     """A name that is given to a value.
 
@@ -215,24 +222,23 @@ def checked_name(name: Any, where: str) -> str:
     DataError
         If it is empty, or would be read as the key of a branch or a share.
     """
+    if type(name) is str and name in CHECKED:
+        return name
     if not isinstance(name, str):
         raise DtypeError("a name is a str", where=where, got=repr(name))
     if not name:
         raise DataError("a name has at least one character", where=where, do="None takes it away")
-    if not is_value(name):
+    if " via " in f" {name} " or not Key.parse(name).is_total:
         raise DataError(
             "this name would be read as the key of a part of a derivative",
             where=where,
             expected="a name without the word via, and without @ and a block at its end",
             got=repr(name),
         )
-    return str(name)
-
-
-@functools.lru_cache(maxsize=4096)  # a loop gives the same names again and again
-def is_value(name: str) -> bool:
-    """Whether a text is the key of a whole derivative, and so can be a name."""
-    return name != "" and " via " not in f" {name} " and Key.parse(name).is_total
+    if len(CHECKED) == 4096:  # who makes names up gives each of them once
+        CHECKED.clear()
+    CHECKED.add(name := str(name))
+    return name
 
 
 def checked_scope(name: Any) -> str:

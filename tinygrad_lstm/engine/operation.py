@@ -160,7 +160,7 @@ def recorded(op: Operation) -> Recorded:
 
     @functools.wraps(forward)
     def call(*inputs: Any, **params: Any) -> Any:
-        if len(inputs) != arity and arity is not None:
+        if arity is not None and len(inputs) != arity:
             inputs, params = bound(op, inputs, params)
         node = None  # a Tensor among the inputs, if there is one
         record = foreign = False
@@ -175,16 +175,16 @@ def recorded(op: Operation) -> Recorded:
                 values.append(x)
         if node is None:
             return forward(*map(_array_like, values), **params)
-        record = record and recorder.enabled and (op.rules != () or node.symbolic)
-        if record and foreign:
-            inputs = _keep_arrays(inputs, values, node)
-        if record and params:
-            params = {key: frozen(value) for key, value in params.items()}
+        record = record and recorder.enabled and (op.rules or node.symbolic)
+        if record and (foreign or params):
+            inputs, params = _keep(inputs, values, params, node)
         watch = detector() if watching else None
         try:
             if watch is not None:
                 values, array = watch.compute(op, inputs, values, params)
-            elif not isinstance(array := forward(*values, **params), np.ndarray):
+            else:
+                array = forward(*values, **params) if params else forward(*values)
+            if not isinstance(array, np.ndarray):
                 array = np.asarray(array)  # NumPy returns scalars for 0-d results
         except (ValueError, IndexError, TypeError, RecursionError) as error:
             raise complaint(op, error, inputs, values) from error
@@ -202,15 +202,17 @@ def _array_like(value: Any) -> Any:
     return np.asarray(value) if isinstance(value, (list, tuple)) else value
 
 
-def _keep_arrays(inputs: tuple[Any, ...], values: list[Any], node: Node) -> tuple[Any, ...]:
-    """Make leaves of the arrays among `inputs`: copies, since their owner may edit them before
-    backward."""
+def _keep(
+    inputs: tuple[Any, ...], values: list[Any], params: dict[str, Any], node: Node
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What a stage keeps of its inputs and parameters: of arrays copies, since their owner may edit
+    them before backward. Those among the inputs become leaves."""
     kept = list(inputs)
     for i, x in enumerate(inputs):
         if not isinstance(x, (Node, SCALARS)):
             values[i] = own(x)
             kept[i] = node._leaf(values[i])
-    return tuple(kept)
+    return tuple(kept), {key: frozen(value) for key, value in params.items()}
 
 
 NUMPY: dict[Any, Callable[..., Any]] = {}

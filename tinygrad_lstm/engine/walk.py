@@ -1,5 +1,5 @@
-"""The one walk: the edges of a tape in the order of backward, and what a stage sends back along
-one.
+"""The one walk: the stages of a tape in the order of backward, and what one sends back along an
+edge.
 
 Here stands the guard of branches that were not taken. Rules are plain mathematics, ``g * slope``;
 where no gradient arrives (``g`` is 0) and the slope is infinite or undefined they make a NaN of
@@ -22,14 +22,15 @@ from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import Operation, unbroadcast
 from tinygrad_lstm.engine.recorder import detector, watching
 
-__all__ = ["conform", "edges", "guarded", "sent"]
+__all__ = ["conform", "edges", "guarded", "sent", "walk"]
 
 
-def edges(nodes: Sequence[Node]) -> Iterator[tuple[Node, int, Node]]:
-    """The edges along which a gradient goes back, each as a stage's output, the argument position
-    and the value that it read: of the last stage first, and of a stage the last argument first.
+def walk(nodes: Sequence[Node]) -> Iterator[tuple[Node, list[tuple[int, Node]]]]:
+    """The stages of a tape in the order of backward, the last one first: of each its output and the
+    edges along which a gradient goes back, as the argument position and the value that was read,
+    the last argument first.
 
-    When the first edge of a stage comes, all edges to its output have come before.
+    When a stage comes, all edges to its output have come before.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def edges(nodes: Sequence[Node]) -> Iterator[tuple[Node, int, Node]]:
         If a value is no longer what a stage read.
     """
     for node in reversed(nodes):
-        values = node._values
+        values, read = node._values, []
         i = len(values)
         for x in reversed(node._inputs):
             i -= 1
@@ -50,7 +51,13 @@ def edges(nodes: Sequence[Node]) -> Iterator[tuple[Node, int, Node]]:
                 if values[i] is not x._array and not same(values[i], x._array):
                     raise edit_error(x, node)
                 if x._requires_grad:
-                    yield node, i, x
+                    read.append((i, x))
+        yield node, read
+
+
+def edges(nodes: Sequence[Node]) -> Iterator[tuple[Node, int, Node]]:
+    """The edges of :func:`walk` one by one."""
+    return ((node, i, x) for node, read in walk(nodes) for i, x in read)
 
 
 def sent(node: Node, argument: int, g: Any) -> Any:

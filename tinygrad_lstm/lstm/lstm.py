@@ -291,8 +291,7 @@ class LSTM(Cell):
                 got=tensor.shape,
             )
         check_finite(tensor, name, blocks)
-        if tensor.name is None:
+        called = tensor.name
+        if called is None:
             return tensor.named(name)
-        return (
-            tensor if tensor.name == name or not tensor.requires_grad else copy(tensor).named(name)
-        )
+        return tensor if called == name or not tensor.requires_grad else copy(tensor).named(name)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_lstm.engine.leaving import went
 from tinygrad_lstm.engine.memory import array_of, own
-from tinygrad_lstm.engine.names import checked_name, is_value
+from tinygrad_lstm.engine.names import CHECKED, checked_name
 from tinygrad_lstm.engine.recorder import Place, recorder
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DtypeError, GradientError, ShapeError
@@ -134,15 +134,12 @@ class Tensor(Differentiable):
         DataError
             If it is empty, or would be read as the key of a part: ``"c via d"``, ``"W @ 2"``.
         """
-        if self._place is not recorder.place:  # recorded before, named inside
-            self._enter(recorder.place.scope)
-        fits = type(name) is str and is_value(name)
-        self._label = name if fits else checked_name(name, "a Tensor's name")
+        if type(name) is not str or name not in CHECKED:
+            name = checked_name(name, "a Tensor's name")
+        self._label = name
+        if self._place is not (now := recorder.place) and now.scope and not self._place.scope:
+            self._place = self._place._replace(scope=now.scope)  # recorded before, named inside
         return self
-
-    def _enter(self, scope: str) -> None:
-        if scope and not self._place.scope:
-            self._place = self._place._replace(scope=scope)
 
     @property
     def is_leaf(self) -> bool:
