@@ -6,7 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_lstm import DataError, ShapeError, Tensor, gradients, nn, squared_error
+from tinygrad_lstm import (
+    DataError,
+    ShapeError,
+    Tensor,
+    concatenate,
+    gradients,
+    nn,
+    squared_error,
+)
 from tinygrad_lstm.tensor.parameters import flat
 
 T, N, D, H = 4, 3, 2, 3
@@ -158,8 +166,43 @@ def test_one_to_many():
     assert not np.array_equal(doubled.numpy(), y.numpy())
     with pytest.raises(DataError, match="feed"):
         layer(first, steps=2, feed="next")
+    with pytest.raises(ShapeError, match="reads one block.*got T = 3"):
+        layer(found["zeros"].numpy(), steps=2)
     with pytest.raises(DataError, match="reverse"):
         nn.GRU(H, H, bidirectional=True)(first, steps=2, feed="output")
+
+
+@pytest.mark.parametrize("feed", ["zeros", "first", "output", lambda y: 2 * y])
+@pytest.mark.parametrize(
+    "options", [{}, {"checkpoint": 2}, {"window": 2, "checkpoint": 1}], ids=str
+)
+def test_one_to_many_with_lengths_and_checkpoints(feed, options):
+    """Each row is what it is alone, cut off after its length; checkpoints change no number."""
+    layer, lengths = nn.LSTM(H, H, num_layers=2, rng=0), [2, 4, 1]
+    x = Tensor(np.random.default_rng(0).normal(size=(1, 3, H)), True)
+    kept = {"window": options.get("window")}
+
+    def found(run):
+        layer.zero_grad(), x.zero_grad()
+        outputs, states = run()
+        (squared_error(outputs, 0.5) + squared_error(states, 0.5)).backward()
+        grads = [p.grad for p in layer.parameters().values()]
+        return [outputs.numpy(), states.numpy(), x.grad, *grads]
+
+    def alone():
+        outputs, states = [], []
+        for i, n in enumerate(lengths):
+            y, (h, _) = layer(x[:, i : i + 1], steps=n, feed=feed, **kept)
+            outputs.append(concatenate([y, np.zeros((4 - n, 1, H))]))
+            states.append(h)
+        return concatenate(outputs, axis=1), concatenate(states, axis=1)
+
+    def together():
+        y, (h, _) = layer(x, lengths=lengths, steps=4, feed=feed, **options)
+        return y, h
+
+    for one, other in zip(found(alone), found(together), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-12, atol=1e-14)
 
 
 def test_the_first_input_again_is_a_fork_of_every_block():

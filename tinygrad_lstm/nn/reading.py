@@ -12,7 +12,7 @@ from tinygrad_lstm.errors import DataError, ShapeError
 from tinygrad_lstm.lstm.inputs import check_finite
 from tinygrad_lstm.nn.layers import as_tensor, size
 from tinygrad_lstm.nn.sequence import Active, Blocks, blocks, filled, running
-from tinygrad_lstm.ops.shape import expand_dims, swapaxes
+from tinygrad_lstm.ops.shape import expand_dims, stack, swapaxes
 from tinygrad_lstm.tensor.tensor import Tensor
 
 __all__ = ["Reading", "read"]
@@ -82,23 +82,24 @@ def read(
     if x.name is None:
         x.name = "x"
     x = _inwards(x, batched, layer.batch_first)
-    rows = x.shape[1]
-    active = running(_one(lengths, batched), len(x), rows)
-    x = filled(x, active)
+    rows, count = x.shape[1], len(x) if steps is None else _count(layer, steps, x)
+    active = running(_one(lengths, batched), count, rows)
+    x = filled(x, active[: len(x)])
     check_finite(x, "x")
-    ready, made = blocks(x) if listed else x, None
+    ready, made = blocks(x) if listed or steps is not None else x, None
     if steps is not None:
-        if len(x) != 1 or lengths is not None or not listed:
-            raise ShapeError(
-                "one to many reads one block, without lengths and checkpoints",
-                where="steps",
-                expected="T = 1",
-                got=f"T = {len(x)}",
-            )
-        count = size(steps, type(layer).__name__, "steps")
         ready, made = _continued(ready[0], feed, count)
-        active = [None] * count
+        ready = ready if listed else stack(ready)
     return Reading(ready, active, rows, batched, layer.batch_first, made)
+
+
+def _count(layer: Any, steps: Any, x: Tensor) -> int:
+    """How many blocks one to many has."""
+    if len(x) != 1:
+        raise ShapeError(
+            "one to many reads one block", where="steps", expected="T = 1", got=f"T = {len(x)}"
+        )
+    return size(steps, type(layer).__name__, "steps")
 
 
 def _continued(x: Tensor, feed: Any, count: int) -> tuple[list[Tensor], Any]:

@@ -184,7 +184,7 @@ class Recurrent(Module):
         state : optional
             The state before the first block, as it is returned. Arrays are differentiated too.
         lengths : array_like of int, shape (N,), optional
-            How many blocks each row has; see :func:`unroll`.
+            How many blocks each row has; see :func:`unroll`. One to many: where each row ends.
         steps : int, optional
             One to many: run so many blocks, of which x, with T = 1, is the first one's input.
         feed : {"zeros", "first", "output"} or callable, default "zeros"

@@ -60,7 +60,7 @@ def unroll(
         Run from each row's last block to the first.
     window : int, optional
         Cut the state off from its past after every so many blocks: truncated backpropagation
-        through time.
+        through time. The last state of a row that has come to its end is not cut off.
     checkpoint : int, optional
         Keep only the states between parts of so many blocks, and compute each part again in
         backward; see :func:`tinygrad_lstm.checkpoint`.
@@ -136,7 +136,7 @@ def steps(
     run = _Run(cell, active, reverse, feed)
     outputs: list[Tensor] = []
     for i, times in enumerate(_parts(order, cuts.window, "window")):
-        state = tuple(_cut(s) for s in state) if i else state
+        state = _cut_off(state, active[times[0] - 1], times[0] + run.before) if i else state
         for part in _parts(times, cuts.checkpoint, "checkpoint"):
             over = run.blocks if cuts.checkpoint is None else run.as_one_stage
             made, state = over(part, x, state)
@@ -245,6 +245,16 @@ def _held(rows: np.ndarray, new: State, state: State) -> State:
         where(rows.reshape(-1, *(1,) * (n.ndim - 1)), n, s).named(f"held_{_stem(n)}")
         for n, s in zip(new, state, strict=True)
     )
+
+
+def _cut_off(state: State, rows: np.ndarray | None, t: int) -> State:
+    """The state after block t without its past; rows that do not run in the next block keep
+    theirs: they have come to their end, or not yet begun."""
+    cut = tuple(_cut(s) for s in state)
+    if rows is None:
+        return cut
+    with block(t):
+        return _held(rows, cut, state)
 
 
 def _cut(state: Tensor) -> Tensor:
