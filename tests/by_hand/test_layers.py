@@ -141,3 +141,5 @@ def test_what_the_derivation_cannot_know_is_refused():
     assert compare(g, by_hand.lstm(noisy, x, targets, state)).ok
     with pytest.raises(DtypeError, match="no such cell"):
         by_hand.lstm(nn.LSTM(D, H, peephole=True), x, targets, as_printed=True)
+    with pytest.raises(DtypeError, match="by_hand.gru: .*expected GRU, got LSTM"):
+        by_hand.gru(noisy, x, targets)

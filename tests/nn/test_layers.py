@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tinygrad_lstm import (
+    LSTM,
     DtypeError,
     ShapeError,
     Tensor,
@@ -85,6 +86,13 @@ def test_sequential_passes_outputs_on():
         nn.Module()(1)
 
 
+def test_a_module_says_what_it_is_made_of():
+    lines = repr(Regression()).splitlines()
+    assert lines[:3] == ["Regression(", "  encoder: LSTM(", "    weight_ih_l0 (12, 2)"]
+    assert "  heads.1: Linear(" in lines and lines[-2:] == ["  scale ()", ")"]
+    assert repr(nn.Dropout(0.5)) == "Dropout()"
+
+
 def elman(W):
     return lambda x, h: tanh((x + h @ W).named("sum")).named("h")
 
@@ -147,6 +155,13 @@ def test_a_cell_of_another_shape_is_refused():
         (ShapeError, r"Linear: .*\(..., 3\), got \(2,\)", lambda: nn.Linear(3, 1)(np.ones(2))),
         (ShapeError, "in_features", lambda: nn.Linear(0, 1)),
         (ShapeError, "padding_idx", lambda: nn.Embedding(3, 1, padding_idx=3)),
+        (DtypeError, "Sequential, argument 1.*got list", lambda: nn.Sequential([nn.Linear(1, 1)])),
+        (
+            DtypeError,
+            "no array",
+            lambda: nn.Linear(1, 1).load_state_dict(dict.fromkeys(["weight", "bias"], "x")),
+        ),
+        (DtypeError, "nn.to_pytorch", lambda: nn.export_onnx(LSTM(1, 1), "a.onnx")),
         (ShapeError, "probability", lambda: nn.Dropout(-0.1)),
         (DtypeError, "float32 or float64", lambda: nn.Linear(1, 1, dtype=int)),
         (ValueError, "rng", lambda: nn.Linear(1, 1, rng=-1)),

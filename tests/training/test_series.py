@@ -75,7 +75,10 @@ def test_what_the_csv_module_writes_comes_back_bit_by_bit(tmp_path_factory, rows
     [
         ("", None, ["empty"]),
         ("a,b\n1,2\n3\n", None, ["line 3", "expected 2 cells, got 1"]),
-        ("a\n1\n\n2\n", None, ["line 3", "expected 1 cells, got 0"]),
+        ("a\n1\n\n2\n", None, ["line 3", "1 of 3 values are missing"]),
+        ("a,b\n", None, ["no row"]),
+        ('a,b\n1,"1,234"\n', None, ["line 2", "part thousands", "'1,234'", "--decimal"]),
+        ("a\tb\n1\t1,234\n", None, ["part thousands"]),
         ("a,b\n1,2\n", "c", ["no such column", "one of a, b", "'c'"]),
         ("a,a\n1,2\n", "a", ["several columns"]),
         ("a,b\n1,2\n3,x\n", None, ["line 3", "column b", "'x'"]),
@@ -142,8 +145,13 @@ def test_grouped_digits_and_a_sign_that_is_asked_for(file):
     assert read_series(grouped).values.tolist() == [1234.5, 2e6, -3.25]
     ambiguous = file("t;a\n1;1,234\n2;5\n")
     assert read_series(ambiguous).values.tolist() == [1.234, 5]
-    with pytest.raises(DataError, match="'1,234'"):
-        read_series(ambiguous, decimal=".")
+    assert read_series(ambiguous, decimal=".").values.tolist() == [1234, 5]
+    english = file('t,a\n1,"1,234,567"\n2,"2,000"\n')
+    assert read_series(english).values.tolist() == [1234567, 2000]
+    english = file('t,a\n1,"1,234.5"\n2,7\n\n3,"8"\n')  # a blank line is no row
+    assert read_series(english).values.tolist() == [1234.5, 7, 8]
+    with pytest.raises(DataError, match="'12,34'"):
+        read_series(file('t,a\n1,"12,34"\n'), decimal=".")
     with pytest.raises(DataError, match="decimal"):
         read_series(ambiguous, decimal=";")
 
@@ -154,7 +162,7 @@ def test_missing_values_are_filled_by_a_stated_rule(file):
     series = read_series(path, missing="previous")
     assert series.values.tolist() == [1, 1, 1, 1, 4, 4] and series.filled == 4
     assert series.times == list("123456")
-    with pytest.raises(DataError, match=r"line 2: 4 values are missing"):
+    with pytest.raises(DataError, match=r"line 2: 4 of 6 values are missing"):
         read_series(path)
     with pytest.raises(DataError, match="no such rule"):
         read_series(path, missing="zero")
@@ -163,7 +171,9 @@ def test_missing_values_are_filled_by_a_stated_rule(file):
 def test_arrays_and_frames():
     assert read_series([1, 2, 3]).values.tolist() == [1, 2, 3]
     assert read_series(np.array([1.0, np.nan, 3]), missing="linear").values[1] == 2
-    for bad in ([], [[1]], ["x"], [np.inf]):
+    gap = np.ma.masked_array([1.0, 2.0, 5.0], [0, 1, 0])
+    assert read_series(gap, missing="linear").values.tolist() == [1, 3, 5]
+    for bad in ([], [[1]], ["x"], [np.inf], np.array(["2020-01-01"], "M8[D]"), gap):
         with pytest.raises(DataError):
             read_series(bad)
 
@@ -174,6 +184,11 @@ def test_pandas():
     series = read_series(frame, "a")
     assert (series.values.tolist(), series.name, series.times) == ([1, 2], "a", ["x", "y"])
     assert read_series(frame["b"], missing="previous").values.tolist() == [3, 3]
+    days = pandas.DataFrame({"day": pandas.date_range("2024-01-01", periods=2), 7: [1, 2]})
+    series = read_series(days, 7)
+    assert series.times[1].startswith("2024-01-02") and series.name == "7"
+    with pytest.raises(DataError, match="column day: a series holds numbers: got dates"):
+        read_series(days, "day")
     with pytest.raises(DataError, match="one of a, b"):
         read_series(frame, "c")
 

@@ -84,6 +84,7 @@ def lstm(
     >>> bool(np.allclose(hand["c<2>"], hand["c<2> via tanh_c<2>"] + hand["c<2> via keep<3>"]))
     True
     """
+    _check_kind(lstm, "lstm", "LSTM")
     if not hasattr(lstm, "num_layers"):
         return document.lstm(lstm, x, targets, state, mask, as_printed)
     printed = formulas(chosen(as_printed))
@@ -107,6 +108,7 @@ def gru(
     dict of str to ndarray
         As :func:`lstm` does.
     """
+    _check_kind(gru, "gru", "GRU")
     equations = GRU if gru.reset_after else ORIGINAL_GRU
     return _Layers(gru, equations).derive(x, targets, state, mask, lengths)
 
@@ -128,6 +130,7 @@ def rnn(
     dict of str to ndarray
         As :func:`lstm` does.
     """
+    _check_kind(rnn, "rnn", "RNN")
     return _Layers(rnn, ELMAN).derive(x, targets, state, mask, lengths)
 
 
@@ -273,4 +276,14 @@ def _check(model: Any, printed: Any, state: Any) -> None:
             "the document has no such cell, so it has printed nothing about it",
             where=f"by_hand, as_printed, {extras[0]}",
             do="leave as_printed out",
+        )
+
+
+def _check_kind(model: Any, function: str, kind: str) -> None:
+    if not any(base.__name__ == kind for base in type(model).__mro__):
+        raise DtypeError(
+            "the equations are those of another model",
+            where=f"by_hand.{function}",
+            expected=kind,
+            got=type(model).__name__,
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_lstm.errors import DataError, DtypeError
 from tinygrad_lstm.files import write
+from tinygrad_lstm.lstm.cell import Cell
 from tinygrad_lstm.nn.layers import Dropout, Embedding, LayerNorm, Linear, Sequential
 from tinygrad_lstm.nn.module import Module
 from tinygrad_lstm.nn.recurrent import Recurrent
@@ -42,6 +43,14 @@ def export_onnx(module: Module, path: Any) -> None:
     DataError
         If the package onnx is missing, or the file cannot be written.
     """
+    if not isinstance(module, Module):
+        raise DtypeError(
+            "this is no module",
+            where="export_onnx",
+            expected="a layer of nn",
+            got=type(module).__name__,
+            do="load nn.to_pytorch(lstm) into an nn.LSTM" if isinstance(module, Cell) else None,
+        )
     try:
         onnx = importlib.import_module("onnx")
     except ImportError as error:

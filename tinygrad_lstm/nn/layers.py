@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.arrays import Seed
-from tinygrad_lstm.errors import ShapeError
+from tinygrad_lstm.errors import DtypeError, ShapeError
 from tinygrad_lstm.nn.module import Module, generator, precision
 from tinygrad_lstm.ops.elementwise import where
 from tinygrad_lstm.ops.layer import dropout, embedding, layer_norm
@@ -186,6 +186,13 @@ class Sequential(Module):
     def __init__(self, *modules: Any) -> None:
         self.modules = modules
         for i, module in enumerate(modules):
+            if not callable(module):
+                raise DtypeError(
+                    "this is no module",
+                    where=f"Sequential, argument {i + 1}",
+                    expected="modules, one by one",
+                    got=type(module).__name__,
+                )
             setattr(self, str(i), module)
 
     def parts(self) -> Any:

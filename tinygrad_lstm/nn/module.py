@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.recorder import scope
 from tinygrad_lstm.errors import DataError, DtypeError, ShapeError, UnknownNameError
 from tinygrad_lstm.tensor.parameters import flat
@@ -69,6 +70,17 @@ class Module:
                 for p in flat(child.parameters()).values():
                     p.name = f"{child_name}.{p.name}"
         super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        lines = []
+        for name, part in self.parts():
+            if isinstance(part, Module):
+                lines.append(f"  {name}: " + repr(part).replace("\n", "\n  "))
+            elif part.requires_grad:
+                lines.append(f"  {name} {part.shape}")
+        return "\n".join(
+            [f"{type(self).__name__}(", *lines, ")"] if lines else [type(self).__name__ + "()"]
+        )
 
     def parts(self) -> Iterator[tuple[str, Any]]:
         """The attributes that are modules or Tensors, by name, in the order of their making."""
@@ -148,7 +160,12 @@ def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _fitting(value: Any, p: Tensor, where: str) -> np.ndarray:
     """`value` as an array for a parameter."""
-    array = np.array(value.numpy() if isinstance(value, Tensor) else value, p.dtype)
+    try:
+        array = np.asarray(array_of(value)).astype(p.dtype)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DtypeError(
+            "this is no array", where=where, expected="numbers", got=str(error)
+        ) from error
     if array.shape != p.shape:
         other = array.shape == p.shape[::-1]
         raise ShapeError(

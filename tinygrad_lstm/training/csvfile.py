@@ -18,7 +18,7 @@ from tinygrad_lstm.training.numbers import number
 __all__ = ["SHIPPED", "Table", "read_table"]
 
 SHIPPED = ("sunspots",)
-DELIMITERS = (";", "\t", ",")  # a comma may be a decimal comma, so it is tried last
+DELIMITERS = (";", "\t", "|", ",")  # a comma may be a decimal comma, so it is tried last
 GZIP = b"\x1f\x8b"
 
 
@@ -36,12 +36,15 @@ class Table:
         The cells, stripped of blanks.
     lines : list of int
         In which line of the file each row ends.
+    delimiter : str
+        What stands between the cells.
     """
 
     path: str
     names: list[str]
     rows: list[list[str]]
     lines: list[int]
+    delimiter: str
 
     def position(self, column: str | None) -> int:
         """Where a column is; the last one without a name."""
@@ -67,7 +70,8 @@ def read_table(path: Any, column: str | None = None) -> Table:
     text = _text(path)
     if not text:
         raise DataError("the file is empty", where=str(path), expected="a CSV file, one row a line")
-    rows, lines = _cells(text, str(path))
+    delimiter = _delimiter(text)
+    rows, lines = _cells(text, delimiter, str(path))
     width = len(rows[0])
     for row, line in zip(rows, lines, strict=True):
         if len(row) != width:
@@ -80,8 +84,11 @@ def read_table(path: Any, column: str | None = None) -> Table:
     if width > 1 and not any(row[-1] for row in rows):  # a delimiter at the end of every line
         rows = [row[:-1] for row in rows]
     if _is_header(rows[0], column):
-        return Table(str(path), rows[0], rows[1:], lines[1:])
-    return Table(str(path), [str(i) for i in range(1, len(rows[0]) + 1)], rows, lines)
+        if len(rows) == 1:
+            raise DataError("there is a header, and no row", where=str(path))
+        return Table(str(path), rows[0], rows[1:], lines[1:], delimiter)
+    names = [str(i) for i in range(1, len(rows[0]) + 1)]
+    return Table(str(path), names, rows, lines, delimiter)
 
 
 def _is_header(first: list[str], column: str | None) -> bool:
@@ -117,14 +124,17 @@ def _text(path: Any) -> str:
         ) from error
 
 
-def _cells(text: str, path: str) -> tuple[list[list[str]], list[int]]:
-    delimiter = _delimiter(text)
+def _cells(text: str, delimiter: str, path: str) -> tuple[list[list[str]], list[int]]:
+    """The rows, and the lines in which they end. A blank line is none, or a missing value where
+    there is one column."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows, lines = [], []
+    rows: list[list[str]] = []
+    lines: list[int] = []
     try:
         for row in reader:
-            rows.append([cell.strip() for cell in row])
-            lines.append(reader.line_num)
+            if row or (rows and len(rows[0]) == 1):
+                rows.append([cell.strip() for cell in row or [""]])
+                lines.append(reader.line_num)
     except csv.Error as error:
         raise DataError(
             "the line is not CSV", where=f"{path}, line {reader.line_num}", got=str(error)

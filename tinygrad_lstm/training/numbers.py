@@ -13,7 +13,10 @@ from tinygrad_lstm.errors import DataError
 __all__ = ["number", "numbers"]
 
 GAPS = {"", "na", "n/a", "nan", "null", "none", "-", "?", "."}
-GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")  # 1.234.567,8
+GROUPED = {  # by what stands before the decimals
+    ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?"),  # 1.234.567,8
+    ".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?"),  # 1,234,567.8
+}
 
 
 def number(cell: str) -> float | None:
@@ -40,14 +43,10 @@ def numbers(cells: list[str], table: Any, i: int, decimal: str | None) -> np.nda
             got=repr(decimal),
         )
     if decimal is None:
-        plain = [c for c in cells if c.lower() not in GAPS]
-        commas = any("," in c for c in plain)
-        points = any("." in c and not GROUPED.fullmatch(c) for c in plain)
-        decimal = "," if commas and not points else "."
-    read = _with_comma if decimal == "," else number
+        decimal = _decimal(cells, table, i)
     found = np.empty(len(cells))
     for k, cell in enumerate(cells):
-        value = read(cell)
+        value = _read(cell, decimal)
         if value is None or not math.isfinite(value):
             if cell.lower() not in GAPS:
                 raise _no_number(cell, table.where(k, i), decimal)
@@ -56,10 +55,42 @@ def numbers(cells: list[str], table: Any, i: int, decimal: str | None) -> np.nda
     return found
 
 
-def _with_comma(cell: str) -> float | None:
-    """A cell with a decimal comma; points between groups of three digits are left out."""
-    plain = cell.replace(".", "") if GROUPED.fullmatch(cell) else cell
-    return None if "." in plain else number(plain.replace(",", "."))
+def _decimal(cells: list[str], table: Any, i: int) -> str:
+    """What stands before the decimals of a column: a comma, where one does not part thousands and
+    no point does anything else.
+
+    Raises
+    ------
+    DataError
+        If ``1,234`` may be both: the cells are not separated by semicolons, as they are where
+        commas stand before decimals.
+    """
+    with_comma = [k for k, cell in enumerate(cells) if "," in cell]
+    if not with_comma:
+        return "."
+    with_point = [cell for cell in cells if "." in cell and cell not in GAPS]
+    if not all(GROUPED["."].fullmatch(cells[k]) for k in with_comma):
+        return "," if all(GROUPED[","].fullmatch(cell) for cell in with_point) else "."
+    if with_point or any(cells[k].count(",") > 1 for k in with_comma):
+        return "."
+    if table.delimiter != ";":
+        raise DataError(
+            "the comma may part thousands, or stand before decimals",
+            where=table.where(with_comma[0], i),
+            got=repr(cells[with_comma[0]]),
+            do="say what stands before decimals: decimal='.' or ',' (--decimal)",
+        )
+    return ","
+
+
+def _read(cell: str, decimal: str) -> float | None:
+    """A cell as a number, without what stands between groups of three digits."""
+    group = "." if decimal == "," else ","
+    if group in cell:
+        if not GROUPED[decimal].fullmatch(cell):
+            return None
+        cell = cell.replace(group, "")
+    return number(cell.replace(",", "."))
 
 
 def _no_number(cell: str, where: str, decimal: str) -> DataError:

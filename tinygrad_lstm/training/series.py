@@ -45,23 +45,24 @@ class Series:
 
 def read_series(
     source: Any,
-    column: str | None = None,
+    column: str | int | None = None,
     *,
     missing: str = "refuse",
     decimal: str | None = None,
 ) -> Series:
     """Read one column.
 
-    The cells of a file are separated by commas, semicolons or tabs. A first line without a single
-    number is a header, and so is one that holds the name asked for beside other words. A comma
-    inside the cells is a decimal comma where no cell of the column has a decimal point.
+    The cells of a file are separated by commas, semicolons, tabs or vertical bars. A first line
+    without a single number is a header, and so is one that holds the name asked for beside other
+    words. A comma inside the cells is a decimal comma where no cell of the column has a decimal
+    point; ``1,234`` may part thousands as well, and is refused where nothing tells.
 
     Parameters
     ----------
     source : str, path, DataFrame, Series of pandas, or array_like
         A file in UTF-8, which may be compressed by gzip; or ``"sunspots"``: the yearly mean sunspot
         numbers that come with the package (``./sunspots`` is a file of that name).
-    column : str, optional
+    column : str or int, optional
         The name of a column, or its number, counted from 1, in a file without a header. The last
         one by default.
     missing : {"refuse", "linear", "previous"}, default "refuse"
@@ -97,6 +98,7 @@ def read_series(
     if hasattr(source, "iloc") or not (isinstance(source, str) or hasattr(source, "__fspath__")):
         values, name, times, rows = *_given(source, column), None
     else:
+        column = column if column is None else str(column)
         table = read_table(source, column)
         values, name, times, rows = *_column(table, column, decimal), table.lines
     where = f"{source if rows is not None else 'the series'}, column {name}"
@@ -114,37 +116,51 @@ def _column(
     return values, table.names[i], [row[0] for row in table.rows] if i else None
 
 
-def _given(source: Any, column: str | None) -> tuple[np.ndarray, str, list[str] | None]:
+def _given(source: Any, column: Any) -> tuple[np.ndarray, str, list[str] | None]:
     """The same of a DataFrame, a Series of pandas, or an array."""
-    name, times = getattr(source, "name", None), None
+    times = None
     if hasattr(source, "columns"):
-        names = [str(c) for c in source.columns]
-        wanted = names[-1] if column is None and names else column
-        if wanted is None or names.count(wanted) != 1:
-            raise DataError(
-                "there is no such column",
-                where="the DataFrame",
-                expected=f"one of {', '.join(names)}",
-                got=repr(wanted),
-            )
-        source, name = source.iloc[:, names.index(wanted)], wanted
-    if hasattr(source, "index") and hasattr(source, "iloc"):
+        source, times = _of_frame(source, column)
+    elif hasattr(source, "index") and hasattr(source, "iloc"):
         times = [str(t) for t in source.index]
+    name = getattr(source, "name", None)
+    where = "the series" if name is None else f"column {name}"
     try:
-        values = np.array(source, float)
+        if getattr(getattr(source, "dtype", None), "kind", None) in ("m", "M"):
+            raise TypeError("dates")
+        masked = isinstance(source, np.ma.MaskedArray)
+        values = np.ma.filled(source.astype(float), np.nan) if masked else np.array(source, float)
     except (TypeError, ValueError) as error:
-        raise DataError("a series holds numbers", where=f"column {name}", got=str(error)) from error
+        raise DataError("a series holds numbers", where=where, got=str(error)) from error
     if values.ndim != 1 or not len(values):
         raise DataError(
             "a series has one axis and at least one value",
-            where=f"column {name}",
+            where=where,
             expected="(rows,)",
             got=values.shape,
+            do="choose a column: values[:, 0]" if values.ndim == 2 else None,
         )
     if np.isinf(values).any():
         at = int(np.flatnonzero(np.isinf(values))[0])
-        raise DataError("a value is infinite", where=f"column {name}, row {at}")
+        raise DataError("a value is infinite", where=f"{where}, row {at}")
     return values, str(name if name is not None else "1"), times
+
+
+def _of_frame(frame: Any, column: Any) -> tuple[Any, list[str]]:
+    """A column of a DataFrame, and when its rows were: its index, or the first column where the
+    rows are only numbered."""
+    names = [str(c) for c in frame.columns]
+    wanted = names[-1] if column is None and names else str(column)
+    if names.count(wanted) != 1:
+        raise DataError(
+            "there is no such column",
+            where="the DataFrame",
+            expected=f"one of {', '.join(names)}",
+            got=repr(column),
+        )
+    numbered = type(frame.index).__name__ == "RangeIndex" and names[0] != wanted
+    times = frame.iloc[:, 0] if numbered else frame.index
+    return frame.iloc[:, names.index(wanted)], [str(t) for t in times]
 
 
 def _filled(
@@ -158,7 +174,9 @@ def _filled(
     row = f"line {lines[first]}" if lines is not None else f"row {first}"
     if missing == "refuse" or gaps.all():
         raise DataError(
-            "all values are missing" if gaps.all() else f"{gaps.sum()} values are missing",
+            "all values are missing"
+            if gaps.all()
+            else f"{gaps.sum()} of {len(gaps)} values are missing",
             where=f"{where}, {row}",
             do="fill them by a rule: missing='linear' or 'previous' (--missing)",
         )
