@@ -52,6 +52,7 @@ __all__ = [
     "DataError",
     "DrawingError",
     "DtypeError",
+    "EigResult",
     "EighResult",
     "Error",
     "Explanation",

@@ -10,6 +10,33 @@ rng = np.random.default_rng(0)
 Z = rng.normal(size=4) + 1j * rng.normal(size=4)
 M = rng.normal(size=(3, 4)) + 1j * rng.normal(size=(3, 4))
 
+
+def hermitian(a):
+    return a + np.conj(a.T)
+
+
+def of_hermitian(decomposition, a):
+    """A loss that sees no phase of the vectors."""
+    w, v = decomposition(hermitian(a))
+    return (np.abs(v) ** 2 * np.arange(16.0).reshape(4, 4)).sum() + (w * w[0]).sum()
+
+
+def of_eig(a):
+    w, v = np.linalg.eig(a)
+    weights = np.arange(3.0).reshape(3, 1)
+    return (np.abs(v) ** 2 * np.abs(w) * weights).sum() + (w**2).imag.sum()
+
+
+def of_svd(a):
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    common = (u * np.arange(s.size)) @ vh  # a phase of both cancels
+    return (
+        (common.imag * M[0, 0].real).sum()
+        + (np.abs(u) ** 4).sum()
+        + (np.abs(vh) * s[:, None]).sum()
+    )
+
+
 LOSSES = {
     "squared modulus": lambda z: (z * z.conj()).real.sum(),
     "abs": lambda z: abs(z).sum(),
@@ -22,6 +49,15 @@ LOSSES = {
     "mean": lambda z: np.mean(z * z).real,
     "einsum": lambda z: np.einsum("ij,j,i->", M, z, M[:, 0]).real,
     "conj inside": lambda z: (np.conj(z) * z * z).real.sum(),
+    "eigh": lambda z: of_hermitian(np.linalg.eigh, M.T * z[:, None] @ M),
+    "eigvalsh": lambda z: (np.linalg.eigvalsh(hermitian(np.outer(z, M[0]))) * np.arange(4)).sum(),
+    "svd (tall)": lambda z: of_svd(M.T * z[:, None]),
+    "svd (wide)": lambda z: of_svd(M * z),
+    "svd (square)": lambda z: of_svd(M * z[:3, None] @ M.T),
+    "nuclear norm": lambda z: np.linalg.norm(M * z, "nuc"),
+    "eig": lambda z: of_eig(M * z @ M.T),
+    "pinv": lambda z: (np.linalg.pinv(M * z).imag * M.T.real).sum(),
+    "real_if_close": lambda z: (np.real_if_close(z * z.conj()) * np.arange(4)).sum(),
     "real and imag": lambda z: (np.real(z) * np.imag(z) ** 2).sum(),
 }
 
@@ -127,3 +163,28 @@ def test_parts_of_real_values():
     x = Tensor([1.0, 2.0], requires_grad=True)
     (tg.real(x) * 2 + x.imag + x.conj()).sum().backward()
     assert x.grad.tolist() == [3.0, 3.0] and x.grad.dtype == float
+
+
+@pytest.mark.parametrize("f", ["eigh", "svd (tall)", "svd (wide)", "eig", "pinv"])
+def test_second_derivatives_of_decompositions(f):
+    f, v = LOSSES[f], M[1]
+
+    def slope(z):
+        g = grad(f)(z)
+        return (np.real(g) * v.real + np.imag(g) * v.imag).sum()
+
+    np.testing.assert_allclose(grad(slope)(Z), numeric(slope, Z), rtol=1e-5, atol=1e-6)
+
+
+def test_eigenvectors_of_a_real_matrix_with_complex_ones():
+    a = np.random.default_rng(3).normal(size=(4, 4))
+    assert np.linalg.eigvals(a).dtype == complex
+    found = grad(lambda a: (np.abs(np.linalg.eig(a).eigenvectors[0]) ** 4).sum())(a)
+    expected = np.zeros((4, 4))
+    for at in np.ndindex(4, 4):
+        e = np.zeros((4, 4))
+        e[at] = 1e-6
+        up, down = ((np.abs(np.linalg.eig(a + h).eigenvectors[0]) ** 4).sum() for h in (e, -e))
+        expected[at] = (up - down) / 2e-6
+    assert found.dtype == float
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)

@@ -41,6 +41,7 @@ def symmetric(n, seed=0):
     ("function", "fields"),
     [
         (np.linalg.eigh, "eigenvalues eigenvectors"),
+        (np.linalg.eig, "eigenvalues eigenvectors"),
         (np.linalg.qr, "Q R"),
         (np.linalg.slogdet, "sign logabsdet"),
         (np.linalg.svd, "U S Vh"),
@@ -136,7 +137,7 @@ def test_one_parameter_in_a_least_squares_problem():
         (lambda x: np.linalg.svd(x[:2]), ShapeError, "svd: .*full_matrices=False"),
         (lambda x: np.linalg.qr(x[:, :2], mode="complete"), ShapeError, "qr: .*'complete'"),
         (lambda x: np.linalg.svd(x[0]), ShapeError, "svd: a matrix is needed"),
-        (lambda x: np.linalg.eigh(x * 1j), DtypeError, "eigh: the derivative is known for real"),
+        (lambda x: np.linalg.qr(x * 1j), DtypeError, "qr: the derivative is known for real"),
         (
             lambda x: np.linalg.cholesky(x + 0j).sum().backward(1.0 + 0j),
             DtypeError,

@@ -100,6 +100,7 @@ ROWS = [
         lambda x: 1 - 2 / (3 * x) + 1,
         [positive((2, 3))],
     ),
+    Row("logaddexp2", np.logaddexp2, np.logaddexp2, [normal((2, 3), (3,))]),
     Row("logaddexp", np.logaddexp, np.logaddexp, [normal((2, 3), (3,)), normal((2, 1), (1, 3))]),
     Row(
         "logaddexp (number)",

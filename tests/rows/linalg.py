@@ -140,5 +140,6 @@ ROWS = [
         spread(2, 4),
         spread(2, 2, 3),
     ),
+    both("eigvals", lambda x: np.real(np.linalg.eigvals(x) ** 2).sum(), ascending(3, 3)),
     both("svdvals", np.linalg.svdvals, spread(3, 2)),
 ]

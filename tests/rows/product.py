@@ -37,6 +37,12 @@ EMPTY = [
 LINEAR = [normal(x, (4, 3), (4,)) for x in [(2, 3), (3,), (5, 2, 3)]]
 
 ROWS = [
+    Row(
+        "cross (axes)",
+        lambda a, b: np.cross(a, b, axisa=0, axisb=1, axisc=0),
+        lambda a, b: np.cross(a, b, axisa=0, axisb=1, axisc=0),
+        [normal((3, 2), (2, 3))],
+    ),
     Row("cross", np.linalg.cross, np.linalg.cross, [normal((4, 3), (3,)), normal((3,), (2, 3))]),
     Row(
         "cross along 0",

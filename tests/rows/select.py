@@ -60,6 +60,8 @@ ROWS = [
         lambda x: np.take_along_axis(x, np.array([3, 3, 1]), axis=None),
         [normal((2, 3))],
     ),
+    same("partition", lambda x: np.sort(np.partition(x, 2) ** 2), [apart((2, 4))]),
+    same("partition (all)", lambda x: np.partition(x, 0, axis=None)[0], [apart((2, 3))]),
     same("sort", np.sort, [apart((2, 3)), apart((0,))]),
     same("sort (axis)", lambda x: np.sort(x, axis=0) * x, [apart((3, 2))]),
     same("sort (all)", lambda x: np.sort(x, axis=None), [apart((2, 3))]),

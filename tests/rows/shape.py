@@ -85,6 +85,8 @@ ROWS = [
         lambda x: np.linalg.matrix_transpose(x),
         [normal((2, 3, 4)), normal((2, 3))],
     ),
+    same("rollaxis", lambda x: np.rollaxis(x, 0, 2) * np.moveaxis(x, 0, 1), [normal((2, 3, 2))]),
+    same("rollaxis (back)", lambda x: np.rollaxis(x, -1), [normal((2, 3, 4))]),
     same("moveaxis", lambda x: np.moveaxis(x, (0, 1), (-1, 0)), [normal((2, 3, 4))]),
     same(
         "moveaxis (one)",

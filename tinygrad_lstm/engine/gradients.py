@@ -126,20 +126,15 @@ class Gradients(Mapping[str, Array]):
         if not found:
             blocks = dict.fromkeys(b.stage.block for b in branches if b.stage.block is not None)
             have = ", ".join(map(str, blocks))
-            expected = (
-                f"a block that reads it: {have}" if have else "a value that is read in blocks"
-            )
+            expected = f"a block that reads it: {have}" if have else "a value read in blocks"
             raise UnknownNameError(
                 f"there is no share '{key}'", where="gradients", expected=expected
             )
         return Part(value, found, "share")
 
     def __iter__(self) -> Iterator[str]:
-        return (
-            name
-            for name, values in self.tape.names.items()
-            if len(values) == 1 and values[0] in self._totals
-        )
+        named = self.tape.names.items()
+        return (name for name, xs in named if len(xs) == 1 and xs[0] in self._totals)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

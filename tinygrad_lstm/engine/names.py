@@ -237,8 +237,8 @@ def checked_name(name: Any, where: str) -> str:
         )
     if len(CHECKED) == 4096:  # who makes names up gives each of them once
         CHECKED.clear()
-    CHECKED.add(name := str(name))
-    return name
+    CHECKED.add(checked := str(name))
+    return checked
 
 
 def checked_scope(name: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.operation import implements, operation
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "copy",
     "imag",
     "real",
+    "real_if_close",
 ]
 
 
@@ -94,3 +96,10 @@ def angle(z: Any, deg: bool = False) -> Any:
         In radians, from -pi to pi.
     """
     return argument(z) * (180 / np.pi) if deg else argument(z)
+
+
+@implements(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    """The real part, if all imaginary parts are close to 0, as :func:`numpy.real_if_close`."""
+    kept = np.real_if_close(array_of(a), tol).dtype.kind == "c"
+    return a if kept or not np.iscomplexobj(a) else real(a)

@@ -40,9 +40,11 @@ __all__ = [
     "log2",
     "log10",
     "logaddexp",
+    "logaddexp2",
     "maximum",
     "minimum",
     "multiply",
+    "nan_to_num",
     "negative",
     "not_equal",
     "ones_like",
@@ -329,6 +331,23 @@ def logaddexp_a(g: Any, y: Any, a: Any, b: Any) -> Any:
 @logaddexp.rule
 def logaddexp_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     return unbroadcast(g * sigmoid(gap(b, a)), b)
+
+
+@operation(np.logaddexp2, elementwise=True)
+def logaddexp2(a: Any, b: Any) -> Any:
+    """``log2(2**a + 2**b)`` without overflow, as :func:`numpy.logaddexp2`. Two equal infinities
+    share the gradient equally."""
+    return np.logaddexp2(a, b)
+
+
+@logaddexp2.rule
+def logaddexp2_a(g: Any, y: Any, a: Any, b: Any) -> Any:
+    return unbroadcast(g * sigmoid(np.log(2) * gap(a, b)), a)
+
+
+@logaddexp2.rule
+def logaddexp2_b(g: Any, y: Any, a: Any, b: Any) -> Any:
+    return unbroadcast(g * sigmoid(np.log(2) * gap(b, a)), b)
 
 
 @operation(np.tanh, analytic=True, elementwise=True, kind="function")
@@ -708,3 +727,25 @@ def fmin_b(g: Any, y: Any, a: Any, b: Any) -> Any:
 def _to_the_chosen(g: Any, y: Any, own: Any, other: Any) -> Any:
     """`g` where `y` is the one side, half of it where it is both."""
     return np.where(np.equal(own, other), g / 2, np.where(np.equal(own, y), g, 0))
+
+
+@operation(np.nan_to_num, elementwise=True)
+def nan_to_num(
+    x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    """`x` with numbers in the place of NaN and infinities, as :func:`numpy.nan_to_num`. These
+    receive no gradient."""
+    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+
+
+@nan_to_num.rule
+def nan_to_num_x(
+    g: Any,
+    y: Any,
+    x: Any,
+    copy: bool = True,
+    nan: Any = 0.0,
+    posinf: Any = None,
+    neginf: Any = None,
+) -> Any:
+    return np.where(np.isfinite(x), g, 0)

@@ -5,11 +5,15 @@ A stage has one output. A decomposition with several (eigh, svd) is one stage th
 as rows, and :func:`index` takes them apart again; so it is computed once, and its one rule sees the
 gradients of all parts together.
 
-The matrices of `slogdet`, `cholesky`, `qr`, `eigh` and `svd` are real: complex ones raise.
+The matrices of `slogdet`, `cholesky` and `qr` are real: complex ones raise. Complex eigenvectors
+and singular vectors have a free phase, which what is computed from them may not depend on.
 
 Source of the derivatives: Giles, "An extended collection of matrix derivative results" (2008), for
 inv, solve, det and svd; Murray, "Differentiation of the Cholesky decomposition" (2016); Walter and
-Lehmann, "Algorithmic differentiation of linear algebra functions" (2010), for qr and eigh.
+Lehmann, "Algorithmic differentiation of linear algebra functions" (2010), for qr, eig and eigh;
+Boeddeker et al., "On the computation of complex-valued gradients with application to statistically
+optimum beamforming" (2017), for complex eig; Wan and Zhang, "Automatic differentiation for complex
+valued SVD" (2019).
 """
 
 from __future__ import annotations
@@ -18,18 +22,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import conjugated
 from tinygrad_lstm.engine.operation import implements, operation, unbroadcast
 from tinygrad_lstm.errors import DtypeError, GradientError, ShapeError
+from tinygrad_lstm.ops.complex import real
 from tinygrad_lstm.ops.elementwise import quotient
 
 __all__ = [
+    "EigResult",
     "EighResult",
     "QRResult",
     "SVDResult",
     "SlogdetResult",
     "cholesky",
     "det",
+    "eig",
     "eigh",
+    "eigvals",
     "eigvalsh",
     "inv",
     "pinv",
@@ -39,6 +48,14 @@ __all__ = [
     "svd",
     "svdvals",
 ]
+
+
+class EigResult(NamedTuple):
+    """Eigenvalues, shape (..., M), and the eigenvectors as columns of length 1, shape (..., M, M),
+    both complex unless all are real."""
+
+    eigenvalues: Any
+    eigenvectors: Any
 
 
 class EighResult(NamedTuple):
@@ -328,13 +345,20 @@ def eigen(a: Any, UPLO: Any = "L") -> Any:
 
 @eigen.rule
 def eigh_a(g: Any, y: Any, a: Any, UPLO: str = "L") -> Any:
-    w, V, gw, gV = y[..., :1, :], y[..., 1:, :], g[..., :1, :], g[..., 1:, :]
-    inside = antisymmetric(mT(V) @ gV)
-    return (V * gw + V @ quotient(inside, w - mT(w))) @ mT(V)
+    w, V, gw, gV = real_part(y[..., :1, :]), y[..., 1:, :], g[..., :1, :], g[..., 1:, :]
+    inside = quotient(skew(mT(V) @ gV) / 2, w - mT(w))
+    return (conjugated(V) * gw + conjugated(V) @ inside) @ mT(V)
 
 
-def antisymmetric(x: Any) -> Any:
-    return (x - mT(x)) / 2
+def skew(x: Any) -> Any:
+    """A matrix less its conjugate transpose. The diagonal is 0: that of a complex one is a
+    phase."""
+    found = x - mT(conjugated(x))
+    return off_diagonal(found) if found.dtype.kind == "c" else found
+
+
+def off_diagonal(x: Any) -> Any:
+    return x * (1 - np.eye(x.shape[-1]))
 
 
 @implements(np.linalg.eigh)
@@ -344,8 +368,8 @@ def eigh(a: Any, UPLO: str = "L") -> EighResult:
     Parameters
     ----------
     a : Tensor or array_like, shape (..., M, M)
-        Real and symmetric. Only one triangle is read, but the gradient is that of a function of
-        symmetric matrices and symmetric itself.
+        Symmetric; complex ones Hermitian. Only one triangle is read, but the gradient is that of a
+        function of symmetric matrices and symmetric itself.
     UPLO : {"L", "U"}
         Which triangle is read.
 
@@ -360,8 +384,13 @@ def eigh(a: Any, UPLO: str = "L") -> EighResult:
     equal the gradient is not finite. That of the eigenvalues alone is always finite: at equal ones
     it is the one of the vectors found.
     """
-    parts = eigen(only_real(a, "eigh"), UPLO=UPLO)
-    return EighResult(parts[..., 0, :], parts[..., 1:, :])
+    parts = eigen(a, UPLO=UPLO)
+    return EighResult(real_part(parts[..., 0, :]), parts[..., 1:, :])
+
+
+def real_part(x: Any) -> Any:
+    """Of numbers that are real by themselves, and complex for the company they were in."""
+    return real(x) if x.dtype.kind == "c" else x
 
 
 @implements(np.linalg.eigvalsh)
@@ -370,24 +399,78 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:
     return eigh(a, UPLO).eigenvalues
 
 
+@operation(name="eig")
+def decomposed(a: Any) -> Any:
+    values, vectors = np.linalg.eig(a)
+    return np.concatenate([values[..., None, :], vectors], axis=-2)
+
+
+@decomposed.rule
+def eig_a(g: Any, y: Any, a: Any) -> Any:
+    w, V, gw, gV = y[..., :1, :], y[..., 1:, :], g[..., :1, :], g[..., 1:, :]
+    of_V = mT(V) @ gV
+    longer = np.real(np.diagonal(of_V, axis1=-2, axis2=-1))[..., None, :]  # but it has length 1
+    of_V = off_diagonal(of_V - (mT(V) @ conjugated(V)) * longer)
+    inside = quotient(of_V, w - mT(w)) + gw * np.eye(w.shape[-1])
+    return np.linalg.solve(mT(V), inside @ mT(V))
+
+
+@implements(np.linalg.eig)
+def eig(a: Any) -> EigResult:
+    """Eigenvalues and eigenvectors of square matrices, as :func:`numpy.linalg.eig`.
+
+    Parameters
+    ----------
+    a : Tensor or array_like, shape (..., M, M)
+
+    Returns
+    -------
+    EigResult
+        The fields ``eigenvalues`` and ``eigenvectors``. They are in no order, and the vectors have
+        a free phase (of real ones the sign).
+
+    Notes
+    -----
+    The derivative exists where the eigenvalues are distinct. Of symmetric matrices :func:`eigh` has
+    a better one.
+    """
+    parts = decomposed(a)
+    return EigResult(parts[..., 0, :], parts[..., 1:, :])
+
+
+@implements(np.linalg.eigvals)
+def eigvals(a: Any) -> Any:
+    """The eigenvalues of square matrices, in no order; see :func:`eig`."""
+    return eig(a).eigenvalues
+
+
 @operation(name="svd")
 def singular(a: Any) -> Any:
     U, S, Vh = np.linalg.svd(a, full_matrices=False)
-    return np.concatenate([U, S[..., None, :], mT(Vh)], axis=-2)
+    return np.concatenate([U, S[..., None, :], mT(conjugated(Vh))], axis=-2)
 
 
 @singular.rule
 def svd_a(g: Any, y: Any, a: Any) -> Any:
     (U, s, V), (gU, gs, gV) = svd_parts(y, a), svd_parts(g, a)
+    s = real_part(s)
     gap = s * s - mT(s * s)
     of_U, of_V = mT(U) @ gU, mT(V) @ gV
-    inner = quotient(of_U - mT(of_U), gap) * s + mT(s) * quotient(of_V - mT(of_V), gap)
-    total = (U * gs + U @ inner) @ mT(V)
+    inner = quotient(skew(of_U), gap) * s + mT(s) * quotient(skew(of_V), gap)
+    U_, V_ = conjugated(U), conjugated(V)
+    total = (U_ * (gs + turned(of_U - of_V, s)) + U_ @ inner) @ mT(V)
     if U.shape[-2] > U.shape[-1]:  # U can leave its span
-        total = total + quotient(gU - U @ of_U, s) @ mT(V)
+        total = total + quotient(gU - U_ @ of_U, s) @ mT(V)
     if V.shape[-2] > V.shape[-1]:
-        total = total + U @ mT(quotient(gV - V @ of_V, s))
+        total = total + U_ @ mT(conjugated(quotient(gV - V_ @ of_V, s)))
     return total
+
+
+def turned(x: Any, s: Any) -> Any:
+    """What a common phase of a left and a right vector sends back to their singular value."""
+    if x.dtype.kind != "c":
+        return 0
+    return 1j * quotient(np.imag(np.diagonal(x, axis1=-2, axis2=-1))[..., None, :], 2 * s)
 
 
 def svd_parts(y: Any, a: Any) -> tuple[Any, Any, Any]:
@@ -403,7 +486,6 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     Parameters
     ----------
     a : Tensor or array_like, shape (..., M, N)
-        Real.
     full_matrices : bool, default True
         Must be False unless the matrices are square: the additional vectors are arbitrary and have
         no derivative.
@@ -429,8 +511,9 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
             got=np.shape(a),
             do="give full_matrices=False",
         )
-    U, s, V = svd_parts(singular(only_real(a, "svd")), a)
-    return SVDResult(U, s[..., 0, :], mT(V)) if compute_uv else s[..., 0, :]
+    U, s, V = svd_parts(singular(a), a)
+    S = real_part(s[..., 0, :])
+    return SVDResult(U, S, mT(conjugated(V))) if compute_uv else S
 
 
 @implements(np.linalg.svdvals)
@@ -447,14 +530,15 @@ def pseudo_inverse(a: Any, rcond: Any = None) -> Any:
 @pseudo_inverse.rule
 def pinv_a(g: Any, y: Any, a: Any, rcond: Any = None) -> Any:
     rows, columns = np.eye(a.shape[-2], dtype=y.dtype), np.eye(a.shape[-1], dtype=y.dtype)
-    back = mT(g)
-    left, right = (rows - a @ y) @ back @ y @ mT(y), mT(y) @ y @ back @ (columns - y @ a)
+    y_, back = conjugated(y), mT(conjugated(g))
+    left = conjugated(rows - a @ y) @ back @ y_ @ mT(y)
+    right = mT(y) @ y_ @ back @ conjugated(columns - y @ a)
     return left + right - mT(y) @ g @ mT(y)
 
 
 @implements(np.linalg.pinv)
 def pinv(a: Any, rcond: Any = None) -> Any:
-    """The pseudo-inverse of real matrices, as :func:`numpy.linalg.pinv`.
+    """The pseudo-inverse, as :func:`numpy.linalg.pinv`.
 
     The derivative is that among matrices of the same rank.
 
@@ -474,4 +558,4 @@ def pinv(a: Any, rcond: Any = None) -> Any:
     Source of the derivative: Golub and Pereyra, The differentiation of pseudo-inverses and
     nonlinear least squares problems whose variables separate, 1973.
     """
-    return pseudo_inverse(only_real(a, "pinv"), rcond=rcond)
+    return pseudo_inverse(a, rcond=rcond)

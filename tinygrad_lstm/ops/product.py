@@ -408,17 +408,42 @@ def rows(x: Any) -> Any:
     return x if x.ndim == 2 else x.reshape((-1, x.shape[-1]))
 
 
-@operation(np.cross, np.linalg.cross, kind="product")
-def cross(a: Any, b: Any, axis: int = -1) -> Any:
-    """The vector product of vectors of three entries, as :func:`numpy.linalg.cross`."""
-    return np.linalg.cross(a, b, axis=axis)
+@operation(name="cross", kind="product")
+def perpendicular(a: Any, b: Any) -> Any:
+    return np.linalg.cross(a, b)
 
 
-@cross.rule
-def cross_a(g: Any, y: Any, a: Any, b: Any, axis: int = -1) -> Any:
-    return unbroadcast(cross(b, g, axis=axis), a)
+@perpendicular.rule
+def cross_a(g: Any, y: Any, a: Any, b: Any) -> Any:
+    return unbroadcast(perpendicular(b, g), a)
 
 
-@cross.rule
-def cross_b(g: Any, y: Any, a: Any, b: Any, axis: int = -1) -> Any:
-    return unbroadcast(cross(g, a, axis=axis), b)
+@perpendicular.rule
+def cross_b(g: Any, y: Any, a: Any, b: Any) -> Any:
+    return unbroadcast(perpendicular(g, a), b)
+
+
+@implements(np.cross, np.linalg.cross)
+def cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:
+    """The vector product of vectors of three entries, as :func:`numpy.cross`.
+
+    Parameters
+    ----------
+    a, b : Tensor or array_like
+        The vectors.
+    axisa, axisb, axisc : int, default -1
+        The axis of the vectors in `a`, in `b` and in the result.
+    axis : int, optional
+        All three of them.
+
+    Returns
+    -------
+    Tensor or ndarray
+    """
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    first, second = (x if i == -1 else np.moveaxis(x, i, -1) for x, i in ((a, axisa), (b, axisb)))
+    y = perpendicular(first, second)
+    return y if axisc == -1 else np.moveaxis(y, -1, axisc)

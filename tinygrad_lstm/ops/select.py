@@ -22,6 +22,7 @@ __all__ = [
     "flatnonzero",
     "index",
     "nonzero",
+    "partition",
     "piecewise",
     "scatter",
     "searchsorted",
@@ -162,6 +163,17 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     Tensor or ndarray, of the shape of `indices` along `axis`
     """
     return taken_along_axis(arr, indices=positions(indices), axis=axis)
+
+
+@implements(np.partition)
+def partition(
+    a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None
+) -> Any:
+    """The entries in such an order that those at `kth` stand where sorting puts them, as
+    :func:`numpy.partition`, which knows one `kind` and no `order`. The gradient goes back to where
+    an entry came from."""
+    places = np.argpartition(array_of(a), kth, axis=axis)
+    return take_along_axis(a, places, axis=axis)
 
 
 @operation(name="sort", kind="move")

@@ -28,6 +28,7 @@ __all__ = [
     "moveaxis",
     "ravel",
     "reshape",
+    "rollaxis",
     "squeeze",
     "stack",
     "swapaxes",
@@ -100,6 +101,14 @@ def moveaxis(x: Any, source: Any = None, destination: Any = None) -> Any:
 @moveaxis.rule
 def moveaxis_x(g: Any, y: Any, x: Any, source: Any = None, destination: Any = None) -> Any:
     return np.moveaxis(g, destination, source)
+
+
+@implements(np.rollaxis)
+def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
+    """The axis `axis` moved before the axis `start`, as :func:`numpy.rollaxis`."""
+    before = start + np.ndim(x) if start < 0 else start
+    place = before - (axis % max(np.ndim(x), 1) < before)  # without the axis, others move up
+    return moveaxis(x, source=axis, destination=place)
 
 
 @operation(np.expand_dims, analytic=True, kind="move")
