@@ -107,9 +107,9 @@ def test_diamonds_sixty_deep_take_linear_time():
     assert len(y.tape) == len(y.tape.forks) == 60
 
 
-def test_a_fork_with_a_hundred_thousand_branches():
+def test_a_fork_with_thousands_of_branches():
     x = leaf([1.0, 2.0])
-    n = 100_000
+    n = 20_000
     total = add_n(*[x] * n)
     assert len(total.tape.forks[0].branches) == n
     total.backward(np.ones(2))

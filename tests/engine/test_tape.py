@@ -71,10 +71,11 @@ def test_gradients_knows_what_it_does_not_have(x):
     assert list(g) == ["x", "multiply#1", "sum#1"]
 
 
-def test_a_million_stages_without_recursion():
+@pytest.mark.parametrize("stages", [100_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_a_million_stages_without_recursion(stages):
     x = Tensor(1.0, requires_grad=True)
     y = x
-    for _ in range(1_000_000):
+    for _ in range(stages):
         y = y + 1e-6
     y.backward()
     assert x.grad == 1.0
@@ -270,7 +271,7 @@ class TestEdits:
         assert y is not x and y.tape.stages[0].op == "add" and x.numpy().tolist() == [1.0, 2.0, 3.0]
 
 
-def test_ten_thousand_training_steps_do_not_grow():
+def test_thousands_of_training_steps_do_not_grow():
     import tracemalloc
 
     w = Tensor(np.ones(8), requires_grad=True)
@@ -286,10 +287,10 @@ def test_ten_thousand_training_steps_do_not_grow():
                         p -= 1e-4 * p.grad
 
         tracemalloc.start()
-        train(100)
+        train(1_000)  # until what is kept once is there
         before = tracemalloc.get_traced_memory()[0]
-        train(10_000)
-        assert tracemalloc.get_traced_memory()[0] - before < 100_000
+        train(2_000)
+        assert tracemalloc.get_traced_memory()[0] - before < 20_000
     finally:
         tracemalloc.stop()
         gc.enable()

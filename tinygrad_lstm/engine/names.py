@@ -184,11 +184,8 @@ def spelled(label: str, block: int | None, scope: str) -> str:
     """How a name that was given inside a block and a scope is shown; one that says its block
     (``a<0>``) keeps it."""
     text = joined(scope, label)
-    return (
-        text
-        if block is None or (label[-1] == ">" and PLACED.fullmatch(label))
-        else f"{text}<{block}>"
-    )
+    says_it = label[-1] == ">" and PLACED.fullmatch(label)
+    return text if block is None or says_it else f"{text}<{block}>"
 
 
 def signed(k: int) -> str:
