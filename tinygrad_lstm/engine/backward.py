@@ -13,10 +13,10 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.arrays import Value
 from tinygrad_lstm.engine.faults import check_grad, check_unspent
 from tinygrad_lstm.engine.gradients import Gradients
 from tinygrad_lstm.engine.hooks import hooked
@@ -30,7 +30,7 @@ from tinygrad_lstm.engine.walk import conform, sent, walk
 __all__ = ["Gradients", "backward", "gradients", "outgoing", "reverse", "seed"]
 
 
-def reverse(nodes: list[Node], root: Node, start: Any) -> dict[Node, Any]:
+def reverse(nodes: list[Node], root: Node, start: Value) -> dict[Node, Value]:
     """Walk a tape in reverse, adding up as it goes, and return the total derivatives by the leaves
     and by the values with ``retain_grad``. Recorded, where `start` is a Tensor.
 
@@ -54,7 +54,7 @@ def reverse(nodes: list[Node], root: Node, start: Any) -> dict[Node, Any]:
         return totals
 
 
-def _added(nodes: list[Node], root: Node, start: Any, guard: bool) -> dict[Node, Any]:
+def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Node, Value]:
     """The totals that are left when each has been sent on: those of the leaves, and retained ones.
 
     A contribution is added to its total as it comes, in place where that is an array made here.
@@ -101,7 +101,7 @@ def _added(nodes: list[Node], root: Node, start: Any, guard: bool) -> dict[Node,
 accumulation = threading.Lock()  # a leaf may be in the graphs of several threads
 
 
-def backward(root: Any, gradient: Any = None, retain_graph: bool = False) -> None:
+def backward(root: Node, gradient: Value = None, retain_graph: bool = False) -> None:
     """Fill ``.grad`` of the leaves that led to `root`; see :meth:`Tensor.backward`."""
     start, nodes = seed(root, gradient), ancestors(root)
     check_unspent(nodes)
@@ -121,9 +121,9 @@ def backward(root: Any, gradient: Any = None, retain_graph: bool = False) -> Non
             node._spent = True
 
 
-def gradients(root: Any, gradient: Any = None, create_graph: bool = False) -> Gradients:
+def gradients(root: Node, gradient: Value = None, create_graph: bool = False) -> Gradients:
     """All derivatives of one value; see :func:`tinygrad_lstm.gradients`."""
-    arrived: dict[Any, list[Branch]] = defaultdict(list)
+    arrived: dict[Node, list[Branch]] = defaultdict(list)
     with recording(create_graph):
         start, tape = seed(root, gradient, create_graph), Tape(root)
         totals = _kept(tape, start, arrived)
@@ -134,7 +134,7 @@ def gradients(root: Any, gradient: Any = None, create_graph: bool = False) -> Gr
     return Gradients(tape, totals, branches)
 
 
-def _kept(tape: Tape, start: Any, arrived: dict[Node, list[Branch]]) -> dict[Node, Any]:
+def _kept(tape: Tape, start: Value, arrived: dict[Node, list[Branch]]) -> dict[Node, Value]:
     """The total derivatives by all values. `arrived` is filled with what came along each edge, last
     branch first."""
     stages, totals = {s.output: s for s in tape.stages}, {tape.root: start}
@@ -152,7 +152,7 @@ def _kept(tape: Tape, start: Any, arrived: dict[Node, list[Branch]]) -> dict[Nod
         return totals | {x: summed(found) for x, found in arrived.items() if x not in totals}
 
 
-def summed(arrived: list[Branch]) -> Any:
+def summed(arrived: list[Branch]) -> Value:
     """The sum over the branches of a value, in their order. They arrived in reverse."""
     result = arrived[-1].gradient
     for branch in arrived[-2::-1]:
@@ -160,7 +160,7 @@ def summed(arrived: list[Branch]) -> Any:
     return result
 
 
-def outgoing(x: Any, total: Any) -> Any:
+def outgoing(x: Node, total: Value) -> Value:
     """The total derivative by `x` as the user sees it."""
     return conjugated(hooked(x, total) if x._op is None and x._hooks is not None else total)
 

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.arrays import Params, Value
 from tinygrad_lstm.engine.memory import loan, same
 from tinygrad_lstm.engine.names import spelled
 from tinygrad_lstm.engine.recorder import NOWHERE, Place, detector, next_order, recorder, watching
 
 __all__ = ["Node"]
 
-NO_PARAMETERS: dict[str, Any] = {}
+NO_PARAMETERS: Params = {}
 
 
 class Node:
@@ -69,18 +70,18 @@ class Node:
     )
 
     _array: np.ndarray
-    _op: Any
-    _hooks: Any
+    _op: Any  # an Operation, or None; what stands on this module cannot be named here
+    _hooks: Any  # Hooks, or None
     _label: str | None
     _requires_grad: bool
     _frozen: np.ndarray | None
     _lent: weakref.ref[np.ndarray] | None
-    _inputs: tuple[Any, ...]
+    _inputs: tuple[Value, ...]
     _order: int
-    _params: dict[str, Any]
+    _params: Params
     _place: Place
     _spent: bool
-    _values: list[Any]
+    _values: list[Value]
     grad: Any
     # whether stages without a derivative are recorded too, since they are to be written down
     symbolic = False
@@ -148,9 +149,9 @@ class Node:
         self,
         array: np.ndarray,
         op: Any,
-        inputs: tuple[Any, ...],
-        values: list[Any],
-        params: dict[str, Any],
+        inputs: tuple[Value, ...],
+        values: list[Value],
+        params: Params,
     ) -> Any:
         """A node of this node's class that records `array` as the output of a stage."""
         node = _new(type(self))

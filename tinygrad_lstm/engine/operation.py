@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from tinygrad_lstm.engine.arguments import Each, bound, complaint, described, missing
+from tinygrad_lstm.engine.arrays import Params, Value
 from tinygrad_lstm.engine.memory import SCALARS, frozen, own, unbroadcast
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recorder, watching
@@ -119,8 +120,8 @@ class Operation:
         return function
 
     def send(
-        self, argument: int, g: Any, output: Any, inputs: Sequence[Any], params: dict[str, Any]
-    ) -> Any:
+        self, argument: int, g: Value, output: Value, inputs: Sequence[Value], params: Params
+    ) -> Value:
         """What the rule of an argument returns: ``rules[argument](g, output, *inputs, **params)``,
         but not at the cost of all inputs where their number is open."""
         if self.variadic:
@@ -203,8 +204,8 @@ def _array_like(value: Any) -> Any:
 
 
 def _keep(
-    inputs: tuple[Any, ...], values: list[Any], params: dict[str, Any], node: Node
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    inputs: tuple[Value, ...], values: list[Value], params: Params, node: Node
+) -> tuple[tuple[Value, ...], Params]:
     """What a stage keeps of its inputs and parameters: of arrays copies, since their owner may edit
     them before backward. Those among the inputs become leaves."""
     kept = list(inputs)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from tinygrad_lstm.engine.arrays import Value
 from tinygrad_lstm.engine.memory import array_of, conjugated, own
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.errors import DtypeError, GradientError
@@ -13,7 +12,7 @@ from tinygrad_lstm.errors import DtypeError, GradientError
 __all__ = ["seed"]
 
 
-def seed(root: Any, gradient: Any, create_graph: bool = False) -> Any:
+def seed(root: Node, gradient: Value, create_graph: bool = False) -> Value:
     """The gradient that arrives at `root`: `gradient`, or 1 for a scalar. A Tensor if the walk is
     to have a tape."""
     if not hasattr(root, "_requires_grad"):
@@ -53,7 +52,7 @@ def seed(root: Any, gradient: Any, create_graph: bool = False) -> Any:
     return conjugated(start)
 
 
-def _start(root: Any, gradient: Any, create_graph: bool) -> Any:
+def _start(root: Node, gradient: Value, create_graph: bool) -> Value:
     """`gradient` in the dtype of `root`; recorded, if it is a Tensor and the walk has a tape."""
     if create_graph and isinstance(gradient, Node):
         same = gradient._array.dtype == root._array.dtype

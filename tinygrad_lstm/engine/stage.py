@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.arrays import Params, Value
 from tinygrad_lstm.engine.memory import frozen
 from tinygrad_lstm.engine.naming import Naming
 from tinygrad_lstm.engine.node import Node
@@ -28,7 +29,7 @@ class Stage:
 
     output: Any
 
-    def __init__(self, output: Any, naming: Naming | None = None) -> None:
+    def __init__(self, output: Node, naming: Naming | None = None) -> None:
         self.output = output
         self._naming = naming
 
@@ -38,12 +39,12 @@ class Stage:
         return str(self.output._op.name)
 
     @property
-    def inputs(self) -> tuple[Any, ...]:
+    def inputs(self) -> tuple[Value, ...]:
         """What the stage read, by argument position: Tensors, and numbers as they were written."""
         return tuple(self.output._inputs)
 
     @property
-    def params(self) -> dict[str, Any]:
+    def params(self) -> Params:
         """The parameters of the operation, such as its axis."""
         return {name: frozen(value) for name, value in self.output._params.items()}
 
@@ -92,7 +93,7 @@ class Branch:
 
     stage: Stage
     argument: int
-    gradient: Any = None
+    gradient: Value = None
 
 
 @dataclass(frozen=True)
@@ -139,12 +140,12 @@ class Part:
     kind: str
 
     @property
-    def id(self) -> tuple[Any, ...]:
+    def id(self) -> tuple[object, ...]:
         """The same for every spelling of a key."""
         return self.kind, id(self.value), *((id(b.stage.output), b.argument) for b in self.branches)
 
 
-def brief(x: Any) -> str:
+def brief(x: Value) -> str:
     """A value in a word: its name, its operation or its number."""
     if not isinstance(x, Node):
         return f"{x}"

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.arrays import Params, Value
 from tinygrad_lstm.engine.faults import edit_error, shape_error
 from tinygrad_lstm.engine.memory import Sparse, array_of, finite, fitting, same
 from tinygrad_lstm.engine.node import Node
@@ -60,7 +60,7 @@ def edges(nodes: Sequence[Node]) -> Iterator[tuple[Node, int, Node]]:
     return ((node, i, x) for node, read in walk(nodes) for i, x in read)
 
 
-def sent(node: Node, argument: int, g: Any) -> Any:
+def sent(node: Node, argument: int, g: Value) -> Value:
     """What the stage of `node` sends back to an argument when `g` arrives: an array, or a Tensor
     where `g` is one. 0 from a branch that was not taken."""
     output, inputs = (node, node._inputs) if isinstance(g, Node) else (node._array, node._values)
@@ -71,8 +71,8 @@ def sent(node: Node, argument: int, g: Any) -> Any:
 
 
 def guarded(
-    op: Operation, argument: int, g: Any, output: Any, inputs: Sequence[Any], params: dict[str, Any]
-) -> Any:
+    op: Operation, argument: int, g: Value, output: Value, inputs: Sequence[Value], params: Params
+) -> Value:
     """What a rule sends back, but 0 where that is not finite although no gradient arrives.
 
     For an operation that works entry by entry this is decided entry by entry, before the sum over
@@ -98,11 +98,11 @@ def guarded(
     return unbroadcast(contribution, x)
 
 
-def _is_broadcast(output: Any, inputs: Sequence[Any]) -> bool:
+def _is_broadcast(output: Value, inputs: Sequence[Value]) -> bool:
     return bool(output.shape == np.broadcast_shapes(*map(np.shape, inputs)))
 
 
-def conform(contribution: Any, node: Node, argument: int) -> Any:
+def conform(contribution: Value, node: Node, argument: int) -> Value:
     """A contribution in the dtype of the value it belongs to. The wrong shape is an error of the
     rule."""
     value = node._values[argument]
