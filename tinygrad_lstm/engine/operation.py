@@ -183,9 +183,7 @@ def recorded(op: Operation) -> Recorded:
         try:
             if watch is not None:
                 values, array = watch.compute(op, inputs, values, params)
-            else:
-                array = forward(*values, **params) if params else forward(*values)
-            if not isinstance(array, np.ndarray):
+            elif not isinstance(array := forward(*values, **params), np.ndarray):
                 array = np.asarray(array)  # NumPy returns scalars for 0-d results
         except (ValueError, IndexError, TypeError, RecursionError) as error:
             raise complaint(op, error, inputs, values) from error
