@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tinygrad_lstm import DataError
 from tinygrad_lstm.training import read_series
 from tinygrad_lstm.training.series import scale
+from tinygrad_lstm.training.times import following
 
 
 @pytest.fixture
@@ -202,3 +203,28 @@ def test_a_million_rows_in_seconds(tmp_path):
     start = time.monotonic()
     assert len(read_series(path)) == 10**6
     assert time.monotonic() - start < 20
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (["1999", "2000"], ["2001", "2002"]),
+        (["2024-02-27", "2024-02-28"], ["2024-02-29", "2024-03-01"]),
+        (["2023-12-25", "2024-01-01"], ["2024-01-08", "2024-01-15"]),
+        (["2024-10-01", "2024-11-01", "2024-12-01"], ["2025-01-01", "2025-02-01"]),
+        (["2024-11", "2024-12"], ["2025-01", "2025-02"]),
+        (["2023-01-01", "2024-01-01", "2025-01-01"], ["2026-01-01", "2027-01-01"]),
+        (["2024-01-01 22:30", "2024-01-01 23:15"], ["2024-01-02 00:00", "2024-01-02 00:45"]),
+        (["2024-01-01T22", "2024-01-01T23"], ["2024-01-02T00", "2024-01-02T01"]),
+        (["2024-01-05", "2024-01-08", "2024-01-09"], ["1", "2"]),  # working days
+        (["5", "7"], ["9", "11"]),
+        (["5", "7", "8"], ["1", "2"]),
+        (["1 Jan", "2 Jan"], ["1", "2"]),
+        (["2024-01-01"], ["1", "2"]),
+        (["x", ""], ["1", "2"]),
+        (["2024-01-01", "2024-01-01"], ["1", "2"]),
+        (None, ["1", "2"]),
+    ],
+)  # fmt: skip
+def test_times_go_on(times, expected):
+    assert following(times, 2) == expected

@@ -1,4 +1,4 @@
-"""What a training run has learned: a table against the baselines, plots, and times."""
+"""What a training run has learned: a table against the baselines, and plots."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.files import write
 from tinygrad_lstm.text import aligned
 from tinygrad_lstm.training.run import Run
+from tinygrad_lstm.training.times import whole
 from tinygrad_lstm.viz.plot import loss_curves
 from tinygrad_lstm.viz.series import forecasts
 
-__all__ = ["continued", "plots", "table", "years"]
+__all__ = ["plots", "table", "years"]
 
 SHOWN = 3  # the plot shows the held-out part and, before it, twice as much
 
@@ -59,28 +60,11 @@ def _write(ax: object, path: Path) -> None:
 
 def _number(run: Run, row: int) -> float:
     """What the time axis shows for a row: its year where the times are whole numbers in a row."""
-    times = _whole(run)
+    times = whole(run.series.times)
     return times[row] if times else row
-
-
-def _whole(run: Run) -> list[int]:
-    """The times, if each is a whole number, and one more than the one before."""
-    try:
-        times = [int(t) for t in run.series.times or ()]
-    except ValueError:
-        return []
-    counted = list(range(times[0], times[0] + len(times))) if times else []
-    return times if times == counted else []
 
 
 def years(run: Run) -> str:
     """The times of the held-out part, in brackets."""
     times = run.series.times
     return f" ({times[run.parts.test]} to {times[-1]})" if times else ""
-
-
-def continued(run: Run, steps: int) -> list[str]:
-    """The times of a forecast: they go on where they are whole numbers, and else are counted."""
-    times = _whole(run)
-    last = times[-1] if times else 0
-    return [str(last + k) for k in range(1, steps + 1)]

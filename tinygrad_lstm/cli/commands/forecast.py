@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from tinygrad_lstm.cli.learned import continued
 from tinygrad_lstm.cli.options import LARGEST, Command, whole_number
 from tinygrad_lstm.training.run import Run
+from tinygrad_lstm.training.times import following
 
 __all__ = ["FORECAST"]
 
@@ -29,7 +29,7 @@ def run(options: Namespace) -> int:
     training.take_best()
     values = training.forecast(options.steps)
     print(f"time,{training.series.name}")
-    for time, value in zip(continued(training, options.steps), values, strict=True):
+    for time, value in zip(following(training.series.times, options.steps), values, strict=True):
         print(f"{time},{value:.6g}")
     return 0
 
