@@ -16,6 +16,7 @@ from tinygrad_lstm import (
     block,
     by_hand,
     compare,
+    cross_entropy,
     gradients,
     maximum,
     no_grad,
@@ -870,3 +871,26 @@ def test_scalars(value):
     g = gradients((tanh(x * y) + x * x).named("z") * y)
     for hand in ({"x": 7.0}, {"z": 0.0}, {"x": [7.0]}, {"y": -g["y"], "z": 1.0, "x": 2.0}):
         assert str(compare(g, hand))
+
+
+def test_a_sum_multiplied_out_whose_parenthesis_is_closed_too_early():
+    """``(A e + B) d e`` for ``A e + B d e``, where the tape has ``(A + B d) e``."""
+    rng = np.random.default_rng(0)
+    x, e, o, d, A = (rng.normal(size=(3, 4)) for _ in range(5))
+    x = Tensor(x, True, "x")
+    s = sigmoid(x).named("s")
+    y = s * Tensor(e, name="e")
+    loss = ((Tensor(o, name="o") * tanh(y) * Tensor(d, name="d")).sum() + (y * A).sum()).named("L")
+    f, B = s.numpy(), o * (1 - np.tanh(y.numpy()) ** 2)
+    report = compare(gradients(loss), {"x": (A * e + B) * d * e * f * (1 - f)})
+    (found,) = report.diagnoses
+    assert found.kind == "parenthesis" and "d ∘ e belongs to o ∘ (1 − tanh(" in found.looks_like
+
+
+@pytest.mark.parametrize(("sign", "kind"), [(0, "term missing"), (1, "sign")])
+def test_the_target_in_a_softmax_of_one_example(sign, kind):
+    scores = Tensor([0.1, -0.4, 0.7], True, "y")
+    g = gradients(cross_entropy(scores, 2).named("loss"))
+    p = np.exp(scores.numpy()) / np.exp(scores.numpy()).sum()
+    (found,) = compare(g, {"y": p + sign * np.eye(3)[2]}).diagnoses
+    assert found.kind == kind and "[0 0 1]" in found.looks_like

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -128,6 +129,13 @@ def test_a_wrong_or_hostile_answer_harms_nothing(mark, code, verdict, note):
     assert re.search(note, found.note), found
     assert verdicts(marks)["Error"] == "right"
     assert not marks
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 0)() == 0, reason="root has no such limit")
+def test_an_answer_starts_no_process(mark):
+    task = exercise("rnn", steps=1)
+    marks = mark(solved(task, {"s<1>": "__import__('os').fork()"}))
+    assert "raises BlockingIOError" in next(m for m in marks.marks if m.name == "s<1>").note
 
 
 def test_a_file_that_does_not_run(mark):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from itertools import combinations
 
@@ -35,6 +36,8 @@ class Brackets(Parts):
                         yield Change(label, "parenthesis", words, {id(node): summed_up(spread)})
         for i, node, parts in self.products:
             yield from self._closed_too_early(i, node, parts)
+        for i, node, parts in self.products:
+            yield from self._multiplied_out(i, node, parts)
 
     def _closed_too_early(
         self, i: int, node: Expression, parts: list[Expression]
@@ -54,3 +57,27 @@ class Brackets(Parts):
                         label = (")", i, k, j, tuple(map(others.index, chosen)))
                         other = product([*rest, summed_up(alone)])
                         yield Change(label, "parenthesis", words, {id(node): other})
+
+    def _multiplied_out(
+        self, i: int, node: Expression, parts: list[Expression]
+    ) -> Iterator[Change]:
+        """``(A e + B) d e`` for ``A e + B d e``, which is ``(A + B d) e``: a sum is multiplied out,
+        and the parenthesis closed before the last factors of a term, which the tape has inside."""
+        for k, part in enumerate(parts):
+            signed, others = terms(part), parts[:k] + parts[k + 1 :]
+            few = len(others) <= 6 and 1 < len(signed) <= 3
+            for j, outer in itertools.product(range(len(signed)), others) if few else ():
+                found = factors(signed[j][1])
+                for inner in found if len(found) > 1 else ():
+                    moved = times(inner, outer)
+                    rest = product([f for f in found if f is not inner])
+                    sums = [
+                        (s, rest if m == j else times(t, outer)) for m, (s, t) in enumerate(signed)
+                    ]
+                    alone = f"{CLOSED}: {{}} belongs to {{}} alone, and not to the whole sum"
+                    words = self._words(alone, moved, rest)
+                    label = ("(e", i, k, j, others.index(outer), found.index(inner))
+                    other = product(
+                        [summed_up(sums), moved, *(p for p in others if p is not outer)]
+                    )
+                    yield Change(label, "parenthesis", words, {id(node): other})

@@ -34,7 +34,7 @@ class Omitted(Parts):
         yield Change(("-",), "sign", words, {key: flipped(root)})
         for i, node in self.nodes:
             signed = terms(node)
-            if any(isinstance(term, Leaf) and term.name is None for _, term in signed):
+            if any(isinstance(t, Leaf) and t.name is None and t.shape == () for _, t in signed):
                 continue  # 1 − y is a local derivative, whose forms are tried by themselves
             if len(signed) < 2 or any(len(terms(u)) > 1 for u in self.tree.users[id(node)]):
                 continue

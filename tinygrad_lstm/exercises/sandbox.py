@@ -121,6 +121,7 @@ def _limited(limits: Limits) -> Any:
             (resource.RLIMIT_AS, limits.memory),
             (resource.RLIMIT_FSIZE, WRITTEN),
             (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_NPROC, 0),  # it starts no process and no thread; root may
         ):
             resource.setrlimit(kind, (most, most + (kind == resource.RLIMIT_CPU)))
 
