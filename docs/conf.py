@@ -23,6 +23,7 @@ extensions = [
     "mathml",
     "players",
     "program_help",
+    "run",
 ]
 exclude_patterns = [
     "package_index.md",
