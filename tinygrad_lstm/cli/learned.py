@@ -45,7 +45,7 @@ def plots(run: Run, folder: Path) -> str:
             f"said {o.horizon} ahead": (ahead, run.predict(x)[:, -1]),
             "forecast": (len(run.series) - first, run.forecast(max(10, o.horizon))),
         }
-        values, start = run.series.values[first:], _number(run, first)
+        values, start = run.series.between(first, len(run.series)), _number(run, first)
         _write(forecasts(values, said, label=run.series.name, start=start), folder / "forecast.svg")
     except DrawingError as error:
         return f"no plots: {error}"

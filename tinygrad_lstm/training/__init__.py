@@ -1,6 +1,7 @@
 """Learning a series: reading it, a loop that trains, forecasts, and what they have to beat."""
 
 from tinygrad_lstm.training.baselines import baselines, rmse
+from tinygrad_lstm.training.large import LargeSeries, open_series
 from tinygrad_lstm.training.loop import batches, evaluate, fit
 from tinygrad_lstm.training.model import Forecaster, Options
 from tinygrad_lstm.training.run import Run
@@ -9,6 +10,7 @@ from tinygrad_lstm.training.windows import Scaling, split, windows
 
 __all__ = [
     "Forecaster",
+    "LargeSeries",
     "Options",
     "Run",
     "Scaling",
@@ -17,6 +19,7 @@ __all__ = [
     "batches",
     "evaluate",
     "fit",
+    "open_series",
     "read_series",
     "rmse",
     "split",

@@ -15,7 +15,7 @@ from typing import Any
 from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.training.numbers import number
 
-__all__ = ["SHIPPED", "Table", "read_table"]
+__all__ = ["GZIP", "SHIPPED", "Table", "read_table", "table_in"]
 
 SHIPPED = ("sunspots",)
 DELIMITERS = (";", "\t", "|", ",")  # a comma may be a decimal comma, so it is tried last
@@ -38,6 +38,8 @@ class Table:
         In which line of the file each row ends.
     delimiter : str
         What stands between the cells.
+    header : bool
+        Whether the first line names the columns, which are numbered else.
     """
 
     path: str
@@ -45,6 +47,7 @@ class Table:
     rows: list[list[str]]
     lines: list[int]
     delimiter: str
+    header: bool
 
     def position(self, column: str | None) -> int:
         """Where a column is; the last one without a name."""
@@ -67,11 +70,19 @@ class Table:
 
 def read_table(path: Any, column: str | None = None) -> Table:
     """The table in a file; `column` is the name asked for, which may tell the header."""
-    text = _text(path)
+    table = table_in(_text(path), str(path), column)
+    if not table.rows:
+        raise DataError("there is a header, and no row", where=str(path))
+    return table
+
+
+def table_in(text: str, path: str, column: str | None = None) -> Table:
+    """The table in a text, such as the first lines of a file; the arguments are those of
+    :func:`read_table`."""
     if not text:
-        raise DataError("the file is empty", where=str(path), expected="a CSV file, one row a line")
+        raise DataError("the file is empty", where=path, expected="a CSV file, one row a line")
     delimiter = _delimiter(text)
-    rows, lines = _cells(text, delimiter, str(path))
+    rows, lines = _cells(text, delimiter, path)
     width = len(rows[0])
     for row, line in zip(rows, lines, strict=True):
         if len(row) != width:
@@ -84,11 +95,9 @@ def read_table(path: Any, column: str | None = None) -> Table:
     if width > 1 and not any(row[-1] for row in rows):  # a delimiter at the end of every line
         rows = [row[:-1] for row in rows]
     if _is_header(rows[0], column):
-        if len(rows) == 1:
-            raise DataError("there is a header, and no row", where=str(path))
-        return Table(str(path), rows[0], rows[1:], lines[1:], delimiter)
+        return Table(path, rows[0], rows[1:], lines[1:], delimiter, True)
     names = [str(i) for i in range(1, len(rows[0]) + 1)]
-    return Table(str(path), names, rows, lines, delimiter)
+    return Table(path, names, rows, lines, delimiter, False)
 
 
 def _is_header(first: list[str], column: str | None) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_lstm.errors import DataError
 
-__all__ = ["number", "numbers"]
+__all__ = ["GAPS", "decimal_of", "number", "numbers"]
 
 GAPS = {"", "na", "n/a", "nan", "null", "none", "-", "?", "."}
 GROUPED = {  # by what stands before the decimals
@@ -35,15 +35,7 @@ def numbers(cells: list[str], table: Any, i: int, decimal: str | None) -> np.nda
     DataError
         For the first cell that is neither, with its line.
     """
-    if decimal not in (None, ".", ","):
-        raise DataError(
-            "no such sign before the decimals",
-            where="read_series(decimal=...)",
-            expected="'.' or ','",
-            got=repr(decimal),
-        )
-    if decimal is None:
-        decimal = _decimal(cells, table, i)
+    decimal = decimal_of(cells, table, i, decimal)
     found = np.empty(len(cells))
     for k, cell in enumerate(cells):
         value = _read(cell, decimal)
@@ -55,16 +47,25 @@ def numbers(cells: list[str], table: Any, i: int, decimal: str | None) -> np.nda
     return found
 
 
-def _decimal(cells: list[str], table: Any, i: int) -> str:
-    """What stands before the decimals of a column: a comma, where one does not part thousands and
-    no point does anything else.
+def decimal_of(cells: list[str], table: Any, i: int, decimal: str | None) -> str:
+    """What stands before the decimals of a column, unless it is given: a comma, where one does not
+    part thousands and no point does anything else.
 
     Raises
     ------
     DataError
-        If ``1,234`` may be both: the cells are not separated by semicolons, as they are where
-        commas stand before decimals.
+        If what is given is neither, or ``1,234`` may be both: the cells are not separated by
+        semicolons, as they are where commas stand before decimals.
     """
+    if decimal not in (None, ".", ","):
+        raise DataError(
+            "no such sign before the decimals",
+            where="read_series(decimal=...)",
+            expected="'.' or ','",
+            got=repr(decimal),
+        )
+    if decimal is not None:
+        return decimal
     with_comma = [k for k, cell in enumerate(cells) if "," in cell]
     if not with_comma:
         return "."

@@ -13,9 +13,9 @@ from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.nn.saving import load, save
 from tinygrad_lstm.optim.schedules import CosineAnnealingLR
 from tinygrad_lstm.training.baselines import baselines, rmse
-from tinygrad_lstm.training.loop import batches, fit, handed_out
+from tinygrad_lstm.training.large import AnySeries, series_of
+from tinygrad_lstm.training.loop import fit, handed_out
 from tinygrad_lstm.training.model import OPTIMIZERS, Forecaster, MeanSquaredError, Options
-from tinygrad_lstm.training.series import Series
 from tinygrad_lstm.training.windows import Parts, Scaling, split, windows
 
 __all__ = ["Run"]
@@ -33,8 +33,9 @@ class Run:
 
     Parameters
     ----------
-    series : Series
-        What :func:`read_series` returned.
+    series : Series or LargeSeries
+        What :func:`read_series` or :func:`open_series` returned. Of the latter a checkpoint has the
+        name of its folder.
     options : Options, optional
         How it is learned. Options of its own may also be given by keyword.
 
@@ -67,11 +68,11 @@ class Run:
     best_epoch: int
     optimizer: Any
 
-    def __init__(self, series: Series, options: Options | None = None, **chosen: Any) -> None:
+    def __init__(self, series: AnySeries, options: Options | None = None, **chosen: Any) -> None:
         self.series = series
         self.options = o = replace(options or Options(), **chosen)
         self.parts = split(len(series), o.window, o.horizon, o.validation, o.test)
-        self.scaling = Scaling.fitted(series.values[: self.parts.validation])
+        self.scaling = series.scaling(self.parts.validation)
         self.history: list[tuple[float, float]] = []
         self.again: list[float] | None = None
         self._begin()
@@ -136,7 +137,7 @@ class Run:
 
     def _first_half(self, after: After, who: Any) -> None:
         o, parts = self.options, self.parts
-        validation = self._windows(parts.validation, parts.test)
+        validation = tuple(map(self.scaling.there, self._windows(parts.validation, parts.test)))
 
         def ended(epoch: int, loss: float, measured: float) -> bool:
             self.schedule.step()
@@ -170,17 +171,18 @@ class Run:
             )
 
     def _windows(self, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        o = self.options
-        return windows(self.scaling.there(self.series.values), o.window, o.horizon, start, end)
+        """The windows of a part, as they are in the series."""
+        o, past = self.options, min(start, self.options.window)
+        values = self.series.between(start - past, end)
+        return windows(values, o.window, o.horizon, past, len(values))
 
     def _batches(self, half: int, end: int) -> Callable[[int], Any]:
         """The batches of an epoch; they depend on nothing but its number."""
-        whole = self._windows(0, end)
 
         def training(epoch: int) -> Any:
-            seed = [self.options.seed, half, epoch]
+            o, seed = self.options, [self.options.seed, half, epoch]
             self.model.reseed([*seed, 1])
-            return batches([*seed, 0], self.options.batch, *whole)
+            return self.series.batches([*seed, 0], o.batch, o.window, o.horizon, end, self.scaling)
 
         return training
 
@@ -217,25 +219,24 @@ class Run:
         """
         if steps < 1:
             raise DataError("there is nothing to forecast", where="steps", got=repr(steps))
-        values = self.series.values[-self.options.window :]
-        while len(values) < self.options.window + steps:
-            new = self.predict(values[np.newaxis, -self.options.window :])[0]
-            values = np.concatenate([values, new])
-        return np.asarray(values[self.options.window :][:steps])
+        window, end = self.options.window, len(self.series)
+        values = self.series.between(end - window, end)
+        while len(values) < window + steps:
+            values = np.concatenate([values, self.predict(values[np.newaxis, -window:])[0]])
+        return np.asarray(values[window:][:steps])
 
     def held_out(self) -> tuple[np.ndarray, np.ndarray]:
         """The windows of the held-out part, and what follows them."""
-        o = self.options
-        return windows(self.series.values, o.window, o.horizon, self.parts.test, self.parts.end)
+        return self._windows(self.parts.test, self.parts.end)
 
     def scores(self) -> dict[str, float]:
         """The root mean squared errors on the held-out part: of the model, then of the baselines,
         which are fitted on all that comes before it."""
-        o, values = self.options, self.series.values
-        known = windows(values, o.window, o.horizon, 0, self.parts.test)
+        o, values = self.options, self.series.known(self.parts.test)
+        known = windows(values, o.window, o.horizon, 0, len(values))
         x, targets = self.held_out()
         found = {self.name: rmse(self.predict(x), targets)}
-        others = baselines(values, *known, self.parts.test)
+        others = baselines(values, *known, len(values))
         return found | {name: rmse(f(x), targets) for name, f in others.items()}
 
     @property
@@ -264,7 +265,7 @@ class Run:
         try:
             if state["kind"] != KIND:
                 raise KeyError("kind")
-            run = cls(Series(**state["series"]), Options(**state["options"]))
+            run = cls(series_of(state["series"]), Options(**state["options"]))
             run._restore(state)
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(
@@ -275,7 +276,7 @@ class Run:
     def _state(self) -> dict[str, Any]:
         return {
             "kind": KIND,
-            "series": vars(self.series),
+            "series": self.series.state(),
             "options": vars(self.options),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),

@@ -4,6 +4,7 @@ one that comes with the package."""
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 
 from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.training.csvfile import SHIPPED, Table, read_table
+from tinygrad_lstm.training.loop import Batch, batches
 from tinygrad_lstm.training.numbers import numbers
+from tinygrad_lstm.training.windows import Scaling, windows
 
-__all__ = ["MISSING", "SHIPPED", "Series", "read_series", "scale"]
+__all__ = ["MISSING", "SHIPPED", "Series", "gaps", "read_series", "scale"]
 
 MISSING = ("refuse", "linear", "previous")
 
@@ -41,6 +44,37 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def between(self, start: int, end: int) -> np.ndarray:
+        """The values of some rows."""
+        return self.values[start:end]
+
+    def known(self, end: int) -> np.ndarray:
+        """What baselines are fitted on: all before a row."""
+        return self.values[:end]
+
+    def scaling(self, end: int | None = None) -> Scaling:
+        """That of the values before a row; by default of all."""
+        return Scaling.fitted(self.values[:end])
+
+    def batches(
+        self,
+        seed: Any,
+        size: int,
+        window: int,
+        horizon: int = 1,
+        end: int | None = None,
+        scaling: Scaling | None = None,
+    ) -> Iterable[Batch]:
+        """The windows of all values before a row, and what follows each, some at a time, in a
+        random order; see :meth:`LargeSeries.batches`."""
+        values = self.values[:end]
+        scaled = scaling.there(values) if scaling else values
+        return batches(seed, size, *windows(scaled, window, horizon, 0, len(values)))
+
+    def state(self) -> dict[str, Any]:
+        """All of it, for a checkpoint."""
+        return vars(self)
 
 
 def read_series(
@@ -167,24 +201,32 @@ def _filled(
     values: np.ndarray, missing: str, lines: list[int] | None, where: str
 ) -> tuple[np.ndarray, int]:
     """The values without gaps, and how many there were."""
-    gaps = np.isnan(values)
-    if not gaps.any():
+    lost = np.isnan(values)
+    if not lost.any():
         return values, 0
-    first = int(np.flatnonzero(gaps)[0])
+    first = int(np.flatnonzero(lost)[0])
     row = f"line {lines[first]}" if lines is not None else f"row {first}"
-    if missing == "refuse" or gaps.all():
+    if missing == "refuse" or lost.all():
         raise DataError(
             "all values are missing"
-            if gaps.all()
-            else f"{gaps.sum()} of {len(gaps)} values are missing",
+            if lost.all()
+            else f"{lost.sum()} of {len(lost)} values are missing",
             where=f"{where}, {row}",
             do="fill them by a rule: missing='linear' or 'previous' (--missing)",
         )
-    there, at = np.flatnonzero(~gaps), np.arange(len(values))
+    there, at = np.flatnonzero(~lost), np.arange(len(values))
     if missing == "previous":
-        before = np.maximum(np.searchsorted(there, at, side="right") - 1, 0)
-        return values[there[before]], int(gaps.sum())
-    return np.interp(at, there, values[there]), int(gaps.sum())
+        return gaps(values, float(values[there[0]])), int(lost.sum())
+    return np.interp(at, there, values[there]), int(lost.sum())
+
+
+def gaps(values: np.ndarray, before: float) -> np.ndarray:
+    """Values in which the one before stands where one is missing; `before` stands before the
+    first."""
+    if not np.isnan(values).any():
+        return values
+    at = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(len(values))))
+    return np.where(at < 0, before, values[np.maximum(at, 0)])
 
 
 def scale(values: np.ndarray, label: str) -> np.ndarray:

@@ -2,13 +2,47 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinygrad_lstm.errors import DataError
 
-__all__ = ["Parts", "Scaling", "split", "windows"]
+__all__ = ["Moments", "Parts", "Scaling", "split", "windows"]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """How many values there are, their mean, and the sum of their squared distances from it; those
+    of two sets are added.
+
+    Notes
+    -----
+    Source of the sum: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for
+    computing sample variances, 1979.
+    """
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Moments:
+        """Those of an array."""
+        if not len(values):
+            return cls()
+        mean = float(values.mean())
+        return cls(len(values), mean, float(((values - mean) ** 2).sum()))
+
+    def __add__(self, other: Moments) -> Moments:
+        count = self.count + other.count
+        if not self.count or not other.count:
+            return self if self.count else other
+        apart = other.mean - self.mean
+        mean = self.mean + apart * other.count / count
+        squares = self.squares + other.squares + apart**2 * self.count * other.count / count
+        return Moments(count, mean, squares)
 
 
 @dataclass(frozen=True)
@@ -28,15 +62,20 @@ class Scaling:
             If they are all the same, or too large to be squared.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            centre, width = float(values.mean()), float(values.std())
+            return cls.of(Moments.of(values))
+
+    @classmethod
+    def of(cls, moments: Moments) -> Scaling:
+        """That of values with such moments; as :meth:`fitted`."""
+        width = math.sqrt(moments.squares / max(1, moments.count))
         if not 0 < width < np.inf:
             raise DataError(
                 "the values of the training part cannot be scaled",
                 where="the series",
                 expected="at least two different numbers",
-                got=f"{values.min():g} to {values.max():g}",
+                got=f"{moments.count} with mean {moments.mean:g} and deviation {width:g}",
             )
-        return cls(centre, width)
+        return cls(moments.mean, width)
 
     def there(self, values: np.ndarray) -> np.ndarray:
         """As the model reads them."""

@@ -17,6 +17,7 @@ from tinygrad_lstm.cli.progress import Progress
 from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.parallel.cluster import connected
 from tinygrad_lstm.training.csvfile import SHIPPED
+from tinygrad_lstm.training.large import open_series
 from tinygrad_lstm.training.model import CELLS, OPTIMIZERS, Options
 from tinygrad_lstm.training.run import Run
 from tinygrad_lstm.training.series import MISSING, read_series
@@ -47,7 +48,8 @@ def add_options(parser: ArgumentParser) -> None:
     source.add_argument(
         "--data",
         metavar="FILE",
-        help=f"a series as CSV; or {', '.join(SHIPPED)}, which comes with the package",
+        help="a series as CSV; a folder of CSV or Parquet files, however large (extra dask); or "
+        f"{', '.join(SHIPPED)}, which comes with the package",
     )
     source.add_argument("--resume", metavar="F", help="go on with the run in a checkpoint")
     parser.add_argument("--column", metavar="NAME", help="the column of --data (default: the last)")
@@ -101,9 +103,9 @@ def begun(options: Namespace) -> Run:
     """A new run."""
     chosen = {name: getattr(options, name) for name in (*LEARNING, "cell", "optimizer")}
     chosen = {name: value for name, value in chosen.items() if value is not None}
-    series = read_series(
-        options.data, options.column, missing=options.missing or "refuse", decimal=options.decimal
-    )
+    read = open_series if Path(options.data).is_dir() else read_series
+    missing = options.missing or "refuse"
+    series = read(options.data, options.column, missing=missing, decimal=options.decimal)
     return Run(series, **chosen)
 
 
