@@ -276,7 +276,7 @@ BAD = {
         ["s.csv", "5", "got 4"],
     ),
     "one row": (["demo", "--data", "one.csv"], ["one.csv", "got 1"]),
-    "no rows": (["demo", "--data", "head.csv"], ["head.csv", "got 0"]),
+    "no rows": (["demo", "--data", "head.csv"], ["head.csv", "no row"]),
     "always the same": (["demo", "--data", "flat.csv"], ["column v", "two different", "5 to 5"]),
     "ragged": (
         ["demo", "--data", "ragged.csv"],

@@ -23,6 +23,7 @@ CONVENTIONS = [
     ("abs at 0: 0", np.abs, [0.0], [0.0]),
     ("relu at 0: 0", tg.relu, [0.0], [0.0]),
     ("relu of NaN: passed on", tg.relu, [nan], [1.0]),
+    ("nan_to_num at NaN: 0", np.nan_to_num, [np.nan], [0.0]),
     ("leaky_relu at 0: the slope of the negative side", tg.leaky_relu, [0.0], [0.01]),
     ("elu at 0: alpha", lambda x: tg.elu(x, 0.5), [0.0], [0.5]),
     ("clip at the bounds: 1, as inside", lambda x: np.clip(x, 0, 1), [0.0], [1.0]),

@@ -144,6 +144,12 @@ ROWS = [
         [apart((2, 3))],
     ),
     Row(
+        "nan_to_num",
+        lambda x: np.nan_to_num(x * x, nan=0.5),
+        lambda x: x * x,
+        [apart((2, 3)), normal((0, 2))],
+    ),
+    Row(
         "where",
         lambda a, b: tg.where(a > b, a * a, b),
         lambda a, b: np.where(a > b, a * a, b),
