@@ -143,6 +143,8 @@ def test_a_window_cuts_what_flows_back():
 def test_a_cell_of_another_shape_is_refused():
     with pytest.raises(ShapeError, match=r"next state.*expected \(1, 3\), got \(1, 1\)"):
         nn.unroll(lambda x, h: h[:, :1], np.ones((3, 1, 3)), np.zeros((1, 3)))
+    with pytest.raises(ShapeError, match="next state, Tensors.*got ndarray"):
+        nn.unroll(lambda x, h: h.numpy(), np.ones((3, 1, 3)), np.zeros((1, 3)))
     with pytest.raises(ShapeError, match="no block"):
         nn.unroll(lambda x, h: h, np.ones((0, 1, 3)), np.zeros((1, 3)))
     with pytest.raises(DtypeError, match="lengths"):

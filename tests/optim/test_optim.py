@@ -136,3 +136,25 @@ def test_bad_input_is_refused_in_one_line(error, match, call):
     with pytest.raises(error, match=match) as caught:
         call(Tensor([1.0, 2.0], True))
     assert "\n" not in str(caught.value)
+
+
+def test_a_parameter_that_two_modules_share_is_learned_once():
+    class Tied(nn.Module):
+        def __init__(self):
+            self.one, self.other = nn.Linear(2, 2, bias=False, rng=0), nn.Linear(2, 2, rng=1)
+            self.other.weight = self.one.weight
+
+        def forward(self, x):
+            return self.other(self.one(x))
+
+    model = Tied()
+    assert {"one.weight", "other.weight"} <= set(model.state_dict())
+    optimizer = optim.SGD(model, lr=0.1)
+    assert list(optimizer.parameters) == ["one.weight", "other.bias"]
+    before = model.one.weight.numpy().copy()
+    model(np.ones((3, 2))).sum().backward()
+    g = model.one.weight.grad.copy()
+    norm = np.sqrt((g**2).sum() + (model.other.bias.grad**2).sum())
+    assert optim.clip_grad_norm(model, 1e9) == pytest.approx(norm)
+    optimizer.step()
+    np.testing.assert_allclose(model.other.weight.numpy(), before - 0.1 * g)

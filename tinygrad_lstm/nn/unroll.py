@@ -222,10 +222,10 @@ def _several(state: Any) -> State:
 
 
 def _check(new: State, state: State) -> None:
-    got = [getattr(value, "shape", type(value).__name__) for value in new]
+    got = [v.shape if isinstance(v, Tensor) else type(v).__name__ for v in new]
     if got != [s.shape for s in state]:
         raise ShapeError(
-            "a cell returns the next state, in the shapes of the state it was given",
+            "a cell returns the next state, Tensors in the shapes of the state it was given",
             where="unroll, cell(x, *state)",
             expected=", ".join(str(s.shape) for s in state),
             got=", ".join(map(str, got)),

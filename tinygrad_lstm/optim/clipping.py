@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.optim.optimizer import at_least, checked_gradients
-from tinygrad_lstm.tensor.parameters import flat
+from tinygrad_lstm.tensor.parameters import distinct
 
 __all__ = ["clip_grad_norm", "clip_grad_value"]
 
@@ -39,7 +39,7 @@ def clip_grad_norm(parameters: Any, max_norm: float, norm_type: float = 2.0) -> 
     Source: Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks,
     2013. The factor is ``max_norm / (norm + 1e-6)``, as PyTorch has it.
     """
-    tensors = flat(parameters)
+    tensors = distinct(parameters)
     max_norm = at_least(0, max_norm, "clip_grad_norm(max_norm=...)")
     found = checked_gradients(tensors, "clip_grad_norm")
     norms = [np.linalg.norm(np.ravel(g), norm_type) for g in found.values()]
@@ -66,7 +66,7 @@ def clip_grad_value(parameters: Any, clip_value: float) -> None:
     GradientError
         If a gradient is not finite.
     """
-    tensors = flat(parameters)
+    tensors = distinct(parameters)
     limit = at_least(0, clip_value, "clip_grad_value(clip_value=...)")
     for name in checked_gradients(tensors, "clip_grad_value"):
         tensors[name].grad = np.clip(tensors[name].grad, -limit, limit)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_lstm.engine.recorder import no_grad
 from tinygrad_lstm.errors import DataError, GradientError, ShapeError, UnknownNameError
-from tinygrad_lstm.tensor.parameters import flat
+from tinygrad_lstm.tensor.parameters import distinct
 from tinygrad_lstm.tensor.tensor import Tensor
 
 __all__ = ["Memory", "Optimizer", "at_least", "checked_gradients"]
@@ -42,7 +42,7 @@ class Optimizer:
     weight_decay: float
 
     def __init__(self, parameters: Any, lr: float, weight_decay: float = 0.0) -> None:
-        self.parameters = flat(parameters)
+        self.parameters = distinct(parameters)
         if not self.parameters:
             raise DataError("there is nothing to learn", where=type(self).__name__)
         self.base_lr = at_least(0, lr, "lr")

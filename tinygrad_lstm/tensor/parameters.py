@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_lstm.errors import DtypeError
 from tinygrad_lstm.tensor.tensor import Tensor
 
-__all__ = ["flat"]
+__all__ = ["distinct", "flat"]
 
 
 def flat(parameters: Any) -> dict[str, Tensor]:
@@ -35,6 +35,12 @@ def flat(parameters: Any) -> dict[str, Tensor]:
             got=type(parameters).__name__,
         )
     return dict(_leaves(parameters, ""))
+
+
+def distinct(parameters: Any) -> dict[str, Tensor]:
+    """As :func:`flat`, but a Tensor that several modules share is there once, by its first name."""
+    found = {id(tensor): (name, tensor) for name, tensor in reversed(flat(parameters).items())}
+    return dict(reversed(found.values()))
 
 
 def _leaves(parameters: Iterable[Any], prefix: str) -> Iterator[tuple[str, Tensor]]:
