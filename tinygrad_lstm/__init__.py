@@ -69,6 +69,7 @@ __all__ = [
     "Stage",
     "Tape",
     "Tensor",
+    "UnknownAttributeError",
     "UnknownNameError",
     "absolute_error",
     "add",

@@ -40,6 +40,7 @@ from tinygrad_lstm.errors import Error as Error
 from tinygrad_lstm.errors import GradientError as GradientError
 from tinygrad_lstm.errors import IndexingError as IndexingError
 from tinygrad_lstm.errors import ShapeError as ShapeError
+from tinygrad_lstm.errors import UnknownAttributeError as UnknownAttributeError
 from tinygrad_lstm.errors import UnknownNameError as UnknownNameError
 from tinygrad_lstm.lstm.lstm import LSTM as LSTM
 from tinygrad_lstm.numeric.gradcheck import gradcheck as gradcheck
@@ -90,6 +91,7 @@ __all__ = [
     "Stage",
     "Tape",
     "Tensor",
+    "UnknownAttributeError",
     "UnknownNameError",
     "absolute_error",
     "add",

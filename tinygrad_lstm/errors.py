@@ -16,6 +16,7 @@ __all__ = [
     "GradientError",
     "IndexingError",
     "ShapeError",
+    "UnknownAttributeError",
     "UnknownNameError",
 ]
 
@@ -86,6 +87,10 @@ class GradientError(Error, RuntimeError):
 
 class AnomalyError(Error, FloatingPointError):
     """A stage made a NaN or an infinity, and :class:`detect_anomaly` was asked to say which."""
+
+
+class UnknownAttributeError(Error, AttributeError):
+    """A method that a Tensor does not have under this name."""
 
 
 class UnknownNameError(Error, KeyError):

@@ -12,6 +12,7 @@ from tinygrad_lstm import (
     by_hand,
     compare,
     gradients,
+    nn,
 )
 
 D, H, N = 3, 4, 2
@@ -264,3 +265,41 @@ def test_targets_of_blocks_without_a_loss_are_not_read():
     )
     with pytest.raises(DataError, match=r"targets\[1, 0, 0\]: nan"):
         lstm.error(x, unknown, mask=[0, 1, 1])
+
+
+def test_without_biases():
+    lstm = LSTM(input_size=2, hidden_size=3, rng=0, bias=False)
+    x, targets = np.random.default_rng(1).normal(size=(3, 2, 2)), np.zeros((3, 2, 3))
+    assert list(lstm.parameters()) == ["W_f", "W_u", "W_c", "W_o"]
+    loss = lstm.error(x, targets)
+    hand = by_hand.lstm(lstm, x, targets)
+    assert compare(gradients(loss), hand).ok
+    assert not any(name.startswith("b_") for name in hand)
+    assert "b_f" not in gradients(loss)
+    zero = {name: np.zeros(3) for name in ("b_f", "b_u", "b_c", "b_o")}
+    with_zeros = LSTM.from_arrays(lstm.parameters() | zero)
+    assert with_zeros.error(x, targets).item() == loss.item()
+    again = LSTM.from_arrays(lstm.parameters())
+    assert (again.bias, list(again.parameters())) == (False, list(lstm.parameters()))
+    state = nn.to_pytorch(lstm)
+    assert list(state) == ["weight_ih_l0", "weight_hh_l0"]
+    np.testing.assert_array_equal(nn.from_pytorch(state).W_o.numpy(), lstm.W_o.numpy())
+    with pytest.raises(DataError, match="there is no bias to start from"):
+        LSTM(2, 3, bias=False, forget_bias=1.0)
+
+
+def test_cell_states_of_all_blocks():
+    lstm, x = LSTM(input_size=2, hidden_size=3, rng=0), np.ones((4, 2, 2))
+    (a, c), (a_T, c_T) = lstm(x, cells=True)
+    assert (a.shape, c.shape, c.name) == ((4, 2, 3), (4, 2, 3), "c")
+    np.testing.assert_array_equal(a.numpy(), lstm(x)[0].numpy())
+    np.testing.assert_array_equal(c.numpy()[-1], c_T.numpy())
+    assert a_T.name == "a<4>"
+    g = gradients([a, c], [np.ones(a.shape), np.ones(c.shape)])
+    assert g.branches("c<2>")[-1].stage.name == "c"
+
+
+def test_reprs():
+    assert repr(LSTM(2, 3)) == "LSTM(input_size=2, hidden_size=3)"
+    lstm = LSTM(2, 3, bias=False, dtype="float32")
+    assert repr(lstm) == "LSTM(input_size=2, hidden_size=3, bias=False, dtype=float32)"

@@ -216,6 +216,7 @@ COMPARISONS = {"__eq__", "__ne__"}  # of which a checker expects a bool
 
 def of_methods() -> str:
     import tinygrad_lstm
+    from tinygrad_lstm.tensor.functions import Functions
     from tinygrad_lstm.tensor.methods import Methods
     from tinygrad_lstm.tensor.operators import Operators
 
@@ -235,10 +236,10 @@ def of_methods() -> str:
         "class Methods(NumPy):",
     ]
     lines = ["    def __hash__(self) -> int: ..."]
-    for name, value in {**vars(Operators), **vars(Methods)}.items():
+    for name, value in {**vars(Operators), **vars(Functions), **vars(Methods)}.items():
         if isinstance(value, property):
             lines.append(f"    @property\n    def {name}(self) -> Self: ...")
-        elif callable(value) and name != "__hash__":
+        elif callable(value) and name not in ("__hash__", "__getattr__"):
             lines.append(f"    {method(name, value, getattr(tinygrad_lstm, name, None))}")
     return "\n".join([*head, *lines, ""])
 
@@ -260,7 +261,7 @@ def method(name: str, value: Callable[..., object], function: object) -> str:
         (own if "args" not in own.parameters else of_function(function)).parameters.values()
     )
     parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD), *given[1:]]
-    result = "tuple[Self, ...]" if name == "nonzero" else "Self"
+    result = "tuple[Self, ...]" if name in ("nonzero", "unstack") else "Self"
     text = signature(name, parameters, inputs_of(parameters), result)
     return text.replace("Tensor | ArrayLike", "Self | ArrayLike")
 

@@ -5,7 +5,9 @@ import operator
 import numpy as np
 import pytest
 
-from tinygrad_lstm import DtypeError, Error, Tensor, gradients
+import tinygrad_lstm as tg
+from tinygrad_lstm import DtypeError, Error, Tensor, UnknownAttributeError, gradients
+from tinygrad_lstm.tensor.functions import PYTORCH, Functions
 
 A = np.array([[0.5, -2.0, 3.0], [1.5, 4.0, -0.25]])
 
@@ -177,3 +179,45 @@ def test_questions_about_values():
     assert np.full_like(t, 2.0).tolist() == np.full((2, 3), 2.0).tolist() and np.empty_like(
         t
     ).shape == (2, 3)
+
+
+FUNCTIONS = [name for name in vars(Functions) if not name.startswith("_")]
+SQUARE = {"cholesky", "det", "inv"}
+MORE = {
+    **dict.fromkeys(("arctan2", "maximum", "minimum", "inner", "power", "vdot", "outer"), (2 + A,)),
+    "broadcast_to": ((2, 2, 3),),
+    "expand_dims": (1,),
+    "matmul": (A.T,),
+    "moveaxis": (0, 1),
+    "roll": (1,),
+    "take_along_axis": (np.array([[0], [2]]),),
+    "tile": (2,),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_as_methods(name):
+    t = Tensor(
+        np.eye(3) + 0.5 if name in SQUARE else np.abs(A) / 5 + (name == "arccosh"),
+        requires_grad=True,
+    )
+    found = getattr(t, name)(*MORE.get(name, ()))
+    expected = getattr(tg, name, np.abs)(t, *MORE.get(name, ()))
+    pairs = zip(found, expected, strict=True) if name == "unstack" else [(found, expected)]
+    for y, z in pairs:
+        assert y._op is z._op
+        np.testing.assert_array_equal(y.numpy(), z.numpy())
+
+
+@pytest.mark.parametrize("name", PYTORCH)
+def test_pytorchs_names_are_answered_with_numpys(name):
+    t = Tensor(A)
+    assert not hasattr(t, name)
+    with pytest.raises(UnknownAttributeError, match=rf"Tensor.{name}: .* use "):
+        getattr(t, name)
+
+
+def test_a_name_that_nobody_has():
+    with pytest.raises(AttributeError, match="'Tensor' object has no attribute 'tahn'") as error:
+        _ = Tensor(A).tahn
+    assert (error.value.name, error.value.obj.shape) == ("tahn", (2, 3))

@@ -36,7 +36,8 @@ def lstm(
     printed = formulas(chosen(as_printed))
     with no_grad():
         lstm.error(x, targets, state, mask)  # refuses what does not fit, in its own words
-    p = SimpleNamespace(**{name: array(value) for name, value in lstm.parameters().items()})
+    names = [f"{kind}_{gate}" for kind in "Wb" for gate in "fuco"]
+    p = SimpleNamespace(**{name: array(getattr(lstm, name)) for name in names})
     x, targets = array(x, p.b_f.dtype), array(targets, p.b_f.dtype)
     zero = np.zeros((x.shape[1], len(p.b_f)), p.b_f.dtype)
     state = (zero, zero) if state is None else state
@@ -55,6 +56,8 @@ def lstm(
         for name, s in zip(("a_0", "c_0"), state, strict=False)
         if _is_shared(s)
     }  # B17
+    if not lstm.bias:
+        found = {name: value for name, value in found.items() if not name.startswith("b_")}
     # copies: what is planted in one does not show in another
     return {name: np.array(value) for name, value in found.items()}
 

@@ -97,10 +97,8 @@ class Paths:
         return self.count > 0
 
     def __str__(self) -> str:
-        root, value = self._tape.label(self._tape.root), self._tape.label(self._value)
-        through = f" through {self._tape.label(self._through)}" if self._through is not None else ""
         lines = [
-            f"{_brief(self.count)} path{'s' * (self.count != 1)} from {root} to {value}{through}",
+            f"{_brief(self.count)} path{'s' * (self.count != 1)} {self._ends()}",
             *map(str, itertools.islice(self, LISTED)),
         ]
         return "\n".join(
@@ -108,7 +106,12 @@ class Paths:
         )
 
     def __repr__(self) -> str:
-        return f"<Paths: {_brief(self.count)}>"
+        return f"<Paths {self._ends()}: {_brief(self.count)}>"
+
+    def _ends(self) -> str:
+        root, value = self._tape.label(self._tape.root), self._tape.label(self._value)
+        through = f" through {self._tape.label(self._through)}" if self._through is not None else ""
+        return f"from {root} to {value}{through}"
 
 
 def _brief(count: int) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.arrays import Seed
 from tinygrad_lstm.engine.recorder import block
-from tinygrad_lstm.errors import DataError, DtypeError, ShapeError
-from tinygrad_lstm.lstm.cell import BIASES, WEIGHTS, Cell
+from tinygrad_lstm.errors import ShapeError
 from tinygrad_lstm.lstm.inputs import at, check_finite, has_loss
+from tinygrad_lstm.lstm.parameters import Parameters
 from tinygrad_lstm.ops.complex import copy
 from tinygrad_lstm.ops.loss import squared_error
 from tinygrad_lstm.ops.reduce import add_n
@@ -21,7 +20,7 @@ from tinygrad_lstm.tensor.tensor import Tensor
 __all__ = ["LSTM"]
 
 
-class LSTM(Cell):
+class LSTM(Parameters):
     """One layer of LSTM in the notation of Kang & Seo, "Understanding Backpropagation as Applied to
     LSTM".
 
@@ -41,6 +40,8 @@ class LSTM(Cell):
         float32 or float64.
     forget_bias : float, default 0
         The initial value of b_f; the other biases start at 0.
+    bias : bool, default True
+        Whether there are biases. Without, they are constants of 0, and no parameters.
 
     Attributes
     ----------
@@ -62,119 +63,9 @@ class LSTM(Cell):
     15
     """
 
-    hidden_size: int
-    input_size: int
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        rng: Seed = None,
-        dtype: Any = np.float64,
-        forget_bias: float = 0.0,
-    ) -> None:
-        for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
-            if not isinstance(size, (int, np.integer)) or size < 1:
-                raise ShapeError(
-                    "an LSTM needs at least one",
-                    where=f"LSTM({name}=...)",
-                    expected="a whole number from 1",
-                    got=repr(size),
-                )
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise DtypeError(
-                "an LSTM computes in single or double precision",
-                where="LSTM(dtype=...)",
-                expected="float32 or float64",
-                got=np.dtype(dtype),
-            )
-        try:
-            rng, reach = np.random.default_rng(rng), hidden_size**-0.5
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                "this is no source of random numbers",
-                where="LSTM(rng=...)",
-                expected="a seed from 0 or a Generator",
-                got=repr(rng),
-            ) from error
-        arrays = {
-            name: rng.uniform(-reach, reach, (hidden_size, hidden_size + input_size))
-            for name in WEIGHTS
-        }
-        arrays |= {
-            name: np.full(hidden_size, forget_bias if name == "b_f" else 0.0) for name in BIASES
-        }
-        self._take({name: Tensor(array, True, name, dtype) for name, array in arrays.items()})
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Any]) -> LSTM:
-        """An LSTM with given parameters.
-
-        Parameters
-        ----------
-        arrays : mapping of str to array_like or Tensor
-            ``W_f`` .. ``W_o`` of shape (H, H + D) and ``b_f`` .. ``b_o`` of shape (H,). Arrays are
-            copied; Tensors are used as they are.
-
-        Raises
-        ------
-        ShapeError
-            If a parameter is missing, has no place here, or has another shape than the rest.
-        """
-        names = (*WEIGHTS, *BIASES)
-        if set(arrays) != set(names):
-            missing, unknown = sorted(set(names) - set(arrays)), sorted(set(arrays) - set(names))
-            raise ShapeError(
-                "these are not the parameters of an LSTM",
-                where="LSTM.from_arrays",
-                expected=", ".join(names),
-                got=f"missing {missing}, unknown {unknown}",
-            )
-        lstm = cls.__new__(cls)
-        lstm._take(
-            {
-                n: arrays[n]
-                if isinstance(arrays[n], Tensor)
-                else Tensor(np.asarray(arrays[n]) * 1.0, True, n)
-                for n in names
-            }
-        )
-        return lstm
-
-    def _take(self, parameters: dict[str, Tensor]) -> None:
-        shape = parameters["W_f"].shape
-        if len(shape) != 2 or not 0 < shape[0] < shape[1]:
-            raise ShapeError(
-                "a weight has a row for each unit and a column for each entry of [a, x]",
-                where="W_f",
-                expected="(H, H + D)",
-                got=shape,
-            )
-        self.hidden_size, self.input_size = shape[0], shape[1] - shape[0]
-        for name, p in parameters.items():
-            expected = shape if name in WEIGHTS else shape[:1]
-            if p.shape != expected:
-                raise ShapeError(
-                    "the parameter does not fit the shape of W_f",
-                    where=name,
-                    expected=expected,
-                    got=p.shape,
-                )
-            check_finite(p, name)
-            if p.name is None:
-                p.name = name
-            setattr(self, name, p)
-
-    def parameters(self) -> dict[str, Tensor]:
-        """The parameters by name: the four weights, then the four biases."""
-        return {name: getattr(self, name) for name in (*WEIGHTS, *BIASES)}
-
-    def zero_grad(self) -> None:
-        """Forget ``.grad`` of every parameter."""
-        for p in self.parameters().values():
-            p.zero_grad()
-
-    def __call__(self, x: Any, state: Any = None) -> tuple[Any, tuple[Any, Any]]:
+    def __call__(
+        self, x: Any, state: Any = None, cells: bool = False
+    ) -> tuple[Any, tuple[Any, Any]]:
         """Run forward over a sequence.
 
         Parameters
@@ -187,21 +78,26 @@ class LSTM(Cell):
             ``(a<0>, c<0>)``, each of shape (N, H), or (H,) for one state that the whole batch
             shares. Zero by default. Error is differentiated by them in any case, as by a leaf of
             its own unless a Tensor that requires gradients is given.
+        cells : bool, default False
+            Whether to return the cell states of all blocks too.
 
         Returns
         -------
         a : Tensor, shape (T, N, H)
-            The outputs of all blocks.
+            The outputs of all blocks; with `cells` the pair of them and the cell states, ``(a,
+            c)``, both of this shape.
         state : tuple of Tensor
             ``(a<T>, c<T>)``, each of shape (N, H).
         """
         x, a, c = self._start(x, state)
-        outputs = []
+        states = []
         for t in range(1, len(x) + 1):
             with block(t):
                 a, c = self.cell(at(x, t).named("x"), a, c)
-            outputs.append(a)
-        return stack(outputs).named("a"), (a, c)
+            states.append((a, c))
+        outputs, memory = zip(*states, strict=True)
+        all_a = stack(outputs).named("a")
+        return (all_a, stack(memory).named("c")) if cells else all_a, (a, c)
 
     def error(
         self, x: Any, targets: Any, state: Any = None, mask: Sequence[Any] | None = None

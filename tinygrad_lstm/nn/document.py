@@ -29,12 +29,15 @@ def to_pytorch(lstm: LSTM) -> Arrays:
     -------
     dict of str to ndarray
         ``weight_ih_l0`` (4H, D), ``weight_hh_l0`` (4H, H), ``bias_ih_l0`` and ``bias_hh_l0`` (4H,),
-        the second of them 0, since the document has one bias.
+        the second of them 0, since the document has one bias. Without biases the weights alone.
     """
     p, H = {name: t.numpy() for name, t in lstm.parameters().items()}, lstm.hidden_size
     W = np.concatenate([p[f"W_{gate}"] for gate in GATES])
-    b = np.concatenate([p[f"b_{gate}"] for gate in GATES])
-    return dict(zip(NAMES, (W[:, H:].copy(), W[:, :H].copy(), b, np.zeros_like(b)), strict=True))
+    found = [W[:, H:].copy(), W[:, :H].copy()]
+    if lstm.bias:
+        b = np.concatenate([p[f"b_{gate}"] for gate in GATES])
+        found += [b, np.zeros_like(b)]
+    return dict(zip(NAMES, found, strict=False))
 
 
 def from_pytorch(state: Mapping[str, Any]) -> LSTM:
@@ -43,8 +46,7 @@ def from_pytorch(state: Mapping[str, Any]) -> LSTM:
     Parameters
     ----------
     state : mapping of str to array_like
-        As :func:`to_pytorch` returns it; of the two biases the sum is taken. Without biases they
-        are 0.
+        As :func:`to_pytorch` returns it; of the two biases the sum is taken.
 
     Raises
     ------
@@ -68,5 +70,6 @@ def from_pytorch(state: Mapping[str, Any]) -> LSTM:
         check_layout("from_pytorch", name, b, (4 * H,))
     W, b = np.concatenate([hh, ih], axis=1), biases[0] + biases[1]
     found = {f"W_{g}": w for g, w in zip(GATES, np.split(W, 4), strict=True)}
-    found |= {f"b_{g}": v for g, v in zip(GATES, np.split(b, 4), strict=True)}
+    if len(arrays) > 2:
+        found |= {f"b_{g}": v for g, v in zip(GATES, np.split(b, 4), strict=True)}
     return LSTM.from_arrays(found)

@@ -12,12 +12,12 @@ from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.protocols import numpy_function
 from tinygrad_lstm.errors import DtypeError, ShapeError
 from tinygrad_lstm.ops import elementwise, reduce, shape
-from tinygrad_lstm.tensor.operators import Operators
+from tinygrad_lstm.tensor.functions import Functions
 
 __all__ = ["Methods"]
 
 
-class Methods(Operators):
+class Methods(Functions):
     """NumPy's methods."""
 
     __slots__ = ()
