@@ -3,6 +3,7 @@
 import importlib
 import inspect
 
+from card import Card, operations
 from sphinx.util.docutils import SphinxDirective
 
 import tinygrad_lstm
@@ -38,6 +39,14 @@ def entry(name, value):
     return [f".. auto{kind}:: tinygrad_lstm.{name}", *options, ""]
 
 
+def with_card(app, what, name, value, options, lines):
+    """Put the card of an operation behind its docstring."""
+    name = name.removeprefix("tinygrad_lstm.")
+    if what == "function" and operations().get(name) is value:
+        lines.extend(["", *Card(name).lines()])
+
+
 def setup(app):
     app.add_directive("family", Family)
+    app.connect("autodoc-process-docstring", with_card, priority=900)  # behind numpydoc
     return {"parallel_read_safe": True, "parallel_write_safe": True}

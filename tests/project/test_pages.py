@@ -120,7 +120,7 @@ assert KINKS, "there is no table of kinks"
 def test_the_table_of_kinks(formula, at, expected):
     names = {**vars(tinygrad_lstm), "inf": np.inf, "nan": np.nan}
     values = {}
-    exec(at.strip("`"), {}, values)
+    exec(at.strip("`"), {"nan": np.nan}, values)
     xs = {name: Tensor(value, requires_grad=True, dtype=float) for name, value in values.items()}
     with np.errstate(divide="ignore"):
         y = eval(formula, names, xs)
@@ -173,6 +173,27 @@ def but_for_rounding(text):
 
 
 # The reference.
+
+
+def test_every_operation_has_a_card(monkeypatch):
+    """An example, a formula, a derivative and a word about kinks; of each, in one second."""
+    monkeypatch.syspath_prepend(DOCS / "extensions")
+    card, calls = importlib.import_module("card"), importlib.import_module("calls")
+    operations = card.operations()
+    assert set(calls.CALLS) | set(calls.WITHIN) <= set(operations)
+    assert len(operations) > 190
+    silent = []
+    for name in operations:
+        found = card.Card(name)
+        text = "\n".join(found.lines())
+        assert f"{name}(" in text
+        if not found.recorded:
+            silent.append(name)
+            continue
+        assert found.formula()[-1].startswith("y = ")
+        assert any(line.startswith("δ") for line in found.derivative())
+        assert "Kink: " in text
+    assert {n for n in silent if getattr(getattr(operations[n], "op", None), "rules", ())} == set()
 
 
 def test_the_reference_has_every_public_name():
