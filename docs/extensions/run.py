@@ -6,10 +6,15 @@ import contextlib
 import io
 import linecache
 import os
+import shutil
 import tempfile
+from pathlib import Path
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+
+
+FILES = Path(tempfile.gettempdir()) / f"tinygrad-lstm-site-{os.getpid()}"
 
 
 class Run(SphinxDirective):
@@ -23,7 +28,7 @@ class Run(SphinxDirective):
         name = f"{self.env.docname}, line {self.lineno}"
         linecache.cache[name] = len(code), None, code.splitlines(keepends=True), name
         said, value = io.StringIO(), None
-        with contextlib.redirect_stdout(said), folder():
+        with contextlib.redirect_stdout(said), within(FILES / self.env.docname):
             value = run(code, name, shared)
         cell = nodes.container(classes=["cell"])
         cell += nodes.literal_block(code, code, language="python")
@@ -48,15 +53,15 @@ def run(code, name, shared):
 
 
 @contextlib.contextmanager
-def folder():
-    """A folder for what a page writes."""
+def within(folder):
+    """Run in a folder, where the cells of a page write and read their files."""
     before = os.getcwd()
-    with tempfile.TemporaryDirectory() as here:
-        os.chdir(here)
-        try:
-            yield
-        finally:
-            os.chdir(before)
+    folder.mkdir(exist_ok=True, parents=True)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def printed(text):
@@ -65,4 +70,5 @@ def printed(text):
 
 def setup(app):
     app.add_directive("run", Run)
+    app.connect("build-finished", lambda app, error: shutil.rmtree(FILES, ignore_errors=True))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
