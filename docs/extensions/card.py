@@ -125,7 +125,7 @@ def kinks(name):
         formulas, at, slope = (cell.strip().replace("`", "``") for cell in row.split("|"))
         for formula in re.findall("``(.*?)``", formulas):
             if re.fullmatch(written, formula):
-                yield f"``{formula}`` at {at} has {slope}"
+                yield f"at {at} ``{formula}`` has derivative {slope}"
 
 
 def block(title, lines):

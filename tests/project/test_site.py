@@ -91,7 +91,12 @@ BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 
 @pytest.mark.parametrize(
-    "page", ["index", "play", "tutorials/fork", "reference/errata", "reference/api/tensors"]
+    "page",
+    [
+        *("index", "play", "gallery", "tutorials/fork", "tutorials/series", "explanation/plan"),
+        *("reference/errata", "reference/api/tensors", "reference/api/elementwise"),
+        *("wild/index", "wild/parenthesis"),
+    ],
 )
 def test_a_page_is_readable_on_a_phone_in_light_and_dark(site, browser, page):
     seen = set()
