@@ -13,7 +13,6 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-
 FILES = Path(tempfile.gettempdir()) / f"tinygrad-lstm-site-{os.getpid()}"
 
 
