@@ -1,11 +1,15 @@
+#!/usr/bin/env -S pipx run
+# /// script
+# dependencies = ["nox"]
+# ///
 """The sessions of nox: ``nox`` runs lint, types and tests, ``nox -l`` lists all. Python versions
 that are not installed are left out."""
 
 import nox
 
+nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
-nox.options.sessions = ["lint", "types", "tests"]
 
 VERSIONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
@@ -17,7 +21,7 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
-@nox.session
+@nox.session(default=False)
 def coverage(session: nox.Session) -> None:
     """The tests, with the lines that they do not run; below the floor of setup.cfg it fails."""
     session.install("-e", ".[dev]")
@@ -40,15 +44,19 @@ def types(session: nox.Session) -> None:
     session.run("pytest", "-m", "slow or not slow", "tests/project/test_types.py")
 
 
-@nox.session
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """The site, in docs/_build; a warning is an error."""
     session.install("-e", ".[docs]")
     session.run("python", "-m", "sphinx", "-W", "--keep-going", "docs", "docs/_build")
 
 
-@nox.session
+@nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
     """A training step beside other libraries."""
     session.install("-e", ".[fast]", "torch", "autograd", "mygrad")
     session.run("python", "benchmarks/training_step.py", *session.posargs)
+
+
+if __name__ == "__main__":
+    nox.main()
