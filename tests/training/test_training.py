@@ -192,3 +192,10 @@ def test_the_sunspots_are_forecast_better_than_by_the_baselines():
         first, *others = run.scores().values()
         own.append(first)
     assert np.mean(own) < 0.9 * min(others)
+
+
+def test_a_run_reads_what_it_is_given():
+    values = wave().values
+    assert Run(values, **SMALL).series.name == "1"
+    with pytest.raises(DataError, match="2 of 120 values are missing"):
+        Run(np.where(np.arange(120) < 2, np.nan, values), **SMALL)

@@ -53,7 +53,7 @@ def own(value: Any, dtype: Any = None) -> np.ndarray:
     try:
         array = np.array(value)
         wanted = array.dtype if dtype is None else np.dtype(dtype)
-    except (ValueError, TypeError) as error:  # ragged lists, and what is no dtype
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists; what has no array
         raise DtypeError(f"no Tensor can be made of this: {error}", where="Tensor(...)") from error
     if array.dtype.kind not in NUMBERS or wanted.kind not in NUMBERS:
         kind = array.dtype if array.dtype.kind not in NUMBERS else wanted

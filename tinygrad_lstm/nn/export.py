@@ -113,7 +113,10 @@ class _Graph:
             options = {"axis": -module.weight.ndim, "epsilon": module.eps}
             return self.node("LayerNormalization", [x, *both], [y], **options)
         raise DtypeError(
-            "there is no such layer in ONNX", where="export_onnx", got=type(module).__name__
+            "what this module computes is not known",
+            where="export_onnx",
+            expected="layers of nn, or an nn.Sequential of them",
+            got=type(module).__name__,
         )
 
     def recurrent(self, layer: Recurrent, x: str) -> str:

@@ -16,6 +16,7 @@ from tinygrad_lstm.training.baselines import baselines, rmse
 from tinygrad_lstm.training.large import AnySeries, series_of
 from tinygrad_lstm.training.loop import fit, handed_out
 from tinygrad_lstm.training.model import OPTIMIZERS, Forecaster, MeanSquaredError, Options
+from tinygrad_lstm.training.series import read_series
 from tinygrad_lstm.training.windows import Parts, Scaling, split, windows
 
 __all__ = ["Run"]
@@ -34,8 +35,8 @@ class Run:
     Parameters
     ----------
     series : Series or LargeSeries
-        What :func:`read_series` or :func:`open_series` returned. Of the latter a checkpoint has the
-        name of its folder.
+        What :func:`read_series`, which is asked for anything else, or :func:`open_series` returned.
+        Of the latter a checkpoint has the name of its folder.
     options : Options, optional
         How it is learned. Options of its own may also be given by keyword.
 
@@ -68,8 +69,8 @@ class Run:
     best_epoch: int
     optimizer: Any
 
-    def __init__(self, series: AnySeries, options: Options | None = None, **chosen: Any) -> None:
-        self.series = series
+    def __init__(self, series: Any, options: Options | None = None, **chosen: Any) -> None:
+        self.series = series = series if isinstance(series, AnySeries) else read_series(series)
         self.options = o = replace(options or Options(), **chosen)
         self.parts = split(len(series), o.window, o.horizon, o.validation, o.test)
         self.scaling = series.scaling(self.parts.validation)
