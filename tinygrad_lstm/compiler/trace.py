@@ -24,7 +24,8 @@ from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Graph, Value
 from tinygrad_lstm.compiler.layouts import basic, placed
 from tinygrad_lstm.compiler.reference import evaluate
-from tinygrad_lstm.engine.memory import Sparse, conjugated, read_only
+from tinygrad_lstm.engine.lazy import Sparse
+from tinygrad_lstm.engine.memory import conjugated, read_only
 from tinygrad_lstm.engine.naming import Naming
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, watching

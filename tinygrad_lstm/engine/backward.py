@@ -20,7 +20,8 @@ from tinygrad_lstm.engine.arrays import Value
 from tinygrad_lstm.engine.faults import check_grad, check_unspent
 from tinygrad_lstm.engine.gradients import Gradients
 from tinygrad_lstm.engine.hooks import hooked
-from tinygrad_lstm.engine.memory import Sparse, conjugated, finite, frozen
+from tinygrad_lstm.engine.lazy import Adding, Lazy
+from tinygrad_lstm.engine.memory import conjugated, finite, frozen
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recording, watching
 from tinygrad_lstm.engine.seed import seed
@@ -47,7 +48,7 @@ def reverse(nodes: list[Node], root: Node, start: Value) -> dict[Node, Value]:
         The gradient that arrives there.
     """
     with np.errstate(divide="ignore", invalid="ignore"):  # an infinite slope is an answer
-        guard = bool(watching) or any(node._hooks is not None for node in nodes)
+        guard = bool(watching) or [x for x in nodes if x._hooks is not None] != []
         totals = _added(nodes, root, start, guard)
         if not (guard or all(map(finite, totals.values()))):
             totals = _added(nodes, root, start, guard=True)
@@ -60,8 +61,12 @@ def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Nod
     A contribution is added to its total as it comes, in place where that is an array made here.
     """
     recorded = isinstance(start, Node)
-    totals, own, retained = {root: start}, set(), {}
+    totals, retained = {root: start}, {}
+    own: set[Node] = set()  # whose total may be written to
+    adding = Adding(totals, own)
     for node, read in walk(nodes):
+        if node in adding.products:
+            adding.settle(node)
         g = totals.pop(node)
         if node._hooks is not None:
             g = hooked(node, g)
@@ -80,11 +85,8 @@ def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Nod
             value = values[i]
             if contribution.dtype is not value.dtype or contribution.shape != value.shape:
                 contribution = conform(contribution, node, i)
-            if type(contribution) is Sparse:
-                if x not in own:
-                    totals[x] = np.array(totals[x]) if x in totals else np.zeros(x.shape, x.dtype)
-                    own.add(x)
-                contribution.add_to(totals[x])
+            if isinstance(contribution, Lazy):
+                adding.add(x, contribution)
             elif x not in totals:
                 totals[x] = contribution
             elif x in own:
@@ -95,6 +97,7 @@ def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Nod
                     own.add(x)
             if guard and watching and (watch := detector()):
                 watch.added(x, totals[x], contribution)
+    adding.settle(*adding.products)
     return totals | retained
 
 

@@ -16,7 +16,6 @@ from tinygrad_lstm.errors import DtypeError
 __all__ = [
     "NUMBERS",
     "SCALARS",
-    "Sparse",
     "add_at",
     "array_of",
     "by_shape",
@@ -171,36 +170,3 @@ def add_at(total: np.ndarray, x: Any, key: Any = ...) -> None:
         np.add.at(total, key, x)
     else:  # slices, integers and masks never repeat
         total[key] += x
-
-
-class Sparse:
-    """A gradient that is 0 but for the entries at one index: what reading a few entries of a large
-    value sends back, at the cost of those few.
-
-    Parameters
-    ----------
-    entries : ndarray
-        What is added at ``[key]``, repeated indices adding up.
-    key : index
-        Where, as in ``x[key]``.
-    shape : tuple of int
-        The shape of the whole.
-    """
-
-    __slots__ = ("dtype", "entries", "key", "shape")
-
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-
-    def __init__(self, entries: np.ndarray, key: Any, shape: tuple[int, ...]) -> None:
-        self.entries, self.key, self.shape = entries, key, shape
-        self.dtype = entries.dtype
-
-    def add_to(self, total: np.ndarray) -> None:
-        """Add it to `total`, in place."""
-        add_at(total, self.entries, self.key)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        whole = np.zeros(self.shape, self.dtype if dtype is None else dtype)
-        self.add_to(whole)
-        return whole

@@ -205,8 +205,8 @@ def relative(text: str) -> str:
     return INSIDE.sub(lambda found: f"<t{signed(int(found[1]) - t)}>", text)
 
 
-CHECKED: set[str] = set()
-"""Names that were given already: a loop gives the same again and again."""
+CHECKED: dict[str, str] = {}
+"""Names that were given already, each by itself: a loop gives the same again and again."""
 
 
 def checked_name(name: Any, where: str) -> str:
@@ -219,8 +219,8 @@ def checked_name(name: Any, where: str) -> str:
     DataError
         If it is empty, or would be read as the key of a branch or a share.
     """
-    if type(name) is str and name in CHECKED:
-        return name
+    if isinstance(name, str) and name in CHECKED:
+        return CHECKED[name]
     if not isinstance(name, str):
         raise DtypeError("a name is a str", where=where, got=repr(name))
     if not name:
@@ -234,8 +234,7 @@ def checked_name(name: Any, where: str) -> str:
         )
     if len(CHECKED) == 4096:  # who makes names up gives each of them once
         CHECKED.clear()
-    CHECKED.add(checked := str(name))
-    return checked
+    return CHECKED.setdefault(str(name), str(name))
 
 
 def checked_scope(name: Any) -> str:

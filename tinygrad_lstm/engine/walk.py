@@ -17,7 +17,8 @@ import numpy as np
 
 from tinygrad_lstm.engine.arrays import Params, Value
 from tinygrad_lstm.engine.faults import edit_error, shape_error
-from tinygrad_lstm.engine.memory import Sparse, array_of, finite, fitting, same
+from tinygrad_lstm.engine.lazy import Lazy
+from tinygrad_lstm.engine.memory import array_of, finite, fitting, same
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import Operation, unbroadcast
 from tinygrad_lstm.engine.recorder import detector, watching
@@ -81,7 +82,7 @@ def guarded(
     """
     x = inputs[argument]
     contribution = op.send(argument, g, output, inputs, params)
-    if type(contribution) is Sparse:
+    if isinstance(contribution, Lazy):
         contribution = np.asarray(contribution)
     if finite(contribution):
         return contribution

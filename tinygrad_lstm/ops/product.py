@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.lazy import product
 from tinygrad_lstm.engine.operation import implements, operation, unbroadcast
 from tinygrad_lstm.errors import ShapeError
 from tinygrad_lstm.ops.elementwise import multiply
@@ -61,7 +62,9 @@ def matmul_a(g: Any, y: Any, a: Any, b: Any) -> Any:
 @matmul.rule
 def matmul_b(g: Any, y: Any, a: Any, b: Any) -> Any:
     if a.ndim <= 2 and b.ndim <= 2:
-        return a.T @ g if a.ndim == 2 else np.outer(a, g) if b.ndim == 2 else g * a
+        if a.ndim == 2:
+            return product(a, g) if b.ndim == 2 else a.T @ g
+        return np.outer(a, g) if b.ndim == 2 else g * a
     g, a, column = as_matrices(g, a, b)
     return unbroadcast(a.swapaxes(-1, -2) @ g, column).reshape(b.shape)
 
@@ -395,7 +398,7 @@ def linear_x(g: Any, y: Any, x: Any, W: Any, b: Any) -> Any:
 
 @linear.rule
 def linear_W(g: Any, y: Any, x: Any, W: Any, b: Any) -> Any:
-    return np.dot(rows(g).T, rows(x))
+    return product(rows(g), rows(x))
 
 
 @linear.rule

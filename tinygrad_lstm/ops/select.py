@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.memory import Sparse, add_at, array_of, by_shape
+from tinygrad_lstm.engine.lazy import Sparse
+from tinygrad_lstm.engine.memory import add_at, array_of, by_shape
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import implements, operation
 from tinygrad_lstm.errors import ShapeError

@@ -134,9 +134,10 @@ class Tensor(Differentiable):
         DataError
             If it is empty, or would be read as the key of a part: ``"c via d"``, ``"W @ 2"``.
         """
-        if type(name) is not str or name not in CHECKED:
-            name = checked_name(name, "a Tensor's name")
-        self._label = name
+        try:
+            self._label = CHECKED[name]
+        except (KeyError, TypeError):
+            self._label = checked_name(name, "a Tensor's name")
         if self._place is not (now := recorder.place) and now.scope and not self._place.scope:
             self._place = self._place._replace(scope=now.scope)  # recorded before, named inside
         return self

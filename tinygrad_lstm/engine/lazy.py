@@ -1,0 +1,143 @@
+"""Gradients that are added to a total without being made an array first, since that is less work:
+the entries at one index, and the products of a weight that blocks share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.memory import add_at
+
+__all__ = ["Adding", "Lazy", "Product", "Sparse", "product"]
+
+ROWS = 512  # so many rows are multiplied at once
+ENTRIES = 1024  # of a product, from which on it takes longer to add it than to keep its factors
+
+
+class Lazy:
+    """A gradient that `Adding` adds to a total, and NumPy makes an array of.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : dtype
+    """
+
+    __slots__ = ()
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def astype(self, dtype: Any) -> np.ndarray:
+        """The array, in another dtype."""
+        return np.asarray(self, dtype)
+
+
+class Sparse(Lazy):
+    """A gradient that is 0 but for the entries at one index: what reading a few entries of a large
+    value sends back, at the cost of those few.
+
+    Parameters
+    ----------
+    entries : ndarray
+        What is added at ``[key]``, repeated indices adding up.
+    key : index
+        Where, as in ``x[key]``.
+    shape : tuple of int
+        The shape of the whole.
+    """
+
+    __slots__ = ("dtype", "entries", "key", "shape")
+
+    def __init__(self, entries: np.ndarray, key: Any, shape: tuple[int, ...]) -> None:
+        self.entries, self.key, self.shape = entries, key, shape
+        self.dtype = entries.dtype
+
+    def add_to(self, total: np.ndarray) -> None:
+        """Add it to `total`, in place."""
+        add_at(total, self.entries, self.key)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole = np.zeros(self.shape, self.dtype if dtype is None else dtype)
+        self.add_to(whole)
+        return whole
+
+
+def product(left: Any, right: Any) -> Any:
+    """``left.T @ right`` of matrices with a row for each example: a :class:`Product` of arrays with
+    few rows and many columns."""
+    if type(left) is not np.ndarray or type(right) is not np.ndarray:
+        return left.T @ right
+    worth = left.shape[1] * right.shape[1] >= ENTRIES and len(left) < ROWS
+    if worth and left.dtype is right.dtype and left.dtype.kind == "f":
+        return Product(left, right)
+    return np.dot(left.T, right)
+
+
+class Product(Lazy):
+    """A gradient that is the product ``left.T @ right``, kept as its factors: what the blocks send
+    back to a weight that they share becomes one product of all their rows, in the place of a
+    product and a sum for each block.
+
+    Parameters
+    ----------
+    left, right : ndarray, shapes (n, k) and (n, m)
+        The factors, with a row for each example.
+    """
+
+    __slots__ = ("dtype", "left", "right", "shape")
+
+    def __init__(self, left: np.ndarray, right: np.ndarray) -> None:
+        self.left, self.right, self.dtype = left, right, left.dtype
+        self.shape = (left.shape[1], right.shape[1])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole: np.ndarray = np.dot(self.left.T, self.right)
+        return whole if dtype is None else whole.astype(dtype)
+
+
+class Adding:
+    """Adds lazy gradients to totals.
+
+    Parameters
+    ----------
+    totals : dict
+        The totals by value.
+    own : set
+        The values whose total may be written to. Those that are made here are put in.
+
+    Attributes
+    ----------
+    products : dict
+        By value, those that wait to be added, until there are enough rows.
+    """
+
+    def __init__(self, totals: dict[Any, Any], own: set[Any]) -> None:
+        self._totals, self._own = totals, own
+        self.products: dict[Any, list[Product]] = {}
+
+    def add(self, x: Any, gradient: Any) -> None:
+        """Add a gradient to the total of `x`."""
+        if isinstance(gradient, Product):
+            waiting = self.products.setdefault(x, [])
+            waiting.append(gradient)
+            if len(waiting) * len(gradient.left) >= ROWS:
+                self.settle(x)
+            return
+        if x not in self._own:
+            total = self._totals.get(x)
+            self._totals[x] = np.zeros(x.shape, x.dtype) if total is None else np.array(total)
+            self._own.add(x)
+        gradient.add_to(self._totals[x])
+
+    def settle(self, *values: Any) -> None:
+        """Add the products that wait."""
+        for x in values:
+            waiting = self.products.pop(x)
+            left = np.concatenate([product.left for product in waiting])
+            total = np.dot(left.T, np.concatenate([product.right for product in waiting]))
+            if x in self._totals:
+                total += self._totals[x]
+            self._totals[x] = total
+            self._own.add(x)
