@@ -226,6 +226,36 @@ def test_rows_by_number_are_checked_at_each_replay():
             fast(np.array(bad))
 
 
+NOT_TAKEN = {
+    "where": lambda x: np.where(np.array([True, True, True]), x, np.log(0 * x)).sum(),
+    "embedding": lambda x: (embedding(np.exp(400 * np.stack([x, x + 9])), [0, 0]) ** 0.1).sum(),
+    "maximum": lambda x: np.maximum(np.exp(x), np.sqrt(x - x)).sum(),
+    "root": lambda x: (np.sqrt(0 * x) * np.array([0.0, 0.0, 0.0]) + x * x).sum(),
+    "a NaN of mathematics": lambda x: (np.sqrt(0 * x) + x).sum(),
+}
+
+
+@pytest.mark.parametrize("backend", ["numpy", None])
+@pytest.mark.parametrize("name", NOT_TAKEN)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_branches_that_were_not_taken_send_back_what_they_do_on_the_tape(name, backend):
+    function = NOT_TAKEN[name]
+    x = np.array([0.5, 1.0, 1.5])
+    w = Tensor(np.ones(3), requires_grad=True, name="w")
+
+    def loss(x):
+        return function(w * x)
+
+    fast = compile(loss, backend=backend)
+    assert fast.plan(x).compiled
+    for factor in (1, 2):
+        value, grads = fast(factor * x)
+        expected = loss(factor * x)
+        np.testing.assert_allclose(value, expected.numpy(), rtol=1e-12)
+        np.testing.assert_allclose(grads["w"], gradients(expected)["w"], rtol=1e-12)
+    assert np.isfinite(grads["w"]).all() == ("NaN" not in name)
+
+
 def test_what_is_not_finite_comes_out_as_from_the_tape():
     w = Tensor(np.array([1.0, 0.0]), True, "w")
 
