@@ -261,3 +261,14 @@ class TestNothingIsLostInPlace:
             Tensor(masked)
         with pytest.raises(TypeError, match=r"mask .*filled"):
             Tensor([1.0, 2.0], requires_grad=True) * masked
+
+
+def test_a_grad_set_to_the_number_0_as_in_micrograd():
+    x = Tensor(3.0, requires_grad=True)
+    x.grad = 0
+    (x * x).backward()
+    assert x.grad == 6.0
+    v = Tensor([1.0, 2.0], requires_grad=True)
+    v.grad = 0
+    with pytest.raises(GradientError, match=r"expected \(2,\), got \(\); call zero_grad"):
+        v.sum().backward()

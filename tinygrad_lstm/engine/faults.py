@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.stage import Stage
 from tinygrad_lstm.errors import GradientError
@@ -32,12 +34,12 @@ def edit_error(x: Node, node: Node) -> GradientError:
 
 def check_grad(x: Any, total: Any) -> None:
     """Raise if what stands in ``.grad`` is no gradient of `x`, to which `total` could be added."""
-    if x.grad is not None and x.grad.shape != total.shape:
+    if x.grad is not None and np.shape(x.grad) != total.shape:
         raise GradientError(
             "there is a gradient of another shape already",
             where=f"{x.name or 'a leaf'}.grad",
             expected=total.shape,
-            got=x.grad.shape,
+            got=np.shape(x.grad),
             do="call zero_grad() first",
         )
 

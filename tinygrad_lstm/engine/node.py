@@ -48,7 +48,7 @@ class Node:
         The block (time step) and the scope in which the value was recorded.
     _inputs : tuple of Node or scalar
         What the operation read, by argument position.
-    _values : list of ndarray or scalar
+    _values : tuple of ndarray or scalar
         The inputs as the forward function saw them; the derivative rules are given these.
     _params : dict
         The operation's parameters (axis, shape, index).
@@ -81,7 +81,7 @@ class Node:
     _params: Params
     _place: Place
     _spent: bool
-    _values: list[Value]
+    _values: tuple[Value, ...]
     grad: Any
     # whether stages without a derivative are recorded too, since they are to be written down
     symbolic = False
@@ -159,7 +159,7 @@ class Node:
         node._lent = None
         node._op = op
         node._inputs = inputs
-        node._values = values
+        node._values = tuple(values)  # of arrays alone: Python stops looking for cycles in it
         node._params = params or NO_PARAMETERS  # the call's own dict goes away at once
         node._order = next_order()
         node._spent = False
