@@ -32,9 +32,10 @@ class Builder:
 
     def elementwise(self, op: str, *args: Value, dtype: Dtype) -> Value:
         """The elementwise operation `op`, with broadcasting; `dtype` is that of the result."""
-        shape = args[0].shape
-        if any(a.shape != shape for a in args):
-            shape = np.broadcast_shapes(*(a.shape for a in args))
+        shapes = [a.shape for a in args]
+        shape = shapes[0]
+        if shapes.count(shape) < len(shapes):
+            shape = np.broadcast_shapes(*shapes)
         if op in SIMPLER or not PLAIN.isdisjoint([a.op for a in args]):
             if all(a.op == "number" for a in args):
                 with np.errstate(all="ignore"):

@@ -27,7 +27,7 @@ def merge(build: Builder, roots: list[Value]) -> list[Value]:
             order = in_order(roots)
             groups = _groups(order, shared, far(order))
             if groups:
-                roots = _merged(build, roots, shared, groups)
+                roots = _merged(build, roots, order, shared, groups)
     return roots
 
 
@@ -63,10 +63,15 @@ def _groups(order: list[Value], shared: int, far: dict[Value, int]) -> Groups:
     return together
 
 
-def _merged(build: Builder, roots: list[Value], shared: int, together: Groups) -> list[Value]:
+def _merged(
+    build: Builder, roots: list[Value], order: list[Value], shared: int, together: Groups
+) -> list[Value]:
     new: dict[int, Value] = {}
-    for root in roots:
-        _build(build, root, together, new, partial(_one_product, build, shared))
+    for v in order:
+        if v.number in together and v.number not in new:
+            _build(build, v, together, new, partial(_one_product, build, shared))
+        elif v.number not in new:
+            new[v.number] = build.again(v, tuple([new[a.number] for a in v.args]))
     return [new[root.number] for root in roots]
 
 
