@@ -166,6 +166,10 @@ def test_one_to_many():
     assert not np.array_equal(doubled.numpy(), y.numpy())
     with pytest.raises(DataError, match="feed"):
         layer(first, steps=2, feed="next")
+    with pytest.raises(ShapeError, match=r"feed, block 2: .*expected \(2, 3\), got \(2, 1\)"):
+        layer(first, steps=2, feed=lambda output: output[:, :1])
+    with pytest.raises(DataError, match="steps="):
+        layer(first, feed="output")
     with pytest.raises(ShapeError, match="reads one block.*got T = 3"):
         layer(found["zeros"].numpy(), steps=2)
     with pytest.raises(DataError, match="reverse"):

@@ -87,6 +87,10 @@ def read(
     x = filled(x, active[: len(x)])
     check_finite(x, "x")
     ready, made = blocks(x) if listed or steps is not None else x, None
+    if steps is None and feed != "zeros":
+        raise DataError(
+            "only one to many is fed", where="feed", do="say how many blocks: steps=..."
+        )
     if steps is not None:
         ready, made = _continued(ready[0], feed, count)
         ready = ready if listed else stack(ready)

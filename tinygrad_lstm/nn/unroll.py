@@ -169,14 +169,28 @@ class _Run:
         outputs = []
         for t in times:
             with block(t):
-                fed = self.feed is not None and t > 1
-                new = _several(self.cell(self.feed(state[0]) if fed else x[t - first], *state))
+                new = _several(self.cell(self.read(x[t - first], t, state), *state))
                 _check(new, state)
                 _name_start(state, new, t + self.before)
                 rows = self.active[t - 1]
                 outputs.append(new[0])
                 state = new if rows is None else _held(rows, new, state)
         return outputs, state
+
+    def read(self, x: Tensor, t: int, state: State) -> Any:
+        """What block t reads: its input, or what is fed in its place."""
+        if self.feed is None or t == 1:
+            return x
+        fed = self.feed(state[0])
+        if np.shape(fed) != x.shape:
+            raise ShapeError(
+                "what is fed is no input of this layer",
+                where=f"feed, block {t}",
+                expected=x.shape,
+                got=np.shape(fed),
+                do="make one of it: feed=lambda output: ...",
+            )
+        return fed
 
     def as_one_stage(
         self, times: Sequence[int], x: Any, state: State
