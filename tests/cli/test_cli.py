@@ -360,6 +360,12 @@ def test_out_of_memory_is_one_line(run, monkeypatch):
     assert run("compare") == (2, "", "tinygrad-lstm: error: out of memory; choose smaller sizes.\n")
 
 
+def test_a_closed_output_is_said(monkeypatch, capfd):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["compare"]) == 2
+    assert "the standard output is closed" in capfd.readouterr().err
+
+
 def test_an_interrupt_is_quiet(run, monkeypatch):
     def interrupted(self):
         raise KeyboardInterrupt

@@ -4,12 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tinygrad_lstm import nn
+from tinygrad_lstm.cli import progress
 from tinygrad_lstm.cli.main import main
+from tinygrad_lstm.training import Run
 
 SMALL = "--window 6 --units 2 --batch 100 --validation 20 --test 30 --seed 1".split()
 
@@ -93,3 +96,43 @@ def test_bad_input_is_one_line_and_leaves_nothing(run, tmp_path, words, parts):
     for part in parts:
         assert part in err
     assert os.listdir(tmp_path) == []
+
+
+def test_an_interrupted_run_is_kept_and_says_how_to_go_on(run, monkeypatch):
+    whole = Run.fit
+
+    def interrupted(self, after=None, **who):
+        def stop(training):
+            after(training)
+            raise KeyboardInterrupt
+
+        whole(self, stop, **who)
+
+    monkeypatch.setattr(Run, "fit", interrupted)
+    status, _, err = run("train", "--data", "sunspots", "--epochs", 2, *SMALL)
+    assert status == 130
+    assert err == (
+        "stopped after epoch 1; go on with: tinygrad-lstm train --resume out/run.ckpt\n"
+    ).replace("/", os.sep)
+    monkeypatch.setattr(Run, "fit", whole)
+    status, out, _ = run("train", "--resume", "out/run.ckpt")
+    assert status == 0 and "persistence" in out
+
+
+def test_a_terminal_has_a_bar(monkeypatch, capsys):
+    shown = []
+    bar = SimpleNamespace(
+        set_postfix_str=lambda text, refresh: shown.append(text),
+        update=lambda: shown.append("+"),
+        close=lambda: shown.append("closed"),
+    )
+    tqdm = SimpleNamespace(tqdm=lambda *args, **options: bar)
+    monkeypatch.setitem(sys.modules, "tqdm", tqdm)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with progress.Progress() as view:
+        view.show("epoch", 1, 2, 0.5, 0.25)
+    assert shown == ["loss 0.5, validation 0.25", "+", "closed"]
+    monkeypatch.setitem(sys.modules, "tqdm", None)  # is not installed
+    with progress.Progress() as view:
+        view.show("epoch", 1, 2, 0.5)
+    assert "epoch 1 of 2: loss 0.5" in capsys.readouterr().out
