@@ -17,12 +17,13 @@ import argparse
 import importlib.util
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from machine import machine
 
 SIZES = {  # (T, N, D, H): steps a burst
     (3, 1, 3, 4): 100,
@@ -50,6 +51,7 @@ NEEDS = {
     "mygrad": "mygrad",
 }
 PEERS = ("torch_lstm", "jax", "torch_plain", "autograd", "mygrad")
+LIBRARIES = ("numpy", "torch", "jax", "autograd", "mygrad", "llvmlite")
 SLOW = {"autograd", "mygrad"}  # not at the two large sizes: they would take most of the time
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 GATES = "fuco"
@@ -383,26 +385,6 @@ def table(rows):
     return "\n".join(lines)
 
 
-def machine():
-    """What a ratio depends on."""
-    import numpy as np
-
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        models = [
-            x.split(":")[1].strip() for x in info.read_text().splitlines() if "model name" in x
-        ]
-        cpu = models[0] if models else cpu
-    found = [f"Python {platform.python_version()}", f"NumPy {np.__version__}"]
-    for name in ("torch", "jax", "autograd", "mygrad", "llvmlite"):
-        if importlib.util.find_spec(name):
-            from importlib.metadata import version
-
-            found.append(f"{name} {version(name)}")
-    return f"{cpu}, {os.cpu_count()} cores; {', '.join(found)}"
-
-
 def write(rows):
     """The table and the plot of the docs."""
     import matplotlib.pyplot as plt
@@ -412,7 +394,7 @@ def write(rows):
         "<!-- written by benchmarks/compiled_step.py --write -->\n"
         "Milliseconds of a training step, and in brackets the ratio to the fastest peer of the "
         "same round (below 1: faster than all of them).\n"
-        f"{table(rows)}\n\nMeasured on {machine()}.\n",
+        f"{table(rows)}\n\nMeasured on {machine(*LIBRARIES)}.\n",
         encoding="utf-8",
     )
     one = [r for r in rows if r["threads"] == 1]
@@ -449,7 +431,7 @@ def main():
     rows = measure(1, 3 if args.quick else args.rounds, names, sizes)
     if not args.quick and (os.cpu_count() or 1) > 1:
         rows += measure(os.cpu_count(), args.rounds, names, sizes)
-    print(machine())
+    print(machine(*LIBRARIES))
     if args.write:
         write(rows)
     return 0

@@ -7,9 +7,10 @@ the values by hand. Cheap changes come first, in the places from which just the 
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,10 +24,11 @@ from tinygrad_lstm.comparison.search import FAILED, Search
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.engine.tape import Branch
 
-__all__ = ["Above"]
+__all__ = ["Above", "Outcome"]
 
 BUDGET = 150_000  # rules that run and changes that are made; a longer search ends, and says so
-SHOWN = 100  # changes between two lines of progress on a terminal
+SHOWN = 100  # changes that are tried before there is a line of progress on a terminal
+AHEAD = 16  # places that are searched at once
 
 
 Altered = tuple[Branch, Tree, Change]  # a branch, its formula, and what is changed in it
@@ -38,6 +40,17 @@ class Place(NamedTuple):
     edges: list[tuple[Any, Branch]]
     rows: int  # as bits
     spoiled: int  # right rows that a mistake here would change
+
+
+class Outcome(NamedTuple):
+    """What the search in one place has found, each with the rows that it explains, as bits."""
+
+    hits: list[tuple[Guess, int]]
+    spent: int
+    tried: int
+
+
+Several = Callable[[Sequence[tuple[bool, int, int, int]]], Sequence[Outcome]]
 
 
 class Above:
@@ -57,7 +70,6 @@ class Above:
     rows: list[Entry]
     rerun: Rerun
     places: list[Place]
-    spent: int
     tried: int
     ended: bool
 
@@ -68,7 +80,8 @@ class Above:
         self.rerun = Rerun(self.chain, parts, self.formulas.source)
         right = [e.part for e in found if e.part and e.row.verdict == "right"]
         self.places = self._places([part.value for part in right if part.kind == "total"])
-        self.spent, self.tried, self.ended = 0, 0, False
+        self.tried, self.ended = 0, False
+        self._spent, self._tried, self._limit = 0, 0, BUDGET
         self._trees: dict[Edge, Changes] = {}
         self._labels: dict[tuple[Edge, bool], dict[Any, Change]] = {}
 
@@ -97,35 +110,74 @@ class Above:
         places.sort(key=lambda p: (p.rows != every, p.spoiled.bit_count(), -p.rows.bit_count()))
         return places
 
-    def explained(self) -> dict[int, Guess | None]:
-        """The explanations that were found, by the ``id`` of the entry."""
-        found: dict[int, Guess | None] = {}
-        open_ = (1 << len(self.rows)) - 1
-        with self.rerun.running():
-            for simple in (True, False):
-                for place in self.places:
-                    if not place.rows & open_ or self.ended:
-                        continue
-                    for guess, rows in self._in_place(place, open_, simple):
-                        open_ &= ~rows
-                        for i, entry in enumerate(self.rows):
-                            if rows >> i & 1:
-                                found[id(entry)] = guess
-                        if not place.rows & open_:
-                            break
+    def explained(self, several: Several | None = None) -> Iterator[tuple[Entry, Guess]]:
+        """The rows that are explained, each with its explanation.
+
+        Parameters
+        ----------
+        several : callable, optional
+            Searches in several places at once, for the rows that are open when it is asked: what it
+            takes is a list of arguments of :meth:`searched`. What comes after a find is asked for
+            again, so that the same is found as without it.
+        """
+        spent, open_ = 0, (1 << len(self.rows)) - 1
+        asked = [(simple, k) for simple in (True, False) for k in range(len(self.places))]
+        while asked and spent <= BUDGET:
+            asked = [(simple, k) for simple, k in asked if self.places[k].rows & open_]
+            ahead = asked[: AHEAD if several else 1]
+            now = [(simple, k, open_, BUDGET - spent) for simple, k in ahead]
+            outcomes = several(now) if several else [self.searched(*where) for where in now]
+            for (simple, k, *_), outcome in zip(now, outcomes, strict=True):
+                if spent + outcome.spent > BUDGET and several:  # those before have spent some of it
+                    outcome = self.searched(simple, k, open_, BUDGET - spent)
+                asked.pop(0)
+                spent, self.tried = spent + outcome.spent, self.tried + outcome.tried
+                self._progress(spent)
+                for guess, rows in outcome.hits:
+                    open_ &= ~rows
+                    yield from ((self.rows[i], guess) for i in self.rerun.rows_in(rows))
+                if outcome.hits or spent > BUDGET:
+                    break
+        self.ended = spent > BUDGET
         self._progress(done=True)
-        return found
+
+    def searched(self, simple: bool, number: int, open_: int, limit: int) -> Outcome:
+        """The search in one place.
+
+        Parameters
+        ----------
+        simple : bool
+            Whether the simple mistakes are tried, or the others.
+        number : int
+            Which of `places`.
+        open_ : int
+            The rows that nothing explains so far, as bits.
+        limit : int
+            What may be spent.
+        """
+        place, hits = self.places[number], []
+        self._spent, self._tried, self._limit, self._labels = 0, 0, limit, {}
+        with self.rerun.running(), contextlib.suppress(*FAILED):
+            for guess, rows in self._in_place(place, open_, simple):
+                hits.append((guess, rows))
+                open_ &= ~rows
+                if not place.rows & open_:
+                    break
+        return Outcome(hits, self._spent, self._tried)
+
+    @property
+    def _over(self) -> bool:
+        return self._spent > self._limit
 
     def _in_place(self, place: Place, open_: int, simple: bool) -> Iterator[tuple[Guess, int]]:
         _, first = place.edges[len(place.edges) // 2]
         changes = self._changes(first)
         seen = {c.label for c in changes.simple()} if not simple else set()
         for change in changes.simple() if simple else changes.all():
-            if change.label in seen or self.ended:
+            if change.label in seen or self._over:
                 continue
             altered = list(self._everywhere(place, change.label, simple))
-            self.spent += 5 * len(altered)
-            self.ended = self.spent > BUDGET
+            self._spent += 5 * len(altered)
             try:
                 rows = self._fitting(place, altered, open_)
             except FAILED:  # shapes that do not fit this mistake
@@ -151,7 +203,7 @@ class Above:
             if key not in self._labels:
                 made = changes.simple() if simple else changes.all()
                 self._labels[key] = {c.label: c for c in made}
-                self.spent += 5 * len(self._labels[key])
+                self._spent += 5 * len(self._labels[key])
             change = self._labels[key].get(label)
             if change is not None:
                 yield branch, changes.tree, change
@@ -161,12 +213,10 @@ class Above:
         changed = {edge(branch): (tree, change) for branch, tree, change in altered}
         wanted = place.rows & open_
         fitting = 0
-        self.tried += 1
-        self._progress()
+        self._tried += 1
         for i in self.rerun.rows_in(wanted):
             array, cost = self.rerun.value(i, changed)
-            self.spent += cost
-            self.ended = self.spent > BUDGET
+            self._spent += cost
             if not self.search.fits(array, self.rows[i].hand):
                 return fitting if place.spoiled == 0 and fitting.bit_count() > 1 else 0
             fitting |= 1 << i
@@ -196,16 +246,13 @@ class Above:
         own = {edge(b) for b in part.branches} if part else set()
         return all(edge(branch) in own for branch, _, _ in altered)
 
-    def _progress(self, done: bool = False) -> None:
+    def _progress(self, spent: int = 0, done: bool = False) -> None:
         """A line on a terminal, while the search is long."""
         if not sys.stderr.isatty() or self.tried < SHOWN:
             return
-        if done:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-        elif self.tried % SHOWN == 0:
-            share = min(self.spent / BUDGET, 1)
-            text = f"\rcompare: {self.tried} mistakes further up tried, {share:.0%} of the budget"
-            print(text, end="", file=sys.stderr, flush=True)
+        share = min(spent / BUDGET, 1)
+        text = f"compare: {self.tried} mistakes further up tried, {share:.0%} of the budget"
+        print(f"\r{text}" if not done else "\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     def not_searched(self, entry: Entry) -> str:
         """That nothing was found for a row, and what was not searched."""

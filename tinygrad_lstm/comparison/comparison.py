@@ -13,6 +13,7 @@ from tinygrad_lstm.comparison.diagnosis import Diagnosis, diagnose
 from tinygrad_lstm.comparison.hints import level_of, told
 from tinygrad_lstm.comparison.report import Report
 from tinygrad_lstm.comparison.rows import Entry, Judge, Row, entries
+from tinygrad_lstm.comparison.work import Work
 from tinygrad_lstm.engine.backward import Gradients, gradients
 from tinygrad_lstm.engine.names import Key
 from tinygrad_lstm.engine.tape import Tape
@@ -125,7 +126,12 @@ class Comparison:
         return self._report.html()
 
 
-def compare(gradients: Gradients, hand: Mapping[Any, Any], rtol: float | None = None) -> Comparison:
+def compare(
+    gradients: Gradients,
+    hand: Mapping[Any, Any],
+    rtol: float | None = None,
+    executor: Any = None,
+) -> Comparison:
     """Compare derivatives by hand with those of backward, and say which formula is wrong, and how.
 
     Parameters
@@ -142,6 +148,9 @@ def compare(gradients: Gradients, hand: Mapping[Any, Any], rtol: float | None = 
         The largest relative error that counts as right. By default 1e-9 for float64, 1e-4 for
         float32 and 1e-2 for float16, by the coarser side. A value that rounding alone moves by more
         (one that is 0 but for rounding, for instance) may differ by that much.
+    executor : None, "processes", Executor or distributed.Client
+        Who searches for the diagnoses, when they are asked for; see :func:`spread`. The same is
+        found. What a process needs of the tape is sent to it.
 
     Returns
     -------
@@ -186,12 +195,12 @@ def compare(gradients: Gradients, hand: Mapping[Any, Any], rtol: float | None = 
             tuple(entry.row for entry in found) + _missing(gradients, found),
             tape=tape,
         )
-    chain = locate(judge, found)
+    work = Work(judge, locate(judge, found), found, hand)
     rows = tuple(entry.row for entry in found)
     return Comparison(
         tape.label(tape.root),
         rows + _missing(gradients, found),
-        lambda: diagnose(judge, chain, found),
+        lambda: diagnose(work, executor),
         tape,
     )
 

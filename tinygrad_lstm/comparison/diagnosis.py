@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.comparison.above import Above
-from tinygrad_lstm.comparison.chain import Chain
+from tinygrad_lstm.comparison.above import Outcome
 from tinygrad_lstm.comparison.combined import Guess, written
-from tinygrad_lstm.comparison.rows import Entry, Judge
-from tinygrad_lstm.comparison.search import FAILED, Search
+from tinygrad_lstm.comparison.rows import Entry
+from tinygrad_lstm.comparison.work import Place, Rows, Work, told
+from tinygrad_lstm.parallel.spread import HandOut, spreading
 
 __all__ = ["Diagnosis", "diagnose"]
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -54,44 +51,63 @@ class Diagnosis:
     downstream: int
 
 
-def diagnose(judge: Judge, chain: Chain, found: Sequence[Entry]) -> tuple[Diagnosis, ...]:
-    """A diagnosis of every row that is wrong by itself, in their order."""
-    search = Search(judge, chain)
-    wrong = [entry for entry in found if entry.row.own and entry.part is not None]
-    guesses: dict[int, Guess | None] = {}
-    with np.errstate(all="ignore"):  # what is tried may overflow
-        for entry in wrong:
-            guesses[id(entry)] = _safely(search.guess, entry)
-        open_ = [entry for entry in wrong if guesses[id(entry)] is None]
-        above = Above(search, open_, found)
-        guesses |= _safely(above.explained) or {}
-        for entry in open_:
-            if guesses[id(entry)] is None:
-                guesses[id(entry)] = _deep(search, above, entry)
-    because = [entry.row.because for entry in found if not entry.row.own]
-    return tuple(_diagnosis(entry, guesses[id(entry)], because) for entry in wrong)
+def diagnose(work: Work, executor: Any = None) -> tuple[Diagnosis, ...]:
+    """A diagnosis of every row that is wrong by itself, in their order.
+
+    Parameters
+    ----------
+    work : Work
+        The comparison.
+    executor : optional
+        Who searches; see :func:`tinygrad_lstm.spread`.
+    """
+    with spreading(executor) as hand_out, np.errstate(all="ignore"):  # what is tried may overflow
+        guesses = _guesses(work, hand_out, executor is not None)
+    because = [entry.row.because for entry in work.found if not entry.row.own]
+    pairs = zip(work.wrong, guesses, strict=True)
+    return tuple(_diagnosis(entry, guess, because) for entry, guess in pairs)
 
 
-def _safely(search: Callable[P, R], *args: P.args, **options: P.kwargs) -> R | None:
-    """What a search finds; nothing, where a shape or a rule does not bear it: an explanation that
-    is missing must not cost the table."""
-    try:
-        return search(*args, **options)
-    except FAILED:
-        return None
+def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
+    """The rows by themselves; what is further up; and everything, for what is left."""
+    found: dict[int, Guess] = {}
+    groups = [Rows(group) for group in work.groups()]
+    known = dict(zip(groups, _searched(work, hand_out, groups, found), strict=True))
+    open_ = tuple(i for i in range(len(work.wrong)) if i not in found)
+    with work.desk() as desk:
+        above = desk.above(open_)
+
+        def several(places: Sequence[tuple[bool, int, int, int]]) -> list[Outcome]:
+            jobs = [Place(open_, where) for where in places]
+            outcomes: list[Outcome] = hand_out(work, jobs, "compare, further up")
+            return outcomes
+
+        for entry, guess in above.explained(several if ahead else None):
+            found[next(i for i in open_ if work.wrong[i] is entry)] = told(guess)
+    rest = [
+        Rows(left, True, known[group])
+        for group in groups
+        if (left := tuple(i for i in group.numbers if i not in found))
+    ]
+    _searched(work, hand_out, rest, found)
+    for i, entry in enumerate(work.wrong):
+        if i not in found:
+            found[i] = above.search.unexplained(entry, above.not_searched(entry))
+    return [found[i] for i in range(len(work.wrong))]
 
 
-def _deep(search: Search, above: Above, entry: Entry) -> Guess:
-    """What is left to try for a row by itself."""
-    return (
-        _safely(search.guess, entry, deep=True)
-        or _safely(search.second, entry)
-        or search.unexplained(entry, above.not_searched(entry))
-    )
+def _searched(
+    work: Work, hand_out: HandOut, jobs: Sequence[Rows], found: dict[int, Guess]
+) -> list[tuple[Any, ...]]:
+    """Let rows be searched, and keep what is found; what has explained some of each job's."""
+    outcomes = hand_out(work, jobs, "compare")
+    for job, (guesses, _) in zip(jobs, outcomes, strict=True):
+        pairs = zip(job.numbers, guesses, strict=True)
+        found.update((i, guess) for i, guess in pairs if guess is not None)
+    return [known for _, known in outcomes]
 
 
-def _diagnosis(entry: Entry, guess: Guess | None, because: list[str]) -> Diagnosis:
-    assert guess is not None
+def _diagnosis(entry: Entry, guess: Guess, because: list[str]) -> Diagnosis:
     name = entry.row.name
     return Diagnosis(
         name,

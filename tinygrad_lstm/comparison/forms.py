@@ -36,7 +36,7 @@ class Forms(Parts):
             for about in dict.fromkeys(self._about(p) for p in parts if not self._sends(p)):
                 rest = [p for p in parts if self._about(p) != about or self._sends(p)]
                 if about and rest:
-                    for w in self._related(next(iter(about))):
+                    for w in self._related(self._in_order(about)[0]):
                         yield from self._formed(i, node, rest, w)
 
         yield from self._asked()
@@ -72,7 +72,7 @@ class Forms(Parts):
             words = self._words(wrong, form(w))
             other = product([*rest, form(w)])
             yield Change(("form", i, text, base), "local form", words, {id(node): other})
-        for g in (g for p in rest for g in self.tree.gradients.get(id(p), ())):
+        for g in (g for p in rest for g in self._in_order(self.tree.gradients.get(id(p), ()))):
             if g.shape == w.shape:
                 words = self._words(ASKED + ": {}", SLOPES["y > 0"](g))
                 other = product([*rest, SLOPES["y > 0"](g)])

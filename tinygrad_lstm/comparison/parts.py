@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tinygrad_lstm.comparison.tree import Tree, factors
@@ -52,6 +52,11 @@ class Parts:
         if known is None:
             known = frozenset().union(*(self._about(a) for a in getattr(part, "args", ())))
         return known
+
+    def _in_order(self, some: Iterable[Leaf]) -> list[Leaf]:
+        """Some values and gradients, in the order in which the formula has them."""
+        places = {id(node): i for i, node in enumerate(self.tree.order)}
+        return sorted(some, key=lambda leaf: places.get(id(leaf), len(places)))
 
     def _sends(self, part: Expression) -> bool:
         known = self.tree.gradients.get(id(part))

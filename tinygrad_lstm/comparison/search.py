@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,15 @@ class Search(Steps):
         super().__init__(judge, chain)
         self._found: dict[tuple[Any, ...], None] = {}  # what explained earlier rows, tried first
         self._failed: dict[str, int] = {}
+
+    @property
+    def known(self) -> list[tuple[Any, ...]]:
+        """What has explained rows so far: where, and the label of the change."""
+        return list(self._found)
+
+    def begin(self, known: Iterable[tuple[Any, ...]]) -> None:
+        """Begin with rows that go together, some of which have been explained before."""
+        self._found, self._failed = dict.fromkeys(known), {}
 
     def guess(self, entry: Entry, deep: bool = False) -> Guess | None:
         """The simplest explanation of a row; None where the formula of the row has none.

@@ -23,7 +23,17 @@ from tinygrad_lstm.compiler.compiled import compile
 from tinygrad_lstm.errors import DtypeError, Error, GradientError
 from tinygrad_lstm.tensor.tensor import Tensor
 
-__all__ = ["Loss", "Message", "Shelf", "called", "loaded", "packed", "packed_function"]
+__all__ = [
+    "Loss",
+    "Message",
+    "Shelf",
+    "called",
+    "loaded",
+    "packed",
+    "packed_function",
+    "pickled",
+    "pickler",
+]
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,8 @@ def packed(loss: Loss) -> tuple[Message, Message]:
     names = {id(tensor): name for name, tensor in loss.parameters.items()}
     arrays = {name: tensor.numpy() for name, tensor in loss.parameters.items()}
     values = pickle.dumps(arrays, protocol=5)
-    return Message.of(_pickled(loss.function, names)), Message.of(values)
+    function = pickled(loss.function, _naming(names), _called(loss.function))
+    return Message.of(function), Message.of(values)
 
 
 def packed_function(function: Callable[..., Any]) -> Message:
@@ -122,19 +133,30 @@ def packed_function(function: Callable[..., Any]) -> Message:
     DtypeError
         If it cannot be pickled.
     """
-    return Message.of(_pickled(function))
+    return Message.of(pickled(function, pickler(), _called(function)))
 
 
-def _pickled(function: Any, names: Mapping[int, str] | None = None) -> bytes:
+def _called(function: Any) -> str:
+    return str(getattr(function, "__qualname__", repr(function)))
+
+
+def pickled(content: Any, pickler: Any, where: str) -> bytes:
+    """The bytes of some content.
+
+    Raises
+    ------
+    DtypeError
+        If it cannot be pickled; it says how to define it.
+    """
     target = io.BytesIO()
     try:
-        _pickler(names)(target).dump(function)
+        pickler(target).dump(content)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         if isinstance(error, Error):
             raise
         raise DtypeError(
             f"this cannot be sent to another process: {error}",
-            where=getattr(function, "__qualname__", repr(function)),
+            where=where,
             expected="a function of a module, or a method of an object that can be pickled",
             do="define it with def at the top of a file, use executor='threads', or install the "
             "extra dask, whose cloudpickle sends lambdas too",
@@ -142,16 +164,30 @@ def _pickled(function: Any, names: Mapping[int, str] | None = None) -> bytes:
     return target.getvalue()
 
 
-def _pickler(names: Mapping[int, str] | None) -> Any:
-    """A pickler that writes a parameter as its name, where there are names, and then no other
-    Tensor that requires gradients. cloudpickle sends lambdas too."""
+def pickler() -> Any:
+    """A pickler that writes a Tensor as a leaf. Where cloudpickle is installed, it sends lambdas
+    too."""
     base: Any = pickle.Pickler
     if importlib.util.find_spec("cloudpickle"):
         base = importlib.import_module("cloudpickle").Pickler
 
     class Pickler(base):  # type: ignore[misc]
+        def reducer_override(self, x: Any) -> Any:
+            if isinstance(x, Tensor):  # not as it lies: its memory may be lent, its graph deep
+                return Tensor, (np.array(x.numpy()), x.requires_grad, x.name)
+            inherited = getattr(super(), "reducer_override", None)
+            return NotImplemented if inherited is None else inherited(x)
+
+    return Pickler
+
+
+def _naming(names: Mapping[int, str]) -> Any:
+    """A pickler that writes a parameter as its name, and no other Tensor that requires
+    gradients."""
+
+    class Naming(pickler()):  # type: ignore[misc]
         def persistent_id(self, x: Any) -> str | None:
-            if names is None or not isinstance(x, Tensor) or not x.requires_grad:
+            if not isinstance(x, Tensor) or not x.requires_grad:
                 return None
             if id(x) in names:
                 return names[id(x)]
@@ -161,13 +197,7 @@ def _pickler(names: Mapping[int, str] | None) -> Any:
                 do="give it in params=, or detach() it",
             )
 
-        def reducer_override(self, x: Any) -> Any:
-            if isinstance(x, Tensor):  # not as it lies: its memory may be lent, its graph deep
-                return Tensor, (np.array(x.numpy()), x.requires_grad, x.name)
-            inherited = getattr(super(), "reducer_override", None)
-            return NotImplemented if inherited is None else inherited(x)
-
-    return Pickler
+    return Naming
 
 
 class _Unpickler(pickle.Unpickler):

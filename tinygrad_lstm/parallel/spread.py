@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from tinygrad_lstm.parallel.executors import crew_of
 from tinygrad_lstm.progress import bar
 
-__all__ = ["spread"]
+__all__ = ["HandOut", "spread", "spreading"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -65,13 +64,32 @@ def spread(
     >>> spread(abs, [-1, 2, -3], "threads", workers=2)
     [1, 2, 3]
     """
-    given = list(items)
-    name = str(title or getattr(function, "__name__", "items"))
-    with _counted(name, len(given)) as after:
-        if executor is None:
-            return [_then(after, function(item)) for item in given]
-        with contextlib.closing(crew_of(executor, workers)) as crew:
-            return crew.results(function, given, after)
+    with spreading(executor, workers) as hand_out:
+        name = title or getattr(function, "__name__", "items")
+        found: list[Result] = hand_out(function, list(items), str(name))
+        return found
+
+
+HandOut = Callable[[Callable[[Any], Any], Sequence[Any], str], list[Any]]
+
+
+@contextmanager
+def spreading(executor: Any, workers: int | None = None) -> Iterator[HandOut]:
+    """What :func:`spread` does with a function, items and a title, several times with the same
+    workers."""
+    crew = None if executor is None else crew_of(executor, workers)
+
+    def hand_out(function: Callable[[Any], Any], items: Sequence[Any], title: str) -> list[Any]:
+        with _counted(title, len(items)) as after:
+            if crew is None:
+                return [_then(after, function(item)) for item in items]
+            return crew.results(function, items, after)
+
+    try:
+        yield hand_out
+    finally:
+        if crew is not None:
+            crew.close()
 
 
 def _then(after: Callable[[], object], result: Result) -> Result:
