@@ -35,25 +35,24 @@ def forward(p: Any, v: Any, a: np.ndarray, c: np.ndarray) -> None:
 def backward(p: Any, v: Any, later: Any) -> None:
     """From what arrives from Error, and what the block after it, `later`, hands back."""
     units = v.z.shape[1] - v.x.shape[1]
-    v.Δz_via = {}
+    v.Δz_via, v.c_via = {}, {}
     v.Δa = v.by_error + later.before_a
     v.ΔΓ_o = v.Δa * v.tanh_c
     v.Δtanh_c = v.Δa * v.Γ_o
 
-    peep_o = _gate(p, v, "o", v.ΔΓ_o * v.Γ_o * (1 - v.Γ_o), v.c)
-    down_c = _through_norm(p, v, "c_state", v.Δtanh_c * (1 - v.tanh_c**2))
-    v.Δc = down_c + peep_o + later.before_c
+    _gate(p, v, "o", v.ΔΓ_o * v.Γ_o * (1 - v.Γ_o), v.c)
+    v.down_c = _through_norm(p, v, "c_state", v.Δtanh_c * (1 - v.tanh_c**2))
+    v.Δc = v.down_c + v.c_via["peep_o"] + later.before_c
     v.ΔΓ_f, v.ΔΓ_u, v.Δcandidate = v.Δc * v.c_before, v.Δc * v.candidate, v.Δc * v.Γ_u
 
-    peep_f = _gate(p, v, "f", v.ΔΓ_f * v.Γ_f * (1 - v.Γ_f), v.c_before)
-    peep_u = _gate(p, v, "u", v.ΔΓ_u * v.Γ_u * (1 - v.Γ_u), v.c_before)
+    _gate(p, v, "f", v.ΔΓ_f * v.Γ_f * (1 - v.Γ_f), v.c_before)
+    _gate(p, v, "u", v.ΔΓ_u * v.Γ_u * (1 - v.Γ_u), v.c_before)
     _gate(p, v, "c", v.Δcandidate * (1 - v.candidate**2), v.c_before)
 
     v.Δz = sum(v.Δz_via.values())
     v.x_via, v.before_a = {"z": v.Δz[:, units:]}, v.Δz[:, :units]
-    v.c_via = {"keep": v.Δc * v.Γ_f, "peep_f": peep_f, "peep_u": peep_u}
-    v.before_c = v.Δc * v.Γ_f + peep_f + peep_u
-    v.here_via = {"norm_c_state" if v.standard else "tanh_c": down_c, "peep_o": peep_o}
+    v.c_via["keep"] = v.Δc * v.Γ_f
+    v.before_c = v.c_via["keep"] + v.c_via["peep_f"] + v.c_via["peep_u"]
 
 
 def named(v: Any) -> Arrays:
@@ -63,7 +62,8 @@ def named(v: Any) -> Arrays:
         f"a<{t}>": v.Δa, f"Γ_o<{t}>": v.ΔΓ_o, f"tanh_c<{t}>": v.Δtanh_c, f"c<{t}>": v.Δc,
         f"keep<{t}>": v.Δc, f"write<{t}>": v.Δc, f"Γ_f<{t}>": v.ΔΓ_f, f"Γ_u<{t}>": v.ΔΓ_u,
         f"c~<{t}>": v.Δcandidate, f"z<{t}>": v.Δz, f"x<{t}> via z<{t}>": v.x_via["z"],
-        f"a<{t - 1}> via z<{t}>": v.before_a,
+        f"a<{t - 1}> via z<{t}>": v.before_a, f"c<{t - 1}> via keep<{t}>": v.c_via["keep"],
+        f"c<{t}> via {'norm_c_state' if v.standard else 'tanh_c'}<{t}>": v.down_c,
     }  # fmt: skip
     for gate in "fuco":
         sees = hasattr(p, f"p_{gate}")
@@ -75,15 +75,12 @@ def named(v: Any) -> Arrays:
         if sees:
             found[f"peep_{gate}<{t}>"] = found[total]
             found[f"p_{gate} via peep_{gate}<{t}>"] = getattr(v, f"Δp_{gate}")
+            seen = f"c<{t}>" if gate == "o" else f"c<{t - 1}>"
+            found[f"{seen} via peep_{gate}<{t}>"] = v.c_via[f"peep_{gate}"]
     for name in v.standard:
         found[f"norm_{name}<{t}>"] = getattr(v, f"Δnorm_{name}")
         for kind in ("gain", "shift"):
             found[f"{kind}_{name} via norm_{name}<{t}>"] = getattr(v, f"Δ{kind}_{name}")
-    ways = [(t, stage, g) for stage, g in v.here_via.items()]
-    ways += [(t - 1, stage, g) for stage, g in v.c_via.items()]
-    for block, stage, g in ways:
-        if not stage.startswith("peep") or hasattr(p, stage.replace("peep", "p")):
-            found[f"c<{block}> via {stage}<{t}>"] = g
     return found
 
 
@@ -93,15 +90,15 @@ def _sum(p: Any, v: Any, gate: str, c: np.ndarray) -> np.ndarray:
     return _normalised(p, v, gate, total + getattr(p, f"p_{gate}", 0) * c)
 
 
-def _gate(p: Any, v: Any, gate: str, arrives: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """From what the function of a gate receives to its weights and to z; what c receives."""
+def _gate(p: Any, v: Any, gate: str, arrives: np.ndarray, c: np.ndarray) -> None:
+    """From what the function of a gate receives to its weights, z, and the c that it sees."""
     d = _through_norm(p, v, gate, arrives)
     setattr(v, f"Δsum_{gate}", d)
     setattr(v, f"ΔW_{gate}", d.T @ v.z)
     setattr(v, f"Δb_{gate}", d.sum(axis=0))
     setattr(v, f"Δp_{gate}", (d * c).sum(axis=0))
     v.Δz_via[gate] = d @ getattr(p, f"W_{gate}")
-    return np.asarray(d * getattr(p, f"p_{gate}", 0))
+    v.c_via[f"peep_{gate}"] = d * getattr(p, f"p_{gate}", 0)
 
 
 def _normalised(p: Any, v: Any, name: str, value: np.ndarray) -> np.ndarray:
