@@ -18,6 +18,7 @@ from tinygrad_lstm.viz.graph.members import blocks_of
 from tinygrad_lstm.viz.image.dot import source
 from tinygrad_lstm.viz.image.render import render
 from tinygrad_lstm.viz.image.scene import Scene, composed
+from tinygrad_lstm.viz.look.numbers import at_entry
 from tinygrad_lstm.viz.look.style import THEMES
 from tinygrad_lstm.viz.options import Options, several
 
@@ -47,6 +48,7 @@ class Composer:
     def __init__(self, loss: Tensor, options: Options) -> None:
         self.tape, self.asked = loss.tape, options
         self._plain: dict[str, str] = {}
+        self._known: dict[tuple[str, int | None, bool], Graph] = {}
         self.blocks = blocks_of(self.tape)
         self.verdicts = verdicts(options.comparison, self.tape)
         self.options = fitted(options, self._measured) if options.width else options
@@ -65,7 +67,8 @@ class Composer:
 
     def played(self, gradients: Gradients) -> Graph:
         """The graph that the page plays: every stage of the blocks that were asked for."""
-        return self._graph(replace(self.asked, gradients=gradients, path=(), level=self.stages))
+        asked = replace(self.asked, gradients=gradients, path=(), level=self.stages, entry=None)
+        return self._built(replace(asked, details=False))
 
     @property
     def stages(self) -> str:
@@ -76,8 +79,15 @@ class Composer:
         return self._scene(graph, replace(self.asked, theme="light"))
 
     def _graph(self, options: Options) -> Graph:
+        """The graph with some options that fit a width; built once, since most differ in rows."""
+        key = options.level, options.blocks, options.details
+        if key not in self._known:
+            self._known[key] = self._built(options)
+        return self._known[key]
+
+    def _built(self, options: Options) -> Graph:
         hidden = runs(self.blocks, options.level, several(options.expand), options.blocks)
-        return build(
+        graph = build(
             self.tape,
             options.gradients,
             hidden,
@@ -86,6 +96,8 @@ class Composer:
             wired=options.wired,
             level=options.level,
         )
+        graph = replace(graph, details=options.details)
+        return graph if options.index is None else at_entry(graph, options.index)
 
     def _measured(self, options: Options) -> tuple[float, float, float]:
         """The width, the height and the smallest text of the picture with some options."""

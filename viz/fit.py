@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import product
 
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.viz.options import Options, page_of
@@ -48,10 +49,11 @@ def fitted(options: Options, measured: Callable[[Options], tuple[float, float, f
 
 
 def _choices(options: Options) -> Iterator[Options]:
-    """From all that was asked for to less: fewer blocks in a row, fewer blocks, a lower level."""
+    """From all that was asked for to less: fewer blocks in a row, sums without the entries, fewer
+    blocks, a lower level."""
     levels = LEVELS[LEVELS.index(options.level) :] if options.level in LEVELS else [options.level]
     blocks = [options.blocks] if options.blocks == 1 else [options.blocks, 1]
     for level in levels:
-        for count in blocks:
+        for count, details in product(blocks, (True, False)):
             for wrap in [options.wrap] if options.wrap else [None, 4, 3, 2, 1]:
-                yield replace(options, level=level, blocks=count, wrap=wrap)
+                yield replace(options, level=level, blocks=count, details=details, wrap=wrap)

@@ -80,6 +80,12 @@ OPTIONS: dict[
     "level": (lambda s: isinstance(s, str) and s in LEVELS, " or ".join(LEVELS)),
     "expand": (lambda e: all(is_whole(t) for t in several(e)), "whole numbers of blocks"),
     "parameters": (lambda s: isinstance(s, str) and s in ("once", "block"), "once or block"),
+    "entry": (
+        lambda e: (
+            e is None or is_whole(e) or (type(e) is tuple and e != () and all(map(is_whole, e)))
+        ),
+        "the index of one entry, such as (0, 2), or None",
+    ),
     "path": (
         lambda p: all(isinstance(x, (str, Tensor)) for x in several(p)),
         "a name or a Tensor, or several",
@@ -112,11 +118,13 @@ class Options:
     level: str
     expand: Any
     parameters: str
+    entry: int | tuple[int, ...] | None
     wrap: int | None
     width: str | float | None
     path: Any
     comparison: Any
     timeout: float
+    details: bool = True  # whether the entries of arrays stand beside their sums, where they fit
 
     def __post_init__(self) -> None:
         for option, (takes, expected) in OPTIONS.items():
@@ -127,6 +135,11 @@ class Options:
                     expected=expected,
                     got=brief(given),
                 )
+
+    @property
+    def index(self) -> tuple[int, ...] | None:
+        """The entry that is drawn, as an index."""
+        return None if self.entry is None else tuple(int(i) for i in several(self.entry))
 
     @property
     def wired(self) -> bool:

@@ -182,6 +182,7 @@ def draw(
     level: str = "stages",
     expand: int | Collection[int] = (),
     parameters: str = "once",
+    entry: int | tuple[int, ...] | None = None,
     wrap: int | None = None,
     width: str | float | None = None,
     path: Any = (),
@@ -206,8 +207,9 @@ def draw(
     gradients : Gradients, optional
         What ``gradients(loss)`` returned. Values and gradients then stand on the nodes, and what
         each branch sends back on its edge, so that the addition at a fork can be checked by eye. Of
-        an array with more than two entries the sum of the entries is shown; the exact entries are
-        in the tooltips.
+        an array with more than two entries the sum of the entries is shown, beside it the entries
+        of a small array as coloured cells, of a larger one the norm, the smallest and the largest;
+        the exact entries are in the tooltips.
     title : str, optional
         The picture's heading.
     theme : {"light", "dark"}
@@ -224,6 +226,12 @@ def draw(
     parameters : {"once", "block"}
         Whether parameters are only listed below the graph, or are drawn in each block that reads
         them too; at the level "gates", which folds the stages that read them, they are listed.
+    entry : int or tuple of int, optional
+        The index of one entry, of which alone the numbers are: ``(0, 2)`` is unit 2 of row 0 of the
+        batch. Axes are counted from the last, and one of length 1 stands for all; an array without
+        such an entry shows its sum. Of parameters, which have no batch, it is the last index on
+        every axis: the weight from a unit to itself. A product reads other entries too, so that
+        what it sends back to one is a sum over all of its outputs.
     wrap : int, optional
         How many blocks stand in a row, for a page that is narrower than the graph; the others
         follow below. All, by default, and where blocks differ so much that they do not line up.
@@ -267,18 +275,8 @@ def draw(
     True
     """
     options = Options(
-        gradients,
-        title,
-        theme,
-        blocks,
-        level,
-        expand,
-        parameters,
-        wrap,
-        width,
-        path,
-        comparison,
-        timeout,
+        *(gradients, title, theme, blocks, level, expand, parameters, entry, wrap, width),
+        *(path, comparison, timeout),
     )
     picture: Picture
     if hasattr(loss, "flow"):

@@ -293,6 +293,9 @@ BAD = {
         ["new/deep/lstm.gif", "-o", ".svg, .png, .pdf, .dot"],
     ),
     "picture is a folder": (["draw", "-o", "taken.svg"], ["taken.svg"]),
+    "no such page": (["draw", "--width", "poster"], ["--width", "readme, slide, a4", "'poster'"]),
+    "no index": (["draw", "--entry", "a"], ["--entry", "such as 0,2", "'a'"]),
+    "no such entry": (["draw", "--entry", "0,9"], ["entry=", "(1, 4)", "(0, 9)"]),
 }
 
 

@@ -21,8 +21,9 @@ from tinygrad_lstm.viz.graph.levels import runs
 from tinygrad_lstm.viz.image.scene import measures
 from tinygrad_lstm.viz.layout.lstm import place
 from tinygrad_lstm.viz.layout.roles import TOTAL, roles
+from tinygrad_lstm.viz.look.numbers import exact, number, summary
 from tinygrad_lstm.viz.look.style import SHAPES, THEMES
-from tinygrad_lstm.viz.look.text import exact, number, printable, summary
+from tinygrad_lstm.viz.look.text import printable
 
 VARIANTS = {
     "one block": {"T": 1},

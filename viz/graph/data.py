@@ -234,6 +234,10 @@ class Graph:
         The block of every value that can be a node by its ``id``.
     level : {"stages", "gates"}
         Whether nodes are stages, or what a figure of a cell shows.
+    entry : tuple of int or None
+        The one entry of each array that is shown.
+    details : bool
+        Whether the entries of arrays are shown beside their sum.
     """
 
     nodes: tuple[Node, ...]
@@ -250,6 +254,8 @@ class Graph:
     keys: Mapping[int, str] = field(default_factory=dict)
     places: Mapping[int, int | None] = field(default_factory=dict)
     level: str = "stages"
+    entry: tuple[int, ...] | None = None
+    details: bool = True
 
     def node(self, key: str) -> Node:
         return self.by_key[key]

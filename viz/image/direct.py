@@ -13,11 +13,11 @@ from tinygrad_lstm.viz.graph.data import Run
 from tinygrad_lstm.viz.image.scene import Scene, Shown
 from tinygrad_lstm.viz.layout.curves import ARROW, Curve, Point, towards
 from tinygrad_lstm.viz.layout.places import RING, Box, Frame, Layout, Route
-from tinygrad_lstm.viz.look.ink import edge_ink, node_ink, node_lines, zero_ink
+from tinygrad_lstm.viz.look.ink import edge_ink, edge_line, node_ink, node_lines, zero_ink
+from tinygrad_lstm.viz.look.numbers import CELL, LINE, Strip
 from tinygrad_lstm.viz.look.style import FONT, Theme
 from tinygrad_lstm.viz.look.tables import cells
 from tinygrad_lstm.viz.look.text import (
-    SMALLEST,
     Line,
     edge_tooltip,
     heading,
@@ -68,6 +68,28 @@ def _points(points: Sequence[Point]) -> str:
 
 
 def _text(line: Line, at: Point, theme: Theme, anchor: str = "middle") -> str:
+    """A line of text, and the cells behind it."""
+    if line.strip is None:
+        return _words(line, at, theme, anchor)
+    x = at[0] - line.width * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
+    words = [_words(line, (x, at[1]), theme, "start")] if line.text else []
+    corner = x + line.width - line.strip.width, at[1] + line.strip.height / 2
+    return "\n".join([*words, *_cells(line.strip, corner, theme)])
+
+
+def _cells(strip: Strip, corner: Point, theme: Theme) -> Iterator[str]:
+    """The cells of an array on a ground that shows between them; `corner` is on the upper left."""
+    (x, y), step = corner, CELL + LINE
+    middle = x + strip.width / 2, y - strip.height / 2
+    yield _rect(Box(*middle, strip.width, strip.height), f'fill="{theme.line}" stroke="none"')
+    for i, row in enumerate(strip.shares):
+        for j, share in enumerate(row):
+            at = x + LINE + step * j + CELL / 2, y - LINE - step * i - CELL / 2
+            style = f'fill="{theme.shade(share)}" stroke="none"'
+            yield _rect(Box(*at, CELL, CELL), style)
+
+
+def _words(line: Line, at: Point, theme: Theme, anchor: str) -> str:
     weight = ' font-weight="bold"' if line.bold else ""
     return (
         f'<text xml:space="preserve" text-anchor="{anchor}" x="{at[0]:.2f}" '
@@ -154,25 +176,23 @@ def _shape(box: Box, attributes: dict[str, str], style: str) -> str:
 
 def _column(lines: Sequence[Line], box: Box, theme: Theme) -> Iterator[str]:
     """Lines of text below each other, in the middle of a box."""
-    y = box.y + sum(line.size * 1.2 + 2 for line in lines) / 2
+    y = box.y + sum(line.height for line in lines) / 2
     for line in lines:
-        height = line.size * 1.2 + 2
-        yield _text(line, (box.x, y - height / 2), theme)
-        y -= height
+        yield _text(line, (box.x, y - line.height / 2), theme)
+        y -= line.height
 
 
 # Edges.
 
 
 def _edges(scene: Scene, layout: Layout) -> Iterator[str]:
-    graph, theme, small = scene.graph, scene.theme, SMALLEST[scene.graph.level]
+    graph, theme = scene.graph, scene.theme
     for edge, route in zip(graph.edges, layout.routes, strict=True):
         attributes = edge_ink(edge, graph, theme)
         said = edge_tooltip(edge, graph.node(edge.source), graph.node(edge.target))
         inner = list(_line(route, attributes, theme))
-        if label := attributes.get("label"):
-            ink = "faded" if "fontcolor" in attributes else "fork"
-            inner.append(_text(Line(label, ink, small), route.label, theme))
+        if attributes.get("label"):
+            inner.append(_text(edge_line(edge, graph), route.label, theme))
         yield _group(edge.key, "edge", said, inner)
     for zero, route in zip(graph.zeros, layout.zeros, strict=True):
         said = zero_tooltip(zero, graph.node(zero.source))

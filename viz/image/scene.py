@@ -13,13 +13,13 @@ from tinygrad_lstm.viz.layout.curves import Point
 from tinygrad_lstm.viz.layout.places import Box, Layout, Measures
 from tinygrad_lstm.viz.look.ledger import ledger
 from tinygrad_lstm.viz.look.legend import legend, titled
-from tinygrad_lstm.viz.look.style import SHAPES, Theme, kind, text_width
+from tinygrad_lstm.viz.look.style import SHAPES, Theme, kind
 from tinygrad_lstm.viz.look.tables import Table, size
 from tinygrad_lstm.viz.look.text import SMALLEST, contribution, heading, ledger_tooltip, lines
 
 __all__ = ["Scene", "Shown", "composed", "measures"]
 
-TIGHT = {"ellipse": (1.1, 1.5), "hexagon": (1.25, 1.1)}  # of three short lines
+TIGHT = {"ellipse": (1.1, 1.5), "hexagon": (1.35, 1.45)}  # of three short lines
 NARROWEST = 600.0  # points across for the title, the legend and the ledger
 MARGIN = 4.0  # around the picture, as Graphviz has it
 
@@ -60,7 +60,8 @@ class Scene:
     @property
     def smallest(self) -> float:
         """The size of the smallest text, in points."""
-        sizes = [line.size for node in self.graph.nodes for line in lines(node, self.graph.level)]
+        drawn = (line for node in self.graph.nodes for line in lines(node, self.graph))
+        sizes = [line.size for line in drawn if line.text]
         return min(SMALLEST[self.graph.level], *sizes)
 
 
@@ -84,20 +85,22 @@ def composed(
 
 def measures(graph: Graph) -> Measures:
     """How much room the texts of a graph need."""
-    small = SMALLEST[graph.level]
-    labels = tuple(text_width(contribution(edge, graph.level), small) for edge in graph.edges)
+    labels = tuple(contribution(edge, graph).width for edge in graph.edges)
     headings = {run: heading(graph, run).width for run in graph.runs}
-    sizes = {node.key: _node_size(node, graph.level) for node in graph.nodes}
+    sizes = {node.key: _node_size(node, graph) for node in graph.nodes}
     return Measures(sizes, labels, headings)
 
 
-def _node_size(node: Node, level: str) -> tuple[float, float]:
+def _node_size(node: Node, graph: Graph) -> tuple[float, float]:
     shape, _, wider, higher = SHAPES[kind(node)]
-    if level == "gates":
+    few = graph.level == "gates"
+    if few:
         wider, higher = TIGHT.get(shape, (wider, higher))
-    written = lines(node, level)
-    pad = 6 if level == "gates" else 10
-    height = sum(line.size * 1.2 + 2 for line in written) * higher + 6
+    written = lines(node, graph)
+    if shape == "ellipse" and any(line.strip for line in written):  # which are wide at its ends
+        wider, higher = wider * 1.06, higher * 1.12
+    pad = 6 if few else 10
+    height = sum(line.height for line in written) * higher + 6
     return max(line.width for line in written) * wider + pad, height
 
 

@@ -157,9 +157,9 @@ class _Placer:
         for i, width in enumerate(widths[:-1]):
             middles.append(x + width / 2)
             x += width + (TRUNK + branches + ARROW + 8 if i == 0 else GAP)
-        trunk = (
-            x - GAP + TRUNK
-        )  # along which the branch of a<t> to its Error goes up, past the line of c<t>
+        beside = self._widest(lambda s, t: s[1] == t[1] and s[0] == "c")
+        # along which the branch of a<t> to its Error goes up, past the line and the label of c<t>
+        trunk = max(x - GAP + TRUNK, middles[-1] + beside + 2 * HOP + 4)
         label = self._widest(lambda s, t: s[1] == t[1] and s[0] in ("a", "c"))
         return (*middles, trunk), max(
             trunk + max(widths[-1] / 2, label + 8, HOP), middles[-1] + label + 8

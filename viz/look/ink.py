@@ -18,7 +18,7 @@ from tinygrad_lstm.viz.look.text import (
     zero_tooltip,
 )
 
-__all__ = ["edge_ink", "escaped", "node_ink", "node_lines", "zero_ink"]
+__all__ = ["edge_ink", "edge_line", "escaped", "node_ink", "node_lines", "zero_ink"]
 
 Attributes = dict[str, str]
 
@@ -28,7 +28,7 @@ BARE = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">'
 def node_lines(node: Node, graph: Graph) -> list[Line]:
     """What is written on a node; faded where it is on no marked way."""
     faded = bool(graph.ways) and not node.ways
-    written = lines(node, graph.level)
+    written = lines(node, graph)
     return [line._replace(ink="faded") for line in written] if faded else written
 
 
@@ -72,18 +72,26 @@ def _way_ink(ways: tuple[int, ...], graph: Graph, theme: Theme, wide: bool) -> A
     return {"color": theme.way(ways[0]), "penwidth": "2.8"} if wide else {"penwidth": "2.8"}
 
 
+def edge_line(edge: Edge, graph: Graph) -> Line:
+    """What is written on an edge; faded where it is on no marked way."""
+    line = contribution(edge, graph)
+    return line._replace(ink="faded") if graph.ways and not edge.ways else line
+
+
 def edge_ink(edge: Edge, graph: Graph, theme: Theme) -> Attributes:
     said = escaped(edge_tooltip(edge, graph.node(edge.source), graph.node(edge.target)))
     drawn = {"id": edge.key, "tooltip": said, "labeltooltip": said}
+    line = edge_line(edge, graph)
+    label = f"<{inked(line, theme)}>" if line.strip else line.text
     if edge.fork:
-        drawn |= {"color": theme.fork, "penwidth": "1.6", "label": contribution(edge, graph.level)}
+        drawn |= {"color": theme.fork, "penwidth": "1.6", "label": label}
     if edge.through:
         drawn["style"] = "dashed"
     if is_first_wrong(edge):
         drawn |= {
             "color": theme.fork if edge.fork else theme.wrong,
             "penwidth": "4",
-            "label": contribution(edge, graph.level),
+            "label": label,
         }
     if graph.ways and edge.ways:  # ways side by side, one colour each
         drawn |= {"color": ":".join(theme.way(i) for i in edge.ways), "penwidth": "2.8"}

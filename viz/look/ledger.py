@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_lstm.viz.graph.data import Graph, Parameter
+from tinygrad_lstm.viz.look.numbers import PLAIN, Reading, summary
 from tinygrad_lstm.viz.look.tables import Cell, Table
-from tinygrad_lstm.viz.look.text import Line, shortened, summary, verdict_line
+from tinygrad_lstm.viz.look.text import Line, shortened, verdict_line
 
 __all__ = ["ledger", "listed"]
 
@@ -28,11 +29,13 @@ def ledger(graph: Graph) -> Table | None:
     )
     blocks = sorted({r.block for p in graph.parameters for r in p.shares if r.block is not None})
     spans = _spans(blocks) if graph.has_gradients else []
-    valued = graph.has_gradients and all(p.value.size <= 2 for p in graph.parameters)
+    valued = graph.has_gradients and not any(
+        _reading(p, graph).is_summed(p.value) for p in graph.parameters
+    )
     rows = [
         [
-            *_named(p, valued),
-            *(_shares(p, spans) if graph.has_gradients else _counted(p)),
+            *_named(p, valued, read := _reading(p, graph)),
+            *(_shares(p, spans, read) if graph.has_gradients else _counted(p, read)),
             *_verdict(p, graph),
         ]
         for p in graph.parameters
@@ -53,33 +56,44 @@ def listed(graph: Graph) -> str:
     return "parameters and inputs" if any(p.is_input for p in graph.parameters) else "parameters"
 
 
-def _named(p: Parameter, valued: bool) -> list[Cell]:
-    """The name and the shape of a parameter, and its value."""
+def _reading(p: Parameter, graph: Graph) -> Reading:
+    """How the arrays of a parameter are read: one of its own entries, where one is drawn."""
+    if graph.entry is None:
+        return PLAIN
+    read = PLAIN._replace(entry=graph.entry)
+    return read if p.is_input else read.of_parameter(p.value.shape)
+
+
+def _named(p: Parameter, valued: bool, read: Reading) -> list[Cell]:
+    """The name and the shape of a parameter, or which of its entries is shown; and its value."""
     name = (
         Line(shortened(p.name), f"way_{p.ways[0] % 4}", bold=True)
         if p.ways
         else Line(shortened(p.name))
     )
-    shown = [Cell(name), Cell(Line(str(p.value.shape), "muted"))]
-    return [*shown, Cell(Line(summary(p.value), "value"))] if valued else shown
+    index = read.at(p.value.shape) if p.value.size > 1 else None
+    which = str(p.value.shape) if index is None else f"entry {list(index)}"
+    shown = [Cell(name), Cell(Line(which, "muted"))]
+    return [*shown, Cell(Line(summary(p.value, read), "value"))] if valued else shown
 
 
-def _counted(p: Parameter) -> list[Cell]:
+def _counted(p: Parameter, read: Reading) -> list[Cell]:
     """What a parameter is, where no gradients are known."""
     uses = f"read {len(p.shares)} times" if len(p.shares) != 1 else "read once"
-    return [Cell(Line(summary(p.value), "value")), Cell(Line(uses, "fork"))]
+    return [Cell(Line(summary(p.value, read), "value")), Cell(Line(uses, "fork"))]
 
 
-def _shares(p: Parameter, spans: list[list[int]]) -> list[Cell]:
+def _shares(p: Parameter, spans: list[list[int]], read: Reading) -> list[Cell]:
     """A parameter's gradient: the total, then what each block (or span of blocks) adds to it."""
     sent: dict[int | None, Any] = {}
     for r in p.shares:
         sent[r.block] = sent[r.block] + r.gradient if r.block in sent else r.gradient
     shares = [[sent[t] for t in span if t in sent] for span in spans]
-    texts = [summary(sum(found)) if found else "none" for found in shares]
+    texts = [summary(sum(found), read) if found else "none" for found in shares]
+    total = summary(p.gradient, read)
     return [
         Cell(Line(text, ink), align="RIGHT")
-        for text, ink in [(summary(p.gradient), "gradient"), *((text, "fork") for text in texts)]
+        for text, ink in [(total, "gradient"), *((text, "fork") for text in texts)]
     ]
 
 

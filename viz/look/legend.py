@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 from tinygrad_lstm.viz.graph.data import Graph
 from tinygrad_lstm.viz.look.ledger import listed
+from tinygrad_lstm.viz.look.numbers import Strip, summary
 from tinygrad_lstm.viz.look.style import kind, text_width
 from tinygrad_lstm.viz.look.tables import Cell, Table, size
-from tinygrad_lstm.viz.look.text import SIGNS, Line, count, shortened, summary
+from tinygrad_lstm.viz.look.text import SIGNS, Line, count, reading, shortened
 
 __all__ = ["headline", "legend", "titled"]
 
@@ -45,6 +46,8 @@ def titled(
     left_out, folded = (
         sum(run.count for run in graph.runs if (run.count > 1) == many) for many in (True, False)
     )
+    if graph.entry is not None:
+        said.append(f"numbers are those of entry {list(graph.entry)}")
     said += [f"{left_out:,} of {count(steps, 'block')} not drawn"] if left_out else []
     said += [f"{folded} of {count(steps, 'block')} folded"] if folded else []
     said.append(
@@ -99,10 +102,7 @@ def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
                 f"derivative of {root} by that value, backward; rounded",
             )
         )
-    few = 1 if graph.level == "gates" else 2
-    if any(n.value.size > few for n in graph.nodes):
-        more = "one entry" if few == 1 else "two entries"
-        found.append((Line("Σ +1.2345", "value"), f"of an array with more than {more}: their sum"))
+    found += _arrays(graph)
     if any(n.fork for n in graph.nodes):
         found.append((Line("double ring", "fork"), "fork: the value is read more than once"))
         sent = (
@@ -126,6 +126,28 @@ def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
     ]
     found += _verdicts(graph)
     return [(Cell(sample), Cell(Line(text))) for sample, text in found]
+
+
+def _arrays(graph: Graph) -> Iterator[tuple[Line, str]]:
+    """The entries for what stands for an array."""
+    read = reading(graph)
+    summed = [node.value for node in graph.nodes if read.is_summed(node.value)]
+    if graph.entry is not None:
+        yield Line("entry"), f"each number is entry {list(graph.entry)} of its array"
+    if not summed:
+        return
+    more = "one entry" if read.few else "two entries"
+    what = "without that entry" if graph.entry is not None else f"with more than {more}"
+    yield Line("Σ +1.2345", "value"), f"of an array {what}: their sum"
+    celled = {Strip.of(array, 1.0) is not None for array in summed} if graph.details else set()
+    if True in celled:
+        sample = Line("", "value", strip=Strip(((-1.0, -0.5, 0.0, 0.5, 1.0),)))
+        yield sample, "its entries, from negative over 0 to positive"
+        if read.few and graph.has_gradients and any(node.fork for node in graph.nodes):
+            scaled = Line("", "fork", strip=Strip(((0.25, 0.0, -1.0),)))
+            yield scaled, "entries that a branch sends back, on the scale of their sum"
+    if False in celled:
+        yield Line("‖2.3‖ −1 … 2", "value"), "its norm, its smallest and its largest entry"
 
 
 def _verdicts(graph: Graph) -> Iterator[tuple[Line, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from dataclasses import dataclass
 
@@ -42,10 +43,27 @@ class Theme:
     wrong: str
     first: str  # the surfaces of what is wrong by itself, and of what is wrong because of it
     because: str
+    negative: str  # the ends of the scale of a cell, whose middle is the page
+    positive: str
+
+    def shade(self, share: float) -> str:
+        """The colour of a cell, from -1 over 0, the page, to 1; of NaN that of forks."""
+        if math.isnan(share):
+            return self.fork
+        end = self.positive if share > 0 else self.negative
+        mixed = (
+            round(a + abs(share) * (b - a))
+            for a, b in zip(_channels(self.page), _channels(end), strict=True)
+        )
+        return "#" + "".join(f"{c:02x}" for c in mixed)
 
     def way(self, i: int) -> str:
         """The colour of a marked way; there are four."""
         return str(getattr(self, f"way_{i}"))
+
+
+def _channels(colour: str) -> list[int]:
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
 
 
 THEMES = {
@@ -75,6 +93,8 @@ THEMES = {
         wrong="#a00012",
         first="#ffdcdc",
         because="#fff0dc",
+        negative="#c04f00",
+        positive="#0a4f9e",
     ),
     "dark": Theme(
         page="#12161a",
@@ -102,6 +122,8 @@ THEMES = {
         wrong="#ff9a9f",
         first="#4d1519",
         because="#3f2c12",
+        negative="#ff9d4d",
+        positive="#8cc8ff",
     ),
 }
 

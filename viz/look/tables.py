@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from tinygrad_lstm.viz.look.numbers import CELL, LINE, Strip
 from tinygrad_lstm.viz.look.style import Theme
 from tinygrad_lstm.viz.look.text import Line, printable
 
@@ -51,7 +52,8 @@ def _width(cell: Cell) -> int:
 
 
 def _height(row: Sequence[Cell]) -> int:
-    return math.ceil(max(cell.line.size for cell in row) * 1.25) + 2 * PAD
+    strips = [cell.line.strip.height for cell in row if cell.line.strip]
+    return math.ceil(max([*strips, *(cell.line.size * 1.25 for cell in row)])) + 2 * PAD
 
 
 def size(table: Table) -> tuple[int, int]:
@@ -96,10 +98,33 @@ def _cell(row: Sequence[Cell], i: int, widths: list[int], theme: Theme) -> str:
 
 
 def inked(line: Line, theme: Theme) -> str:
-    """A line of text in its colour, size and weight; whatever the text holds, it stays text."""
+    """A line of text in its colour, size and weight, and the cells behind it; whatever the text
+    holds, it stays text."""
     text = (
         markup.escape(printable(line.text)).replace("\\", "\\\\").replace("  ", "&#160; ")
         or "&#160;"
     )
     bold = f"<B>{text}</B>" if line.bold else text
-    return f'<FONT COLOR="{getattr(theme, line.ink)}" POINT-SIZE="{line.size:g}">{bold}</FONT>'
+    font = f'<FONT COLOR="{getattr(theme, line.ink)}" POINT-SIZE="{line.size:g}">{bold}</FONT>'
+    if line.strip is None:
+        return font
+    cells = _strip(line.strip, theme)
+    return f"{PLAIN}<TR><TD>{font}</TD><TD>{cells}</TD></TR></TABLE>" if line.text else cells
+
+
+PLAIN = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">'
+
+
+def _strip(strip: Strip, theme: Theme) -> str:
+    """The cells of an array as a table."""
+    size = f'FIXEDSIZE="TRUE" WIDTH="{CELL:g}" HEIGHT="{CELL:g}"'
+    rows = (
+        "".join(f'<TD {size} BGCOLOR="{theme.shade(share)}"></TD>' for share in row)
+        for row in strip.shares
+    )
+    inner = "".join(f"<TR>{row}</TR>" for row in rows)
+    return (
+        f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="{LINE:g}" CELLPADDING="0" '
+        f'FIXEDSIZE="TRUE" WIDTH="{strip.width:g}" HEIGHT="{strip.height:g}" '
+        f'BGCOLOR="{theme.line}">{inner}</TABLE>'
+    )

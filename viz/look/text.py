@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Run, Verdict, Zero
+from tinygrad_lstm.viz.look.numbers import Reading, Strip, exact, reach, span, summary
 from tinygrad_lstm.viz.look.style import text_width
 
 __all__ = [
@@ -17,81 +18,84 @@ __all__ = [
     "count",
     "description",
     "edge_tooltip",
-    "exact",
     "heading",
     "ledger_tooltip",
     "lines",
-    "number",
     "printable",
+    "reading",
     "shortened",
-    "summary",
     "tooltip",
     "verdict_line",
     "zero_tooltip",
 ]
 
 SMALLEST = {"stages": 9.0, "gates": 10.0}  # the size of the numbers on edges, in points
+APART = 3.0  # between a text and the cells behind it
 LONGEST = 48  # characters of a name on a node; the tooltip has all of them
 
 
 class Line(NamedTuple):
-    """A line of text; `ink` is a colour of the theme."""
+    """A line of text, and the cells of an array behind it; `ink` is a colour of the theme."""
 
     text: str
     ink: str = "text"
     size: float = 10
     bold: bool = False
+    strip: Strip | None = None
+
+    @property
+    def words(self) -> float:
+        """How much room its text needs, in points."""
+        return text_width(self.text, self.size, self.bold)
 
     @property
     def width(self) -> float:
         """How much room it needs, in points."""
-        return text_width(self.text, self.size, self.bold)
+        gap = APART if self.strip and self.text else 0.0
+        return self.words + gap + (self.strip.width if self.strip else 0.0)
+
+    @property
+    def height(self) -> float:
+        written = self.size * 1.2 if self.text or not self.strip else 0.0
+        return max(written, self.strip.height if self.strip else 0.0) + 2
 
 
-def number(x: Any, level: str = "stages") -> str:
-    """A number with sign, rounded to four digits after the point, or to three significant ones
-    where that says more; at the level "gates" to three digits, or to two significant ones."""
-    if isinstance(x, (bool, np.bool_)):
-        return str(bool(x))
-    if isinstance(x, (int, np.integer)) and x != 0:
-        return f"{x:+d}".replace("-", "−")
-    if np.iscomplexobj(x):
-        return f"{x:.4g}".replace("-", "−")
-    if x == 0:
-        return "0"
-    if level == "gates" and 0.1 <= abs(x) < 1e4:
-        return f"{x:+.3f}".replace("-", "−")
-    if not np.isfinite(x) or 1e-3 <= abs(x) < 1e4:
-        return f"{x:+.4f}".replace("-", "−")
-    return f"{x:+.{1 if level == 'gates' else 2}e}".replace("-", "−")
+def reading(graph: Graph) -> Reading:
+    """How the arrays of a graph are read."""
+    return Reading(graph.level == "gates", graph.entry, graph.details)
 
 
-def summary(array: Any, level: str = "stages") -> str:
-    """The entries of a small array; the sum of the entries of a larger one, which keeps the
-    additions at forks true. At the level "gates" one number in any case."""
-    array = np.asarray(array)
-    if array.size == 1:
-        return number(array.reshape(-1)[0], level)
-    if array.size == 0 or (array.size == 2 and level != "gates"):
-        return "[" + ", ".join(number(x, level) for x in array.reshape(-1)) + "]"
-    return "Σ " + number(array.sum(), level)
-
-
-def lines(node: Node, level: str = "stages") -> list[Line]:
+def lines(node: Node, graph: Graph) -> list[Line]:
     """The lines of a node: its name, formula, value and gradient, what hidden branches send back,
     and a verdict. At the level "gates" the name and the value; the gradient, where it is a sum."""
-    few = level == "gates"
-    found = [Line(shortened(node.name), "text", SMALLEST[level] if few else 12, True)]
-    if node.formula and not few:
+    read = reading(graph)
+    small = SMALLEST[graph.level]
+    found = [Line(shortened(node.name), "text", small if read.few else 12, True)]
+    if node.formula and not read.few:
         found.append(Line(shortened(f"= {node.formula}"), "muted", 10))
     if node.target is not None:
-        found.append(Line(f"â {summary(node.target, level)}", "muted"))
-    found.append(Line(summary(node.value, level), "value"))
+        found.append(Line(f"â {summary(node.target, read)}", "muted"))
+    found.append(Line(summary(node.value, read), "value"))
+    found += _entries(node.value, read, reach(node.value), Line("", "value", small))
     if node.gradient is not None and not node.quiet:
-        found.append(Line(f"∂ {summary(node.gradient, level)}", "gradient"))
+        found.append(Line(f"∂ {summary(node.gradient, read)}", "gradient"))
+        found += _entries(node.gradient, read, _scale(node), Line("", "gradient", small))
     if node.unseen is not None:
-        found.append(Line(f"{summary(node.unseen, level)} not drawn", "fork", SMALLEST[level]))
-    return [*found, verdict_line(node.verdict, few)] if node.verdict else found
+        found.append(Line(f"{summary(node.unseen, read)} not drawn", "fork", small))
+    return [*found, verdict_line(node.verdict, read.few)] if node.verdict else found
+
+
+def _entries(array: Any, read: Reading, scale: float, line: Line) -> list[Line]:
+    """What a sum does not say: the entries as cells, or the range of those of a larger array."""
+    if not read.details or not read.is_summed(array):
+        return []
+    strip = Strip.of(array, scale)
+    return [line._replace(strip=strip) if strip else line._replace(text=span(array))]
+
+
+def _scale(node: Node) -> float:
+    """What full colour is for a gradient and for the branches that it is the sum of."""
+    return reach(node.gradient, *(r.gradient for r in node.readers))
 
 
 SIGNS = {"right": "✓", "first": "✗✗", "because": "✗", "wrong": "✗", "open": "?"}
@@ -115,18 +119,24 @@ def is_first_wrong(edge: Edge) -> bool:
     return edge.verdict is not None and edge.verdict.kind == "first"
 
 
-def contribution(edge: Edge, level: str = "stages") -> str:
+def contribution(edge: Edge, graph: Graph) -> Line:
     """What is written on an edge: what a branch of a fork sends back, and the sign of its verdict;
     that of a first wrong one on any edge."""
+    line = Line("", "fork", SMALLEST[graph.level])
     if not edge.fork and not is_first_wrong(edge):
-        return ""
-    sent = [] if edge.gradient is None else [summary(edge.gradient, level)]
+        return line
+    read, g = reading(graph), edge.gradient
+    sent = [] if g is None else [summary(g, read)]
     said = (
         []
         if edge.verdict is None
         else [SIGNS[edge.verdict.kind] + " first wrong" * (edge.verdict.kind == "first")]
     )
-    return " ".join(sent + said)
+    strip = None
+    if read.few and read.details and g is not None and read.is_summed(g):  # where there is room
+        strip = Strip.of(g, _scale(graph.node(edge.source)))
+    in_a_row = strip is not None and len(strip.shares) == 1
+    return line._replace(text=" ".join(sent + said), strip=strip if in_a_row else None)
 
 
 def heading(graph: Graph, frame: int | Run) -> Line:
@@ -230,18 +240,6 @@ def zero_tooltip(zero: Zero, source: Node) -> str:
     """Which branch is not there."""
     readers = " and ".join(zero.readers)
     return printable(f"no {readers} reads {source.name}: the gradient from there is 0")
-
-
-def exact(array: Any, most: int = 36) -> str:
-    """The entries without rounding; of a large array the first ones and the last."""
-    array = np.asarray(array)
-    if array.size <= most:
-        return str(array.tolist())
-    flat = array.reshape(-1)
-    return (
-        f"[{', '.join(str(x) for x in flat[:8].tolist())}, …, {flat[-1].item()}] "
-        f"({array.size} entries)"
-    )
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:

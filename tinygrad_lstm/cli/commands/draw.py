@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from tinygrad_lstm.cli.folder import writable
-from tinygrad_lstm.cli.options import LARGEST, Command, add_problem, picture, whole_number
+from tinygrad_lstm.cli.options import (
+    LARGEST,
+    Command,
+    add_problem,
+    picture,
+    positive_number,
+    whole_number,
+)
 from tinygrad_lstm.cli.problem import problem
 from tinygrad_lstm.comparison.comparison import compare
 from tinygrad_lstm.engine.backward import gradients
 from tinygrad_lstm.viz import draw
 from tinygrad_lstm.viz.graph.levels import LEVELS
+from tinygrad_lstm.viz.options import PAGES
 
 __all__ = ["DRAW"]
 
@@ -48,7 +56,7 @@ def add_looks(parser: ArgumentParser) -> None:
         "--level",
         choices=LEVELS,
         default="stages",
-        help="every stage, one block, or blocks only (default: stages)",
+        help="every stage, a figure of the cell, one block, or blocks only (default: stages)",
     )
     parser.add_argument(
         "--expand",
@@ -64,13 +72,49 @@ def add_looks(parser: ArgumentParser) -> None:
         default="once",
         help="list them once, or draw them in each block too",
     )
-    parser.add_argument("--wrap", metavar="B", type=block, help="blocks in a row (default: all)")
+    _add_place(parser)
+
+
+def _add_place(parser: ArgumentParser) -> None:
+    """Add the options that say where the picture is read, and how much it may hold there."""
+    parser.add_argument(
+        "--entry",
+        metavar="I,J",
+        type=index,
+        help="of arrays show one entry, such as 0,2: unit 2 of row 0",
+    )
+    parser.add_argument(
+        "--width",
+        metavar="PLACE",
+        type=page,
+        help=f"fit {', '.join(PAGES)} or so many points (default: as large as it is)",
+    )
+    parser.add_argument(
+        "--wrap", metavar="B", type=whole_number(1, LARGEST), help="blocks in a row (default: all)"
+    )
     parser.add_argument(
         "--theme", choices=("light", "dark"), default="light", help="the colours (default: light)"
     )
 
 
-LOOKS = ("path", "level", "expand", "parameters", "wrap", "theme")  # what add_looks adds
+# what add_looks adds
+LOOKS = ("path", "level", "expand", "parameters", "entry", "width", "wrap", "theme")
+
+
+def index(text: str) -> tuple[int, ...]:
+    """An index such as 0,2."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ArgumentTypeError(f"expected whole numbers, such as 0,2, got {text!r}") from None
+
+
+def page(text: str) -> str | float:
+    """The name of a page, or a number of points."""
+    try:
+        return text if text in PAGES else positive_number(text)
+    except ArgumentTypeError as error:
+        raise ArgumentTypeError(f"{', '.join(PAGES)}, or a number of points: {error}") from None
 
 
 def run(options: Namespace) -> int:
