@@ -174,6 +174,12 @@ def test_safetensors(tmp_path):
     nn.save_safetensors(tmp_path / "w", state)
     for found in (safetensors.load_file(tmp_path / "w"), nn.load_safetensors(tmp_path / "w")):
         same(dict(sorted(state.items())), dict(sorted(found.items())))
+    header = b'{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}'
+    (tmp_path / "w").write_bytes(len(header).to_bytes(8, "little") + header + bytes(2))
+    with pytest.raises(DataError, match="NumPy has no such numbers.*BF16"):
+        nn.load_safetensors(tmp_path / "w")
+    with pytest.raises(DtypeError, match="state_dict"):
+        nn.save_safetensors(tmp_path / "w", nn.Linear(1, 1))
     (tmp_path / "w").write_bytes(b"nothing")
     with pytest.raises(DataError, match="no file of safetensors"):
         nn.load_safetensors(tmp_path / "w")

@@ -131,3 +131,8 @@ def test_a_wrong_layout_is_named_and_changes_nothing(error, match, call):
         call(layer)
     assert "\n" not in str(caught.value)
     same(before.values(), layer.state_dict().values())
+
+
+def test_a_layer_of_nn_has_pytorchs_layout_already():
+    with pytest.raises(DtypeError, match=r"to_pytorch: .*state_dict\(\)"):
+        nn.to_pytorch(nn.LSTM(1, 1))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.errors import UnknownNameError
+from tinygrad_lstm.errors import DtypeError, UnknownNameError
 from tinygrad_lstm.lstm.lstm import LSTM
 from tinygrad_lstm.nn.weights import OURS, Arrays, check_layout
 
@@ -31,6 +31,13 @@ def to_pytorch(lstm: LSTM) -> Arrays:
         ``weight_ih_l0`` (4H, D), ``weight_hh_l0`` (4H, H), ``bias_ih_l0`` and ``bias_hh_l0`` (4H,),
         the second of them 0, since the document has one bias. Without biases the weights alone.
     """
+    if not isinstance(lstm, LSTM):
+        raise DtypeError(
+            "this is not the document's LSTM",
+            where="to_pytorch",
+            got=type(lstm).__name__,
+            do="a layer of nn has PyTorch's layout: state_dict()",
+        )
     p, H = {name: t.numpy() for name, t in lstm.parameters().items()}, lstm.hidden_size
     W = np.concatenate([p[f"W_{gate}"] for gate in GATES])
     found = [W[:, H:].copy(), W[:, :H].copy()]

@@ -189,9 +189,17 @@ def save_safetensors(path: Any, state: Mapping[str, Any]) -> None:
 
     Raises
     ------
-    DataError
-        If the package is missing, or the file cannot be written.
+    DtypeError, DataError
+        If these are no arrays by name, the package is missing, or the file cannot be written.
     """
+    if not isinstance(state, Mapping):
+        raise DtypeError(
+            "arrays by name are saved",
+            where="nn.save_safetensors",
+            expected="a dict",
+            got=type(state).__name__,
+            do="model.state_dict() is one",
+        )
     arrays = {
         name: np.ascontiguousarray(value.numpy() if isinstance(value, Tensor) else value)
         for name, value in state.items()
@@ -205,11 +213,20 @@ def load_safetensors(path: Any) -> dict[str, np.ndarray]:
     Raises
     ------
     DataError
-        If the package is missing, or the file cannot be read or is damaged.
+        If the package is missing, the file cannot be read or is damaged, or it holds numbers that
+        NumPy does not have (bfloat16).
     """
     package, content = _safetensors(), _read(path)
     try:
         return dict(package.load(content))
+    except KeyError as error:
+        raise DataError(
+            "NumPy has no such numbers",
+            where=str(path),
+            expected="float64, float32, float16 or integers",
+            got=str(error.args[0]),
+            do="write them as float32",
+        ) from error
     except Exception as error:  # the package has an error of its own, in Rust
         raise DataError(
             "this is no file of safetensors", where=str(path), got=str(error)
