@@ -71,6 +71,8 @@ def test_marks_in_a_notebook():
 
 
 def test_what_cannot_be_set_or_marked(tmp_path):
+    with pytest.raises(DataError, match="no value of this network is read twice"):
+        exercise("mlp", "forks")
     with pytest.raises(DataError, match="no level"):
         exercise("rnn", "everything")
     (tmp_path / "large.py").write_text("#" * (1 << 21))
@@ -81,6 +83,16 @@ def test_what_cannot_be_set_or_marked(tmp_path):
     )
     with pytest.raises(DataError):
         check(tmp_path / "lost.py")
+
+
+def test_a_mark_at_the_beginning_of_the_file_and_a_space_in_its_name(tmp_path, capsys):
+    path = tmp_path / "my answer.py"
+    assert main(["exercise", "attention", "--level", "forks", "-o", str(path)]) == 0
+    assert f"check '{path}' --hints" in capsys.readouterr().out
+    path.write_text("\ufeff" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert main(["check", str(path)]) == 1
+    said = capsys.readouterr().out
+    assert "x" in said and "not done yet" in said and "fails" not in said
 
 
 def test_words_that_fit_nothing(tmp_path, monkeypatch, capsys):

@@ -173,7 +173,7 @@ def check(
     try:
         if path.stat().st_size > LARGEST:
             raise DataError("the file is too large", where=str(path), expected="at most 1 MiB")
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")  # as some editors save it
     except (OSError, UnicodeDecodeError) as error:
         raise DataError("the file cannot be read", where=str(path), got=str(error)) from error
     own = exercise or read(path, source)

@@ -86,8 +86,8 @@ def softmax_head(rng: Numbers, steps: int) -> Any:
 
 
 def attention(rng: Numbers, steps: int) -> Any:
-    """One head of scaled dot-product attention."""
-    x = _data(rng, "x", steps, 3)
+    """One head of scaled dot-product attention. What it reads is a fork: Q, K and V read it."""
+    x = _parameter(rng, "x", steps, 3)
     Q = (x @ _parameter(rng, "W_Q", 3, 2)).named("Q")
     K = (x @ _parameter(rng, "W_K", 3, 2)).named("K")
     V = (x @ _parameter(rng, "W_V", 3, 2)).named("V")

@@ -87,6 +87,13 @@ class Exercise:
         hand = derive(self.loss)
         self.shapes = {key: shape for key, shape in hand.shapes.items() if self._wanted(key)}
         self.keys = tuple(self.shapes)
+        if not self.keys:
+            raise DataError(
+                "no value of this network is read twice",
+                where=f"exercise {network}",
+                expected="a network with forks",
+                do="take another --level",
+            )
 
     @property
     def spec(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -56,7 +57,8 @@ def make(options: Namespace) -> int:
         write(options.out, written(exercise, options.out.name))
     count = len(exercise.asked)
     print(f"{options.out}: {len(exercise.keys)} derivatives in {count} functions")
-    print(f"fill in the functions, then: tinygrad-lstm check {options.out} --hints 1")
+    answer = shlex.quote(str(options.out))
+    print(f"fill in the functions, then: tinygrad-lstm check {answer} --hints 1")
     return 0
 
 
