@@ -136,7 +136,7 @@ class Compiled:
 
     def _plan(self, args: Any, kwargs: Any) -> tuple[Plan, list[Any]]:
         """The plan, and the arrays and Tensors among the arguments."""
-        if not recorder.enabled or (watching and detector()):
+        if not recorder().enabled or (watching and detector()):
             return Plan(None, None, "gradients are not recorded, or anomalies looked for"), []
         key, flat = signature(args, kwargs)
         found = self._plans.get(key)

@@ -16,7 +16,7 @@ __all__ = ["mapped", "signature"]
 
 def signature(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], list[Any]]:
     """What has to be the same for a program to fit, and the arrays and Tensors that may differ."""
-    key: list[Any] = [recorder.place.block, recorder.place.scope]
+    key: list[Any] = [recorder().place.block, recorder().place.scope]
     flat: list[Any] = []
     _collect(args, key, flat)
     if kwargs:

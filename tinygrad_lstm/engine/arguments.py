@@ -63,7 +63,7 @@ def complaint(op: Signature, error: Exception, inputs: tuple[Any, ...], values: 
         else f"{name} {value!r}"
         for name, x, value in zip(names, inputs, values, strict=False)
     )
-    block = recorder.place.block
+    block = recorder().place.block
     where = op.name if block is None else f"{op.name} in block {block}"
     if isinstance(
         error, RecursionError

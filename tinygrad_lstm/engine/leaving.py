@@ -31,7 +31,7 @@ class watched(Setting):
 
     def __init__(self, inputs: Sequence[Node]) -> None:
         super().__init__(None)
-        self.inputs, self.outer = inputs, recorder.left
+        self.inputs, self.outer = inputs, recorder().left
         self.gone: list[tuple[Node, str]] = []
 
     def inside(self, outside: Any) -> Any:
@@ -74,9 +74,9 @@ def went(x: Node, how: str, aloud: bool = False) -> None:
     Inside a transform, that is kept for it. Outside of transforms it is a warning, once per place,
     if `aloud` (the user did not say that it is meant) and no backward pass went through `x` before.
     """
-    if not x._requires_grad or not recorder.enabled or x.symbolic:
+    if not x._requires_grad or not recorder().enabled or x.symbolic:
         return  # what a rule does to a symbol is seen from the formula that it leaves
-    watch = recorder.left
+    watch = recorder().left
     if watch is None:
         if aloud and (x._op is None or not x._spent):
             _warn(how)

@@ -164,7 +164,7 @@ class Node:
         node._order = next_order()
         node._spent = False
         node._label = None
-        node._place = recorder.place
+        node._place = recorder().place
         node._hooks = None
         node._requires_grad = True
         node.grad = None
@@ -173,7 +173,7 @@ class Node:
     def _leaf(self, array: np.ndarray) -> Any:
         """A leaf of this node's class, without gradient, that takes `array` as it is."""
         node = _new(type(self))
-        Node.__init__(node, array, False, place=recorder.place)
+        Node.__init__(node, array, False, place=recorder().place)
         return node
 
     def _look(self) -> np.ndarray:

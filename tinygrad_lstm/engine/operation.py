@@ -176,7 +176,7 @@ def recorded(op: Operation) -> Recorded:
                 values.append(x)
         if node is None:
             return forward(*map(_array_like, values), **params)
-        record = record and recorder.enabled and (op.rules or node.symbolic)
+        record = record and recorder().enabled and (op.rules or node.symbolic)
         if record and (foreign or params):
             inputs, params = _keep(inputs, values, params, node)
         watch = detector() if watching else None

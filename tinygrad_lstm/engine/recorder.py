@@ -72,7 +72,7 @@ class nested(Setting):
     setting = "depth"
 
     def __init__(self) -> None:
-        super().__init__(recorder.depth + 1)
+        super().__init__(recorder().depth + 1)
 
 
 class block(Setting):

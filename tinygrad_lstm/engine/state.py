@@ -1,4 +1,5 @@
-"""The state of each thread that records, and contexts that set a part of it."""
+"""What holds where stages are recorded, in each thread and task, and contexts that set a part of
+it."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 __all__ = ["NOWHERE", "Place", "Setting", "detector", "drawn", "next_order", "recorder", "watching"]
@@ -34,8 +36,9 @@ class Place(NamedTuple):
 NOWHERE = Place()
 
 
-class Recorder(threading.local):
-    """The state of one thread; a new thread starts with these values.
+class State:
+    """What holds where stages are recorded. It never changes: a context that is entered puts
+    another in its place, until it is left.
 
     Attributes
     ----------
@@ -47,20 +50,33 @@ class Recorder(threading.local):
         How many transforms (grad, jacobian, ...) are running, one inside the other.
     left : watched or None
         What keeps the values that leave the tape in the transform that is running.
-    entered : list of setting
-        The contexts that were entered and not left yet.
+    context : Setting or None
+        The context that was entered last and not left yet.
+    outer : State or None
+        What held before that.
     """
 
-    enabled = True
-    place = NOWHERE
-    depth = 0
-    left: Any = None
+    __slots__ = ("context", "depth", "enabled", "left", "outer", "place")
 
-    def __init__(self) -> None:
-        self.entered: list[Setting] = []
+    enabled: bool
+    place: Place
+    depth: int
+    left: Any
+
+    def __init__(self, outer: State | None = None, context: Setting | None = None) -> None:
+        self.outer, self.context = outer, context
+        if outer is None:
+            self.enabled, self.place, self.depth, self.left = True, NOWHERE, 0, None
+        else:
+            self.enabled, self.place = outer.enabled, outer.place
+            self.depth, self.left = outer.depth, outer.left
+        if context is not None:
+            setattr(self, context.setting, context.inside(getattr(self, context.setting)))
 
 
-recorder: Recorder = Recorder()
+OUTSIDE = State()
+_current: ContextVar[State] = ContextVar("tinygrad_lstm", default=OUTSIDE)
+recorder = _current.get  # what every stage asks
 next_order = (
     itertools.count().__next__
 )  # one atomic call, so the stages of all threads have one order
@@ -83,8 +99,10 @@ def drawn(draw: Callable[..., Any], *args: Any) -> Any:
 
 
 class Setting(ContextDecorator):
-    """A context in which one setting of this thread's recorder has another value. As a decorator,
-    around each call.
+    """A context in which one setting has another value, in this thread and this task of asyncio. As
+    a decorator, around each call.
+
+    A thread starts with nothing set, a task with the settings of who started it.
 
     The value that counts is that of the last context entered and not left. A generator that is
     suspended inside a ``with`` has not left it: its setting holds for the caller too, until the
@@ -102,28 +120,34 @@ class Setting(ContextDecorator):
         return self._value
 
     def __enter__(self) -> Any:
-        recorder.entered.append(self)
-        setattr(recorder, self.setting, self.inside(getattr(recorder, self.setting)))
+        _current.set(State(_current.get(), self))
         return self
 
     def __exit__(self, *error: object) -> None:
-        entered, name = recorder.entered, self.setting
-        last = entered.pop() if entered else self
-        if last is not self:  # a generator that was suspended inside another context
-            entered.append(last)
-            if self in entered:  # it is not where a generator goes on in another thread
-                del entered[len(entered) - 1 - entered[::-1].index(self)]
-        value = getattr(Recorder, name)
-        for context in entered:
-            value = context.inside(value) if context.setting == name else value
-        setattr(recorder, name, value)
+        state = _current.get()
+        if state.context is self and state.outer is not None:
+            _current.set(state.outer)
+        else:  # a generator that was suspended inside another context
+            _current.set(_without(state, self))
 
     def __call__(self, function: Any) -> Any:
+        if inspect.iscoroutinefunction(function):
+            return self._awaited(function)
         return (
             self._steps(function)
             if inspect.isgeneratorfunction(function)
             else super().__call__(function)
         )
+
+    def _awaited(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A coroutine function whose body runs in this context."""
+
+        @functools.wraps(function)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return await function(*args, **kwargs)
+
+        return awaited
 
     def _steps(self, function: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
         """A generator function whose body runs in this context, and the code between its values
@@ -149,3 +173,20 @@ class Setting(ContextDecorator):
                     sent, resume = error, generator.throw
 
         return steps
+
+
+def _without(state: State, context: Setting) -> State:
+    """The state without a context that was entered before others; as it is where it was not, as
+    where a generator goes on in another thread."""
+    above: list[Setting] = []
+    found: State | None = state
+    while found is not None and found.context is not context:
+        if found.context is not None:
+            above.append(found.context)
+        found = found.outer
+    if found is None or found.outer is None:
+        return state
+    found = found.outer
+    for other in reversed(above):
+        found = State(found, other)
+    return found

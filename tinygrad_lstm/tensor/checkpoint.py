@@ -59,7 +59,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if not recorder.enabled:
+        if not recorder().enabled:
             return f(*args, **kwargs)
         part = Part(
             functools.partial(f, *args, **kwargs),

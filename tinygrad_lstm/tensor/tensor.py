@@ -71,7 +71,7 @@ class Tensor(Differentiable):
             went(data, "Tensor(x)")
         label = None if name is None else checked_name(name, "Tensor(name=...)")
         array = own(data._array if isinstance(data, Tensor) else data, dtype)
-        super().__init__(array, False, label, recorder.place)
+        super().__init__(array, False, label, recorder().place)
         if requires_grad:
             self.requires_grad = True
 
@@ -138,7 +138,7 @@ class Tensor(Differentiable):
             self._label = CHECKED[name]
         except (KeyError, TypeError):
             self._label = checked_name(name, "a Tensor's name")
-        if self._place is not (now := recorder.place) and now.scope and not self._place.scope:
+        if self._place is not (now := recorder().place) and now.scope and not self._place.scope:
             self._place = self._place._replace(scope=now.scope)  # recorded before, named inside
         return self
 
@@ -203,7 +203,7 @@ class Tensor(Differentiable):
         return self._update(self @ other)
 
     def _update(self, result: Tensor) -> Tensor:
-        if self._op is not None or recorder.enabled:
+        if self._op is not None or recorder().enabled:
             return result
         if not np.can_cast(result.dtype, self.dtype, "same_kind"):
             raise DtypeError(
@@ -222,7 +222,7 @@ class Tensor(Differentiable):
         return index(self, key=key if isinstance(key, int) else plain(key))
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if self._op is not None or (self._requires_grad and recorder.enabled):
+        if self._op is not None or (self._requires_grad and recorder().enabled):
             raise GradientError(
                 "entries of a recorded value cannot be assigned, since backward needs it as it is",
                 where=f"item assignment to {self.name or 'a Tensor'}",

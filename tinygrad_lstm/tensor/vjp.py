@@ -90,7 +90,7 @@ def pullback(f: Callable[..., Any], xs: tuple[Any, ...], plain: bool) -> tuple[A
     def pull(g: Any = None) -> tuple[Any, ...]:
         given = [None] if g is None else matched(value, g, f"the gradient of {name_of(f)}")
         recorded = any(getattr(v, "requires_grad", False) for v in given)
-        keep = not plain and recorder.enabled and (depends or recorded)
+        keep = not plain and recorder().enabled and (depends or recorded)
         with recording(keep):
             start = [given[i] for i in live]
             totals = (
@@ -100,13 +100,13 @@ def pullback(f: Callable[..., Any], xs: tuple[Any, ...], plain: bool) -> tuple[A
         back: tuple[Any, ...] = rebuilt(xs, iter(found))
         return back
 
-    keep = depends and recorder.enabled
+    keep = depends and recorder().enabled
     return rebuilt(value, iter([shown(y if keep else y.detach(), plain) for y in ys])), pull
 
 
 def arrays_alone(args: Any) -> bool:
     """Whether arrays come out."""
-    return recorder.depth == 0 and not any(isinstance(x, Node) for x in leaves(args))
+    return recorder().depth == 0 and not any(isinstance(x, Node) for x in leaves(args))
 
 
 def shown(x: Any, plain: bool) -> Any:
@@ -116,7 +116,7 @@ def shown(x: Any, plain: bool) -> Any:
 def _input(x: Any, place: str) -> Any:
     """What stands for an argument: a value of its own, so that other uses of the argument do not
     count."""
-    if isinstance(x, Tensor) and x.requires_grad and recorder.enabled:
+    if isinstance(x, Tensor) and x.requires_grad and recorder().enabled:
         return copy(x)
     leaf = Tensor(x)
     if leaf.dtype.kind not in "fc":
