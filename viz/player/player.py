@@ -23,11 +23,17 @@ from tinygrad_lstm.viz.look.legend import headline, legend
 from tinygrad_lstm.viz.look.style import THEMES
 from tinygrad_lstm.viz.look.tables import Cell
 from tinygrad_lstm.viz.look.text import printable
+from tinygrad_lstm.viz.player.norms import norms
+from tinygrad_lstm.viz.player.sheet import sheet
 from tinygrad_lstm.viz.player.steps import recording
+from tinygrad_lstm.viz.player.store import Store
 
 __all__ = ["Page", "page"]
 
-SCRIPTS = ("numbers.js", "picture.js", "panel.js", "control.js")  # one script in the page
+SCRIPTS = tuple(  # one script in the page
+    f"{name}.js"
+    for name in ("numbers", "pieces", "picture", "view", "overview", "panel", "lists", "control")
+)
 POLICY = (  # with the digest of the script
     "default-src 'none'; script-src '{}'; style-src 'unsafe-inline'; base-uri 'none'; "
     "form-action 'none'"
@@ -88,17 +94,44 @@ def page(
     """
     gradients = given if given is not None else differentiate(loss, np.ones(loss.shape, loss.dtype))
     graph = graph_with(gradients)
-    root = printable(loss.tape.label(loss))
     script = "\n".join(map(_part, SCRIPTS))
-    data = {
-        "root": root,
+    data = _played(graph, gradients, chosen) | _drawn(graph) | {"pieces": sheet(svg_of(graph))}
+    parts = {
+        "policy": POLICY.format(_digest(script)),
+        "title": html.escape(headline(graph, title)),
+        "scheme": "dark" if theme == "dark" else "light dark",
+        "style": _part("player.css") + _colours(),
+        "data": _json(data),
+        "script": script,
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("player.html"))
+
+
+def _played(graph: Graph, gradients: Gradients, chosen: Sequence[str]) -> dict[str, Any]:
+    """What happens: values, steps, numbers, and where backward starts."""
+    root, store = gradients.tape.root, Store()
+    played = recording(graph, gradients, store.add)
+    names = [value["name"] for value in played["values"]]
+    start = (
+        "given" if np.any(array_of(gradients[root]) != 1) else "one" if root.size == 1 else "ones"
+    )
+    return (
+        played
+        | store.data()
+        | {
+            "root": printable(gradients.tape.label(root)),
+            "start": start,
+            "norms": norms(graph, gradients, played),
+            "chosen": next((names.index(name) for name in chosen[:1] if name in names), None),
+        }
+    )
+
+
+def _drawn(graph: Graph) -> dict[str, Any]:
+    """What the picture shows."""
+    return {
         "blocks": len(graph.blocks),
         "hidden": sum(run.count for run in graph.runs),
-        "start": "given"
-        if np.any(array_of(gradients[loss]) != 1)
-        else "one"
-        if loss.size == 1
-        else "ones",
         "complex": any(np.iscomplexobj(node.value) for node in graph.nodes),
         "ink": {name: LIGHT[name] for name in ("value", "gradient", "fork")},
         "edges": [(e.key, e.source, e.target, e.fork) for e in graph.edges],
@@ -109,22 +142,6 @@ def page(
             if row[i].line.text
         ],
     }
-    played = recording(graph, gradients)
-    names = [value["name"] for value in played["values"]]
-    parts = {
-        "policy": POLICY.format(_digest(script)),
-        "title": html.escape(headline(graph, title)),
-        "scheme": "dark" if theme == "dark" else "light dark",
-        "style": _part("player.css") + _colours(),
-        "picture": _inline(svg_of(graph)),
-        "data": _json(
-            data
-            | played
-            | {"chosen": next((names.index(name) for name in chosen[:1] if name in names), None)}
-        ),
-        "script": script,
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("player.html"))
 
 
 def _plain(cell: Cell) -> dict[str, str | None]:
@@ -149,12 +166,6 @@ def _colours() -> str:
     ]
     names = [f"  --{name}: light-dark({LIGHT[name]}, {DARK[name]});" for name in LIGHT]
     return "\n".join([":root {", *names, "}", *rules, ""])
-
-
-def _inline(svg: str) -> str:
-    """An SVG file as a part of a page: without the lines before it, and without the addresses of
-    the name spaces, which HTML knows."""
-    return re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg[svg.index("<svg") :])
 
 
 def _json(data: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import groupby
 from typing import Any
 
@@ -21,16 +21,16 @@ from tinygrad_lstm.engine.walk import edges
 from tinygrad_lstm.viz.graph.data import Graph, Node, Run
 from tinygrad_lstm.viz.look.text import printable
 from tinygrad_lstm.viz.player.rules import Rules
+from tinygrad_lstm.viz.player.store import listed
 
-__all__ = ["MOST", "listed", "recording"]
+__all__ = ["recording"]
 
-MOST = 36  # entries of an array that are listed; a larger one has its sum
 GIVEN = ("leaf", "constant", "parameter")  # what no stage of the picture computes
 
 Data = dict[str, Any]
 
 
-def recording(graph: Graph, gradients: Gradients) -> Data:
+def recording(graph: Graph, gradients: Gradients, keep: Callable[[Any], Any] = listed) -> Data:
     """The values, and the steps of forward and backward over them.
 
     Parameters
@@ -39,6 +39,8 @@ def recording(graph: Graph, gradients: Gradients) -> Data:
         What the picture shows.
     gradients : Gradients
         The reverse pass of the loss.
+    keep : callable
+        What stands for an array.
 
     Returns
     -------
@@ -48,13 +50,14 @@ def recording(graph: Graph, gradients: Gradients) -> Data:
         their branches.
     """
     with np.errstate(all="ignore"):  # sums that overflow are shown as inf or nan
-        return _Recorder(graph, gradients).data()
+        return _Recorder(graph, gradients, keep).data()
 
 
 class _Recorder:
     """One walk over the tape and back."""
 
-    def __init__(self, graph: Graph, gradients: Gradients) -> None:
+    def __init__(self, graph: Graph, gradients: Gradients, keep: Callable[[Any], Any]) -> None:
+        self.keep = keep
         self.graph, self.gradients, self.tape = graph, gradients, gradients.tape
         self.shown = [x for x in self.tape.values if self.node(x) or self.key(x).startswith("p")]
         self.index = {id(x): i for i, x in enumerate(self.shown)}
@@ -93,7 +96,7 @@ class _Recorder:
         steps = [*self.forward(), *self.backward()]
         for x, value in zip(self.shown, self.values, strict=True):
             if value["branches"]:
-                value["branches"][-1]["sum"] = listed(self.in_order(x))
+                value["branches"][-1]["sum"] = self.keep(self.in_order(x))
         return {"values": self.values, "steps": steps}
 
     def in_order(self, x: Any) -> Any:
@@ -115,14 +118,14 @@ class _Recorder:
             else [n.key for n in self.graph.nodes if n.key.startswith(f"{key}-")],
             "block": node.block if node else None,
             "op": node.op if node else "parameter",
-            "value": listed(node.value if node else array_of(x)),
+            "value": self.keep(node.value if node else array_of(x)),
             "branches": [],
         }
         if x.requires_grad and (
             node is None or node.gradient is not None
         ):  # a node that stands for many values has none
             found |= {
-                "gradient": listed(array_of(self.gradients[x])),
+                "gradient": self.keep(array_of(self.gradients[x])),
                 "ways": _count(self.ways[id(x)]),
             }
         return found
@@ -220,7 +223,9 @@ class _Recorder:
         """Add a branch's contribution to those of its value, and return its place among them."""
         found = self.values[self.index[id(x)]]
         total = self.sums[id(x)] = self.sums[id(x)] + gradient if id(x) in self.sums else gradient
-        found["branches"].append(branch | {"gradient": listed(gradient), "sum": listed(total)})
+        found["branches"].append(
+            branch | {"gradient": self.keep(gradient), "sum": self.keep(total)}
+        )
         return len(found["branches"]) - 1
 
 
@@ -234,24 +239,3 @@ def _range(run: Run) -> list[int]:
 
 def _count(n: int) -> str:
     return f"{n:,}" if n < 10**15 else f"about 10^{math.log10(n):.0f}"
-
-
-def listed(value: Any) -> Data:
-    """An array as JSON can hold it, without rounding: its entries, or of a large one their sum."""
-    value = np.asarray(value)
-    found: Data = {"shape": list(value.shape), "dtype": str(value.dtype)}
-    if value.size <= MOST:
-        return found | {"entries": [_plain(x) for x in value.reshape(-1)]}
-    return found | {"sum": _plain(value.sum())}
-
-
-def _plain(x: Any) -> Any:
-    """A number as JSON can hold it: text where it is not finite or has more digits than a float, a
-    pair where it is complex."""
-    if np.iscomplexobj(x):
-        return [_plain(x.real), _plain(x.imag)]
-    if isinstance(x, np.bool_):
-        return bool(x)
-    if isinstance(x, np.integer):
-        return int(x) if abs(int(x)) <= 2**53 else str(x)
-    return float(x) if np.isfinite(x) else str(x)

@@ -7,24 +7,74 @@ let timer = null;
 
 function moveTo(wanted) {
   const n = Math.min(Math.max(wanted, 0), last);
+  if (n !== at) asked = false;
   while (at < n) apply(steps[++at], true);
   while (at > n) apply(steps[at--], false);
   const step = steps[at];
   light(step);
   lightRows(step);
   showStep(step);
+  if (guessing) showChosen();
   by("at").value = at;
   by("at").setAttribute("aria-valuetext", `step ${at} of ${last}, ${at < backwardFrom ? "forward" : "backward"}`);
   by("count").textContent = `step ${at} of ${last}`;
+  by("chapter").value = chapters.findLastIndex(([, from]) => from <= at);
+  if (at > 0) approach();
   follow(timer === null || Number(by("speed").value) <= 2);
+}
+
+// Chapters: forward of each block, the loss, backward, its first fork, and back through each block.
+
+const blockOf = (step) => (step.kind === "forward" ? values[step.value].block : step.kind === "backward" ? values[values[step.value].branches[step.branch].by].block : undefined);
+const completesFork = (step) => sentIn(step).some(([i, j]) => values[i].branches.length > 1 && j === values[i].branches.length - 1);
+const chapters = [["Start", 0], ...partsOfForward(), ["Backward starts", backwardFrom], ...partsOfBackward()].sort((one, other) => one[1] - other[1]);
+
+/** The steps at which another block begins, with its number; undefined for blocks that are passed. */
+function turns(from, to) {
+  const found = [];
+  for (let n = from; n < to; n++) {
+    const block = blockOf(steps[n]);
+    if (found.length === 0 || found.at(-1)[0] !== block) found.push([block, n]);
+  }
+  return found;
+}
+
+function partsOfForward() {
+  return turns(1, backwardFrom).map(([block, n]) => {
+    if (steps[n].kind === "pass") return [`Forward of ${inBlocks(steps[n].blocks)}`, n];
+    return [block === null ? `${values[steps[n].value].name}` : `Forward of block ${block}`, n];
+  });
+}
+
+function partsOfBackward() {
+  const found = turns(backwardFrom + 1, steps.length).flatMap(([block, n]) => {
+    if (steps[n].kind === "return") return [[`Back through ${inBlocks(steps[n].blocks)}`, n]];
+    return block === null ? [] : [[`Back through block ${block}`, n]];
+  });
+  const fork = steps.findIndex((step, n) => n > backwardFrom && completesFork(step));
+  return fork < 0 ? found : [...found, [`First fork: ${values[sentIn(steps[fork])[0][0]].name}`, fork]];
+}
+
+function prepareChapters() {
+  for (const [k, [title]] of chapters.entries()) {
+    const option = make("option", "", title);
+    option.value = k;
+    by("chapter").append(option);
+  }
+  by("chapter").addEventListener("change", () => go(chapters[by("chapter").value][1]));
+}
+
+/** The next step at which another block begins, or, back, the start of this one or of the one before. */
+function toBlock(direction) {
+  const starts = [0, ...turns(1, steps.length).map(([, n]) => n)];
+  go((direction > 0 ? starts.find((n) => n > at) : starts.findLast((n) => n < at)) ?? (direction > 0 ? last : 0));
 }
 
 /** The nearest step in a direction at which all branches of a fork have arrived. */
 function toFork(direction) {
   let n = at + direction;
-  const completes = ([i, j]) => values[i].branches.length > 1 && j === values[i].branches.length - 1;
-  while (n > 0 && n < last && !sentIn(steps[n]).some(completes)) n += direction;
-  moveTo(n);
+  while (n > 0 && n < last && !completesFork(steps[n])) n += direction;
+  go(n);
 }
 
 function play(on) {
@@ -68,8 +118,8 @@ function matches(query) {
 function showMatches() {
   const query = by("query").value;
   const found = matches(query);
-  const items = found.slice(0, 8).map((i) => make("li", "", button(`${values[i].name.slice(0, 80)}${where(i)}`, "", () => take(i))));
-  if (query.trim() && found.length === 0) items.push(make("li", "", `No value that is drawn is called ${query.trim().slice(0, 80)}.`));
+  const items = found.slice(0, 8).map((i) => make("li", "", button(make("span", "", named(values[i].name.slice(0, 80)), where(i)), "", () => take(i))));
+  if (query.trim() && found.length === 0) items.push(make("li", "", "No value that is drawn is called ", named(query.trim().slice(0, 80)), "."));
   if (found.length > 8) items.push(make("li", "", `and ${found.length - 8} more`));
   by("found").replaceChildren(...items);
 }
@@ -89,8 +139,14 @@ const KEYS = {
   End: () => go(last),
   " ": () => play(!isPlaying()),
   b: () => go(backwardFrom),
-  n: () => (play(false), toFork(1)),
-  p: () => (play(false), toFork(-1)),
+  n: () => toFork(1),
+  p: () => toFork(-1),
+  PageDown: () => toBlock(1),
+  PageUp: () => toBlock(-1),
+  ArrowDown: () => walk(1),
+  ArrowUp: () => walk(-1),
+  g: () => guess(!guessing),
+  s: ask,
   "/": () => by("query").focus(),
   Enter: () => choose(mainValue(steps[at])),
   Escape: () => choose(null),
@@ -106,7 +162,12 @@ function onKey(event) {
   const target = event.target;
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (target.id === "query" || target.tagName === "SELECT") return;
+  if (/^Arrow(Up|Down)$/.test(event.key) && !target.closest("#picture")) return;
   if (target.closest("button, summary, input[type=checkbox]") && (event.key === " " || event.key === "Enter")) return;
+  if (target.closest(".node") && (event.key === " " || event.key === "Enter")) {
+    event.preventDefault();
+    return choose(stop.value);
+  }
   const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!action) return;
   event.preventDefault();
@@ -118,10 +179,28 @@ function fromAddress() {
   go(Number.isNaN(n) ? Math.max(at, 0) : n);
 }
 
+// On paper: the whole graph with all numbers, and the parameters.
+
+let printedFrom = null;
+
+function toPrint() {
+  play(false);
+  printedFrom = at;
+  moveTo(last);
+  enter(all.filter((piece) => !piece.element));
+}
+
+function fromPrint() {
+  moveTo(printedFrom);
+  moved();
+}
+
 function start() {
   preparePicture();
   prepareLedger();
   prepareLegend();
+  prepareList();
+  prepareChapters();
   const hidden = data.hidden ? `${data.hidden} of ${data.blocks} blocks are folded or left out. ` : "";
   by("about").textContent = `${hidden}${steps.length} steps: Space plays, arrows step, a click explains.`;
   by("at").max = last;
@@ -139,6 +218,16 @@ function start() {
   by("out").addEventListener("click", () => zoomBy(1 / 1.25));
   by("fit").addEventListener("click", fit);
   by("follow").addEventListener("change", () => follow(true));
+  by("fork").addEventListener("click", () => toFork(1));
+  by("block").addEventListener("click", () => toBlock(1));
+  by("backward").addEventListener("click", () => go(backwardFrom));
+  by("guess").addEventListener("change", () => guess(by("guess").checked));
+  picture.addEventListener("scroll", moved, { passive: true });
+  strip.addEventListener("pointerdown", pointAt);
+  strip.addEventListener("pointermove", pointAt);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showOverview);
+  addEventListener("beforeprint", toPrint);
+  addEventListener("afterprint", fromPrint);
   by("query").addEventListener("input", showMatches);
   by("query").addEventListener("keydown", (event) => event.key === "Escape" && take(chosen));
   by("search").addEventListener("submit", (event) => {
@@ -148,9 +237,9 @@ function start() {
   });
   document.addEventListener("keydown", onKey);
   addEventListener("hashchange", fromAddress);
-  addEventListener("resize", () => (zoomed ? follow(false) : fit()));
+  addEventListener("resize", () => (zoomed ? follow(false) : settle()));
+  settle();
   fromAddress();
-  fit();
   if (data.chosen !== null) choose(data.chosen);
 }
 

@@ -5,6 +5,44 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const { values, steps } = data;
 const by = (id) => document.getElementById(id);
 
+// Arrays are decoded when they are shown: their entries are doubles that follow one another.
+
+const numbers = (() => {
+  const text = atob(data.numbers);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return new DataView(bytes.buffer);
+})();
+const offsets = [];
+data.arrays.reduce((offset, form) => (offsets.push(offset), typeof form === "number" ? offset + data.forms[form][2] : offset), 0);
+
+/** The array of that number; one that was computed here is there already. */
+function decoded(k) {
+  if (typeof k !== "number") return k;
+  const form = data.arrays[k];
+  if (typeof form !== "number") return form;
+  const [shape, dtype, size] = data.forms[form];
+  return { shape, dtype, entries: Array.from({ length: size }, (_, i) => entry(numbers.getFloat64(8 * (offsets[k] + i), true), dtype)) };
+}
+
+function entry(x, dtype) {
+  if (dtype === "bool") return x === 1;
+  return Number.isFinite(x) ? x : Number.isNaN(x) ? "nan" : x > 0 ? "inf" : "-inf";
+}
+
+/** Let these properties of an object be arrays instead of their numbers. */
+function decoding(object, ...names) {
+  for (const name of names) {
+    let k = object[name];
+    if (k !== undefined) Object.defineProperty(object, name, { get: () => decoded(k), set: (array) => (k = array), enumerable: true });
+  }
+}
+
+for (const value of values) {
+  decoding(value, "value", "gradient");
+  for (const branch of value.branches) decoding(branch, "gradient", "sum");
+}
+
 function make(tag, kind, ...children) {
   const element = document.createElement(tag);
   if (kind) element.className = kind;
@@ -50,26 +88,59 @@ function summary(array) {
   return sum === null ? "…" : `Σ ${rounded(sum, isWhole(array))}`;
 }
 
-/** All entries of an array, in rows; of a large one its shape and the sum of its entries. */
+/** All entries of an array, in rows and columns; of a large one its shape and the sum of its entries. */
 function shown(array, kind = "") {
-  const box = make("span", `array ${kind}`);
+  const isTable = array.entries && array.shape.length > 0;
+  const box = isTable ? table(array) : make("span", "");
+  box.className = `array ${isTable ? "grid " : ""}${kind}`;
   box.dataset.exact = JSON.stringify(array.entries ?? array.sum);
   if (!array.entries) {
     box.append(`${sizes(array)}  Σ ${rounded(array.sum, isWhole(array))}`);
     box.title = `shape ${sizes(array)}, sum of the entries ${exact(array.sum)}`;
-  } else if (array.shape.length === 0) {
+  } else if (!isTable) {
     box.append(rounded(array.entries[0], isWhole(array)));
     box.title = exact(array.entries[0]);
-  } else {
-    const columns = array.shape[array.shape.length - 1] || 1;
-    const grid = make("span", columns > 5 ? "grid wide" : "grid");
-    grid.style.gridTemplateColumns = `repeat(${columns}, auto)`;
-    for (const x of array.entries) {
-      const cell = make("span", "", rounded(x, isWhole(array)));
-      cell.title = exact(x);
-      grid.append(cell);
-    }
-    box.append(grid);
   }
   return box;
 }
+
+/** A table of an array: the last axis runs along the columns, the others along the rows, which are numbered if there are several. */
+function table({ shape, dtype, entries }) {
+  const columns = shape[shape.length - 1] || 1;
+  const numbered = entries.length > columns;
+  const box = make("table", "");
+  box.setAttribute("aria-label", `shape ${sizes({ shape })}`);
+  if (numbered) box.append(row(make("td", ""), ...Array.from({ length: columns }, (_, j) => heading("col", j))));
+  for (let i = 0; i < entries.length; i += columns) {
+    const cells = entries.slice(i, i + columns).map((x) => cell(x, dtype));
+    box.append(row(...(numbered ? [heading("row", place(i / columns, shape))] : []), ...cells));
+  }
+  return box;
+}
+
+const row = (...cells) => make("tr", "", ...cells);
+
+function cell(x, dtype) {
+  const found = make("td", "", rounded(x, isWhole({ dtype })));
+  found.title = exact(x);
+  return found;
+}
+
+function heading(scope, text) {
+  const found = make("th", "", String(text));
+  found.scope = scope;
+  return found;
+}
+
+/** The positions along all axes but the last, of a row by its number. */
+function place(n, shape) {
+  const found = [];
+  for (const length of shape.slice(0, -1).reverse()) {
+    found.unshift(n % length);
+    n = Math.floor(n / length);
+  }
+  return found.join(", ");
+}
+
+/** A name, whose direction of writing does not spread to what stands around it. */
+const named = (text) => make("bdi", "", text);

@@ -1,14 +1,15 @@
-// What stands beside the picture: the step in words, rules and numbers, the chosen value, and the ledger of parameters.
+// What stands beside the picture: the step in words, rules and numbers, and the chosen value.
 
 let chosen = null;
-const rows = values.map((value) => (value.op === "parameter" ? make("tr") : null));
+let guessing = false; // whether results wait until they are asked for
+let asked = false; // whether they were, in this step
 
 const short = (name) => (name.length > 48 ? `${name.slice(0, 47)}…` : name);
 const delta = (name) => (/^[\p{L}\p{N}_~^#.]+(<[^<>]*>)?$/u.test(name) ? `δ${name}` : `δ(${name})`);
 
 function nameOf(i, gradient = false) {
   const name = short(values[i].name);
-  const link = button(gradient ? delta(name) : name, gradient ? "name gradient" : "name", () => choose(i));
+  const link = button(named(gradient ? delta(name) : name), gradient ? "name gradient" : "name", () => choose(i));
   link.title = `Show this value and its ways to ${data.root}`;
   return link;
 }
@@ -25,24 +26,43 @@ const inNumbers = (rule) =>
   });
 
 function via(i, branch) {
-  if (branch.by === null) return `via ${inBlocks(branch.blocks)}`;
+  if (branch.by === null) return make("span", "", `via ${inBlocks(branch.blocks)}`);
   const twice = values[i].branches.filter((other) => other.by === branch.by).length > 1;
-  return `via ${short(values[branch.by].name)}${twice ? `, argument ${branch.argument}` : ""}`;
+  return make("span", "", "via ", named(short(values[branch.by].name)), twice ? `, argument ${branch.argument}` : "");
 }
 
 const inBlocks = ([from, to]) => (from === to ? `block ${from}` : `blocks ${from} to ${to}`);
 const where = (i) => (values[i].block === null ? "" : `, block ${values[i].block}`);
 const line = (kind, ...children) => make("p", kind, ...children);
 
-// The step.
+// The step. Who guesses first sees what is computed after asking for it.
+
+const isHidden = () => guessing && !asked && steps[at].kind !== "given";
+const result = (content) => (isHidden() ? make("span", "unknown", "?") : content);
 
 function showStep(step) {
   const box = by("step");
   const [phase, place, text, ...content] = told(step);
-  const heading = line("phase", make("b", "", phase), place);
-  heading.classList.toggle("backward", phase === "backward");
-  box.replaceChildren(heading, ...content);
-  by("said").textContent = `${phase}${place}: ${text}`;
+  const title = line("phase", make("b", "", phase), place);
+  title.classList.toggle("backward", phase === "backward");
+  document.body.classList.toggle("guess", isHidden());
+  box.replaceChildren(title, ...content, ...(isHidden() ? [button("Show the result", "ask", ask)] : []));
+  box.scrollTop = 0;
+  by("said").textContent = `${phase}${place}: ${isHidden() ? "guess the result, then show it" : text}`;
+}
+
+/** Show what was guessed. */
+function ask() {
+  asked = true;
+  showStep(steps[at]);
+  showChosen();
+}
+
+function guess(on) {
+  [guessing, asked] = [on, false];
+  by("guess").checked = on;
+  showStep(steps[at]);
+  showChosen();
 }
 
 /** The phase, the place, a sentence and the elements for a step. */
@@ -60,7 +80,7 @@ const plainly = (text, ...content) => [text, line("rule", text), ...content];
 
 function toldForward(i) {
   const { name, rule, value } = values[i];
-  const numbers = make("div", "numbers", ...inNumbers(rule), " = ", shown(value));
+  const numbers = make("div", "numbers", ...inNumbers(rule), " = ", result(shown(value)));
   return ["forward", where(i), `${name} = ${inText(rule)} = ${summary(value)}`, line("rule", nameOf(i), " = ", ...inNames(rule)), numbers];
 }
 
@@ -72,7 +92,7 @@ function toldSeed(i) {
     given: "the gradient that was given for it.",
   };
   const text = `Backward starts at ${name}: ${start[data.start]}`;
-  const content = [line("note", text), line("rule", nameOf(i, true), " ="), make("div", "numbers", shown(gradient, "gradient"))];
+  const content = [line("note", "Backward starts at ", named(name), `: ${start[data.start]}`), line("rule", nameOf(i, true), " ="), make("div", "numbers", result(shown(gradient, "gradient")))];
   return ["backward", where(i), `${text} ${delta(name)} = ${summary(gradient)}`, ...content];
 }
 
@@ -84,7 +104,7 @@ function toldBackward(i, j) {
   const content = [
     line("note", nameOf(branch.by), " sends back to ", nameOf(i), branches.length > 1 ? `, ${j + 1} of its ${branches.length} branches to arrive` : ", which is read once"),
     line("rule", nameOf(i, true), " = ", ...terms(i, j)),
-    make("div", "numbers", ...numbers, shown(branch.gradient, branches.length > 1 ? "sent" : "gradient")),
+    make("div", "numbers", ...numbers, result(shown(branch.gradient, branches.length > 1 ? "sent" : "gradient"))),
   ];
   if (data.complex) content.push(line("note", "In formulas of complex numbers δ is the conjugate of the gradient that is shown."));
   if (branches.length > 1 || !same(values[i].gradient, branch.sum)) content.push(joined(i, j));
@@ -100,7 +120,7 @@ function terms(i, j) {
   const found = [];
   for (let k = branches.length - 1; k >= 0; k--) {
     if (found.length > 0 && (near(k) || near(k + 1))) found.push(" + ");
-    if (near(k)) found.push(make("span", k === j ? "term now" : k < j ? "term" : "term waiting", ...inNames(branches[k].rule ?? [via(i, branches[k])])));
+    if (near(k)) found.push(make("span", k === j ? "term now" : k < j ? "term" : "term waiting", ...(branches[k].rule ? inNames(branches[k].rule) : [via(i, branches[k])])));
     else if (near(k + 1) || found.length === 0) found.push("…");
   }
   return found;
@@ -118,7 +138,7 @@ function toldHidden(step) {
   const text = `The ${step.stages} stages of ${inBlocks(step.blocks)}, which are not drawn one by one, run ${back ? "backward" : "forward"}.`;
   const content = back
     ? step.branches.map(([i, j]) => joined(i, j))
-    : step.values.map((i) => make("div", "numbers", nameOf(i), " = ", shown(values[i].value)));
+    : step.values.map((i) => make("div", "numbers", nameOf(i), " = ", result(shown(values[i].value))));
   return [back ? "backward" : "forward", "", ...plainly(text, ...content)];
 }
 
@@ -129,16 +149,16 @@ function joined(i, j) {
   const list = make("ul", "sum");
   const first = j < 6 ? 0 : j - 4;
   if (first > 0) list.append(addend("", `the ${first} before`, shown(branches[first - 1].sum, "sent")));
-  for (let k = first; k <= j; k++) list.append(addend(k > 0 ? "+ " : "", via(i, branches[k]), shown(branches[k].gradient, "sent"), k === j ? "now" : ""));
+  for (let k = first; k <= j; k++) list.append(addend(k > 0 ? "+ " : "", via(i, branches[k]), k === j ? result(shown(branches[k].gradient, "sent")) : shown(branches[k].gradient, "sent"), k === j ? "now" : ""));
   const label = complete ? (gradient ? nameOf(i, true) : "sum") : `sum so far, ${j + 1} of ${branches.length}`;
-  list.append(addend("= ", label, shown(branches[j].sum, complete ? "gradient" : "sent"), "total"));
+  list.append(addend("= ", label, result(shown(branches[j].sum, complete ? "gradient" : "sent")), "total"));
   const missing = branches.slice(j + 1);
   if (missing.length > 0) {
-    const named = missing.slice(0, 3).map((branch) => via(i, branch));
-    list.append(addend("", `to come: ${named.join(", ")}${missing.length > 3 ? `, ${missing.length - 3} more` : ""}`, "", "waiting"));
+    const first = missing.slice(0, 3).flatMap((branch, k) => [k > 0 ? ", " : "", via(i, branch)]);
+    list.append(addend("", make("span", "", "to come: ", ...first, missing.length > 3 ? `, ${missing.length - 3} more` : ""), "", "waiting"));
   }
   const hooked = complete && gradient && !same(gradient, branches[j].sum);
-  return make("div", "", list, ...(hooked ? [line("note", "A hook of the value changes the sum: ", nameOf(i, true), " = ", shown(gradient, "gradient"))] : []));
+  return make("div", "", list, ...(hooked ? [line("note", "A hook of the value changes the sum: ", nameOf(i, true), " = ", result(shown(gradient, "gradient")))] : []));
 }
 
 function addend(sign, label, content, kind = "") {
@@ -155,7 +175,7 @@ function choose(i) {
   showWays(i);
   showChosen();
   if (i !== null) {
-    keepInSight(parts[i].slice(0, 1), true);
+    if (parts[i].length > 0) keepInSight(parts[i].slice(0, 1), parts[i][0], true);
     by("chosen").scrollIntoView({ block: "nearest", behavior: "instant" });
   }
   if (fromPanel) (i === null ? picture : by("chosen")).focus({ preventScroll: true }); // what had the focus is gone
@@ -165,25 +185,33 @@ function showChosen() {
   const box = by("chosen");
   box.hidden = chosen === null;
   if (chosen === null) return;
-  const { name, rule, op, value, gradient, branches, ways } = values[chosen];
-  const heading = make("h2", "", name, make("small", "", `${op}${where(chosen)} · ${sizes(value)} ${value.dtype}`));
-  const content = [heading];
+  const { name, rule, op, value, ways } = values[chosen];
+  const content = [make("h2", "", named(name), make("small", "", `${op}${where(chosen)} · ${sizes(value)} ${value.dtype}`))];
   if (rule) content.push(line("", "= ", ...inNames(rule)));
-  content.push(line("note", "value"), make("div", "numbers", shown(value)));
-  if (gradient) content.push(line("note", `gradient: derivative of ${data.root} by it`), make("div", "numbers", shown(gradient, "gradient")));
-  else content.push(line("note", op === "constant" ? "A constant: it needs no gradient." : "Several values in one node: each has its own gradient."));
-  if (branches.length > 1) {
-    content.push(line("note", `fork: sum of ${branches.length} branches, in the order in which they arrive`), branchList(chosen));
-  }
-  if (branches.length === 1) content.push(line("note", `read once: all of it comes ${via(chosen, branches[0])}`));
+  content.push(line("note", "value"), make("div", "numbers", waiting(shown(value))), ...gradientOf(chosen));
   if (ways) {
-    const all = data.hidden ? ", those through blocks that are not drawn included" : "";
-    content.push(line("note", `${ways} way${ways === "1" ? "" : "s"} from ${data.root} back to it${all}.`));
+    const everything = data.hidden ? ", those through blocks that are not drawn included" : "";
+    content.push(line("note", `${ways} way${ways === "1" ? "" : "s"} from `, named(data.root), ` back to it${everything}.`));
   }
   const row = make("div", "row");
   for (const [label, n] of stepsOf(chosen)) row.append(button(label, "", () => go(n)));
   row.append(button("Choose none", "", () => choose(null)));
   box.replaceChildren(...content, row);
+}
+
+/** What is known of the chosen value only after the step that is guessed. */
+const waiting = (content) => (mainValue(steps[at]) === chosen ? result(content) : content);
+
+function gradientOf(i) {
+  const { op, gradient, branches } = values[i];
+  const content = gradient
+    ? [line("note", "gradient: derivative of ", named(data.root), " by it"), make("div", "numbers", waiting(shown(gradient, "gradient")))]
+    : [line("note", op === "constant" ? "A constant: it needs no gradient." : "Several values in one node: each has its own gradient.")];
+  if (branches.length > 1) {
+    content.push(line("note", `fork: sum of ${branches.length} branches, in the order in which they arrive`), waiting(branchList(i)));
+  }
+  if (branches.length === 1) content.push(line("note", "read once: all of it comes ", via(i, branches[0])));
+  return content;
 }
 
 function branchList(i) {
@@ -203,46 +231,4 @@ function stepsOf(i) {
   if (arrivals.length > 1) found.push(["Go to its first branch", arrivals[0]]);
   if (arrivals.length > 0) found.push([arrivals.length > 1 ? "Go to its sum" : "Go to its gradient", arrivals[arrivals.length - 1]]);
   return found;
-}
-
-// The ledger: the parameters, with the sum of what the stages have sent back so far.
-
-function prepareLedger() {
-  const table = make("table", "", make("caption", "", "Parameters, and the sum of what has come back to them"));
-  for (const [i, row] of rows.entries()) {
-    if (!row) continue;
-    row.append(make("th", "", nameOf(i)), make("td", "", sizes(values[i].value)), make("td", "share"), make("td", "count"));
-    table.append(row);
-    showShare(i, -1);
-  }
-  by("ledger").append(table);
-  by("ledger").hidden = !rows.some(Boolean);
-}
-
-function showShare(i, j) {
-  const row = rows[i];
-  if (!row) return;
-  const { branches } = values[i];
-  row.querySelector(".share").replaceChildren(j < 0 ? "" : smallSum(branches[j].sum, j === branches.length - 1));
-  row.querySelector(".count").textContent = `${j + 1} of ${branches.length}`;
-}
-
-function smallSum(sum, complete) {
-  const box = make("span", complete ? "array gradient" : "array sent", `${complete ? "δ" : "so far"} ${summary(sum)}`);
-  box.dataset.exact = JSON.stringify(sum.entries ?? sum.sum);
-  return box;
-}
-
-function lightRows(step) {
-  for (const row of rows) row?.classList.remove("lit");
-  for (const [i] of sentIn(step)) rows[i]?.classList.add("lit");
-}
-
-function prepareLegend() {
-  for (const [sample, text] of data.legend) {
-    const term = make("dt", "", sample.text);
-    if (sample.fill) term.style.background = `var(--${sample.fill})`;
-    else term.style.color = `var(--${sample.ink})`;
-    by("legend").append(term, make("dd", "", text.text));
-  }
 }
