@@ -1,7 +1,10 @@
 """The page that plays the graph: its data, and what a reader sees and does in a real browser."""
 
+import base64
 import json
 import re
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +19,15 @@ from tinygrad_lstm import (
     block,
     by_hand,
     compare,
+    concatenate,
+    exp,
     gradients,
+    log1p,
+    maximum,
+    relu,
+    sigmoid,
+    sin,
+    sqrt,
     tanh,
     where,
 )
@@ -806,3 +817,143 @@ def test_norms_along_the_blocks(show):
     browser.press("b")
     browser.run("new Promise(requestAnimationFrame)")
     assert browser.run(drawn) == [0, 0]
+
+
+# Leaves that are moved.
+
+
+def leaf(name, value):
+    return Tensor(value, True, name)
+
+
+def scalar_lstm(given):
+    rng = np.random.default_rng(1)
+    x, targets = rng.normal(size=(2, 3, 1, 1))
+    return LSTM.from_arrays(given).error(x, targets)
+
+
+def functions(given):
+    x, y, w = (leaf(name, given[name]) for name in "xyw")
+    first = tanh(x * y).named("t") + sigmoid(x) ** 2 - exp(-y) / (1 + x**2)
+    both = concatenate([w[:1] * 2, relu(w[1:])]).named("both")
+    return (first * both.sum() + sin(y) * sqrt(x**2 + 1) + log1p(y**2) + (w @ w).mean()).named("z")
+
+
+ONE = {"W": (1, 2), "b": (1,)}
+MOVED = {
+    "lstm": (scalar_lstm, {f"{kind}_{gate}": ONE[kind] for kind in "Wb" for gate in "fuco"}),
+    "functions": (functions, {"x": (), "y": (), "w": (2,)}),
+}
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_moved_leaves_have_the_gradients_of_the_engine(show, name):
+    make, shapes = MOVED[name]
+    rng = np.random.default_rng(0)
+    first, moved = (
+        {key: rng.normal(size=shape) for key, shape in shapes.items()} for _ in range(2)
+    )
+    browser = show(make(first), at="#5")
+    assert not browser.run("by('whatif').hidden")
+    for key, array in moved.items():
+        for n, entry in enumerate(array.reshape(-1).tolist()):
+            browser.run(f"change(values.findIndex((v) => v.name === '{key}'), {n}, {entry!r})")
+    loss = make(moved)
+    g = gradients(loss)
+    computed = {loss.tape.label(x): x.numpy() for x in loss.tape.values}
+    found = browser.run("values.map((v) => [v.name, v.value.entries, v.gradient?.entries])")
+    for key, value, gradient in found:
+        assert np.allclose(value, computed[key].reshape(-1), rtol=1e-12, atol=1e-14), key
+        if gradient is not None:
+            assert np.allclose(gradient, g[key].reshape(-1), rtol=1e-12, atol=1e-14), key
+    for key in moved:
+        sent = browser.run(
+            f"values.find((v) => v.name === '{key}').branches.map((b) => b.gradient.entries)"
+        )
+        expected = [b.gradient.reshape(-1) for b in reversed(g.branches(key))]
+        assert np.allclose(sent, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_a_slider_changes_what_is_shown_and_back(show):
+    browser = show(square())
+    browser.press("End")
+    before = browser.run(SNAPSHOT)
+    slider = "by('whatif').querySelector('input')"
+    name = browser.run(f"{slider}.getAttribute('aria-label')")
+    browser.run(f"{slider}.value = 1.5; {slider}.dispatchEvent(new Event('input'))")
+    key = browser.run(f"values.find((v) => v.name === '{name}').nodes[0]")
+    assert "+1.5000" in browser.text(f"#{key}")
+    assert "+6.0000" in browser.text(f"#{key}")  # y = x * x, z = y + y: 4 x
+    browser.run("by('whatif').querySelector('button').click()")
+    assert browser.run(SNAPSHOT) == before
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: maximum(leaf("x", 1.0), leaf("y", 2.0)) * 2.0,
+        lambda: (leaf("x", np.float32(1.5)) * 2).sum(),
+        lambda: lstm_loss(9),
+        with_hook,
+        diamond,
+    ],
+)
+def test_without_all_formulas_nothing_is_moved(show, make):
+    browser = show(make())
+    if make is not diamond:
+        assert browser.run("by('whatif').hidden")
+    else:
+        assert not browser.run("by('whatif').hidden")
+
+
+# Who reads it otherwise.
+
+
+def test_every_value_is_reached_by_keyboard_with_name_and_role(show):
+    browser = show(lstm_loss(2))
+    browser.run("stop.element.focus()")
+    reached = []
+    for _ in range(browser.run("nodes.length")):
+        reached.append(browser.run("document.activeElement.getAttribute('aria-label')"))
+        assert browser.run("document.activeElement.getAttribute('role')") == "button"
+        browser.press("ArrowDown")
+    names = browser.run("nodes.map((piece) => values[piece.value].name)")
+    assert [name.split(", ")[0] for name in reached] == names
+    browser.press("ArrowUp", "Enter")
+    assert browser.run("values[chosen].name") == names[-2]
+    browser.run("by('list').open = true")
+    browser.run("[...by('list').querySelectorAll('details')].forEach((d) => (d.open = true))")
+    wait_for(browser, "by('list').querySelectorAll('tbody tr').length === values.length")
+
+
+def axe():
+    """The script of axe-core, or None where it is not installed."""
+    spec = find_spec("axe_core_python")
+    return spec and Path(spec.submodule_search_locations[0], "axe.min.js").read_text("utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_axe_finds_nothing(show, scheme, width):
+    if axe() is None:
+        pytest.skip("axe-core is not installed")
+    loss = lstm_loss(2)
+    browser = show(loss, width, mobile=width < 400, media={"prefers_color_scheme": scheme})
+    browser.run(f"{axe()};1")
+    browser.run("go(backwardFrom + 9); choose(3); by('help').open = true; by('whatif').open = true")
+    check = "axe.run(document).then((r) => r.violations.map((v) => [v.id, v.nodes[0].html]))"
+    assert browser.run(check) == []
+
+
+def test_on_paper_the_graph_and_the_parameters_are_one_page(show):
+    browser = show(lstm_loss(3), at="#40")
+    printed = browser.call("Page.printToPDF", preferCSSPageSize=True)
+    assert len(re.findall(rb"/Type /Page\b", base64.b64decode(printed["data"]))) == 1
+    assert browser.run("at") == 40
+
+
+def test_characters_that_turn_the_direction_are_seen(show):
+    browser = show(hostile("a\u202eb\u2066c"))
+    browser.press("End", "Enter")
+    assert browser.text("#chosen bdi") == "a⟨U+202E⟩b⟨U+2066⟩c"
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", browser.text("body"))

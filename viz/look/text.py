@@ -249,14 +249,17 @@ def shortened(text: str, longest: int = LONGEST) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with control characters as their pictures, and others that XML cannot hold as the
-    replacement character."""
+    """The text with control characters as their pictures, those that turn the direction of writing
+    by their number, and others that XML cannot hold as the replacement character."""
     return text.translate(_UNPRINTABLE)
 
 
 _PICTURES = {
     code: 0x2400 + code for code in range(32)
 }  # Unicode has a picture of each: \n is shown as U+240A
-_UNPRINTABLE = _PICTURES | dict.fromkeys(
-    [*range(0x7F, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], 0xFFFD
+_TURNING = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_UNPRINTABLE = (
+    _PICTURES
+    | dict.fromkeys([*range(0x7F, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], 0xFFFD)
+    | {code: f"⟨U+{code:04X}⟩" for code in _TURNING}
 )

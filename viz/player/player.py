@@ -32,7 +32,10 @@ __all__ = ["Page", "page"]
 
 SCRIPTS = tuple(  # one script in the page
     f"{name}.js"
-    for name in ("numbers", "pieces", "picture", "view", "overview", "panel", "lists", "control")
+    for name in (
+        *("numbers", "pieces", "picture", "view", "overview"),
+        *("panel", "lists", "calculus", "sliders", "control"),
+    )
 )
 POLICY = (  # with the digest of the script
     "default-src 'none'; script-src '{}'; style-src 'unsafe-inline'; base-uri 'none'; "

@@ -7,21 +7,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tinygrad_lstm.derivation.expression import Leaf, is_number, number
+from tinygrad_lstm.derivation.expression import Expression, Leaf, is_number, number
 from tinygrad_lstm.derivation.forward import forward
 from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.derivation.symbol import Symbol, sent
 from tinygrad_lstm.engine.tape import Stage
 from tinygrad_lstm.viz.look.text import printable
+from tinygrad_lstm.viz.player.formulas import MARK
 
 __all__ = ["Rule", "Rules"]
 
 Rule = list[
     Any
 ]  # of texts, and {"of": i} for value i or {"of": i, "gradient": True} for its gradient
-
-# around a number it stands for a value; a letter, so that a name made of it is written as any other
-MARK = "\ua66e"
 
 
 class Rules:
@@ -47,8 +45,10 @@ class Rules:
         gradient."""
         self._gradients[id(root)] = Symbol(number(1))
 
-    def sent(self, node: Any, argument: int, gradient: Any, is_only: bool) -> Rule:
-        """What a stage sends back to an argument.
+    def sent(
+        self, node: Any, argument: int, gradient: Any, is_only: bool
+    ) -> tuple[Rule, Expression]:
+        """What a stage sends back to an argument, as it is read and as data.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class Rules:
         written, _ = sent(node, argument, self._gradients[id(node)], self._symbol)
         if is_only and is_number(written, 1) and written.shape == ():
             self.starts(node._inputs[argument])
-        return _pieces(TEXT.write(written))
+        return _pieces(TEXT.write(written)), written
 
     def _mark(self, x: Any) -> str:
         return (

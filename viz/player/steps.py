@@ -20,6 +20,7 @@ from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.walk import edges
 from tinygrad_lstm.viz.graph.data import Graph, Node, Run
 from tinygrad_lstm.viz.look.text import printable
+from tinygrad_lstm.viz.player.formulas import computed, is_small, written
 from tinygrad_lstm.viz.player.rules import Rules
 from tinygrad_lstm.viz.player.store import listed
 
@@ -47,7 +48,7 @@ def recording(graph: Graph, gradients: Gradients, keep: Callable[[Any], Any] = l
     dict
         ``values``: one for each node and parameter, with its branches in the order in which they
         arrive, each with the sum so far. ``steps``: what happens, by indices into the values and
-        their branches.
+        their branches. Of a small graph all formulas too.
     """
     with np.errstate(all="ignore"):  # sums that overflow are shown as inf or nan
         return _Recorder(graph, gradients, keep).data()
@@ -65,6 +66,7 @@ class _Recorder:
         if self.tape.root.shape == () and array_of(gradients[self.tape.root]) == 1:
             self.rules.starts(self.tape.root)
         self.ways = self.counted_ways()
+        self.is_small = not graph.runs and is_small(self.tape)
         self.edges = {e.key for e in graph.edges}
         self.through: dict[tuple[str, Run], list[str]] = defaultdict(
             list
@@ -157,6 +159,8 @@ class _Recorder:
                 i = self.index[id(stage.output)]
                 if self.values[i]["op"] not in GIVEN:
                     self.values[i]["rule"] = self.rules.forward(stage)
+                    if self.is_small:
+                        self.values[i]["formula"] = computed(stage, self.index)
                     yield {"kind": "forward", "value": i}
 
     # Backward, in the order in which the engine runs it.
@@ -180,12 +184,15 @@ class _Recorder:
         if (id(node), argument) not in self.sent:
             return
         arrived, is_only = array_of(self.gradients[node]), len(self.tape.readers[id(x)]) == 1
+        rule, formula = self.rules.sent(node, argument, arrived, is_only)
         branch = {
             "by": self.index[id(node)],
             "argument": argument,
-            "rule": self.rules.sent(node, argument, arrived, is_only),
+            "rule": rule,
             "edges": self.edges_to(node, argument, x),
         }
+        if self.is_small:
+            branch["formula"] = written(formula)
         yield {
             "kind": "backward",
             "value": self.index[id(x)],

@@ -201,6 +201,7 @@ function start() {
   prepareLegend();
   prepareList();
   prepareChapters();
+  prepareSliders();
   const hidden = data.hidden ? `${data.hidden} of ${data.blocks} blocks are folded or left out. ` : "";
   by("about").textContent = `${hidden}${steps.length} steps: Space plays, arrows step, a click explains.`;
   by("at").max = last;

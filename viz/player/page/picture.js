@@ -49,6 +49,7 @@ function prepare(piece) {
     prepareNode(piece);
     write(piece);
   }
+  if (isMoved) rewrite(piece);
 }
 
 const textIn = (piece, ink) => piece.element?.querySelector(`.${ink}-text`);
