@@ -199,3 +199,17 @@ def test_a_run_reads_what_it_is_given():
     assert Run(values, **SMALL).series.name == "1"
     with pytest.raises(DataError, match="2 of 120 values are missing"):
         Run(np.where(np.arange(120) < 2, np.nan, values), **SMALL)
+
+
+def test_batches_may_be_a_list_and_validation_an_iterator():
+    model, seen = nn.Linear(1, 1, rng=0), []
+    x = np.ones((4, 1))
+
+    def loss(x, t):
+        return ((model(x) - t) ** 2).mean()
+
+    fit(
+        model, optim.SGD(model, lr=0.1), loss, 3, [(x, 2 * x)], batches(0, 2, x, 2 * x),
+        after=lambda *numbers: seen.append(numbers),
+    )  # fmt: skip
+    assert [epoch for epoch, *_ in seen] == [1, 2, 3] and np.isfinite(seen).all()

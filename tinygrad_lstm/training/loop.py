@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,8 +27,8 @@ def fit(
     model: Module,
     optimizer: Optimizer,
     loss: Callable[..., Any],
-    epochs: Iterable[int],
-    training: Callable[[int], Iterable[Batch]],
+    epochs: int | Iterable[int],
+    training: Callable[[int], Iterable[Batch]] | Sequence[Batch],
     validation: Iterable[Batch] = (),
     clip: float | None = 1.0,
     after: Callable[[int, float, float], bool | None] | None = None,
@@ -44,10 +44,11 @@ def fit(
         Of its parameters.
     loss : callable
         ``loss(*batch)`` returns the scalar that is made smaller.
-    epochs : iterable of int
-        Their numbers: ``range(1, 101)``; from a later one on to continue.
-    training : callable
-        ``training(epoch)`` returns the batches of an epoch; see :func:`batches`.
+    epochs : int or iterable of int
+        How many, or their numbers: ``range(1, 101)``; from a later one on to continue.
+    training : callable or list of tuple
+        ``training(epoch)`` returns the batches of an epoch; see :func:`batches`. Or the batches,
+        the same in every epoch.
     validation : iterable of tuple
         Batches on which the loss is only measured.
     clip : float or None, default 1
@@ -78,8 +79,11 @@ def fit(
     >>> losses[-1] < losses[0] / 100
     True
     """
-    for epoch in epochs:
-        trained = train_epoch(model, optimizer, loss, training(epoch), clip, backward)
+    if isinstance(validation, Iterator):  # it would be there for the first epoch alone
+        validation = list(validation)
+    for epoch in range(1, epochs + 1) if isinstance(epochs, int) else epochs:
+        batches = training(epoch) if callable(training) else training
+        trained = train_epoch(model, optimizer, loss, batches, clip, backward)
         measured = evaluate(model, loss, validation)
         if after is not None and after(epoch, trained, measured):
             return
