@@ -158,3 +158,16 @@ def test_a_parameter_that_two_modules_share_is_learned_once():
     assert optim.clip_grad_norm(model, 1e9) == pytest.approx(norm)
     optimizer.step()
     np.testing.assert_allclose(model.other.weight.numpy(), before - 0.1 * g)
+
+
+def test_a_gradient_of_another_shape_and_what_is_no_optimizer_are_refused():
+    model = nn.Linear(2, 1, rng=0)
+    optimizer = optim.SGD(model, lr=1.0)
+    model.weight.grad = np.ones((1, 1))  # it would be broadcast
+    for use in (optimizer.step, lambda: optim.clip_grad_norm(model, 1.0)):
+        with pytest.raises(ShapeError, match=r"weight: .*expected \(1, 2\), got \(1, 1\)"):
+            use()
+    with pytest.raises(DtypeError, match="expected an optimizer, got Linear"):
+        optim.StepLR(model, step_size=1)
+    with pytest.raises(DataError, match="gamma"):
+        optim.StepLR(optimizer, step_size=1, gamma=-0.1)

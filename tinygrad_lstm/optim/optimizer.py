@@ -135,11 +135,18 @@ def checked_gradients(parameters: Mapping[str, Any], where: str) -> dict[str, np
 
     Raises
     ------
-    GradientError
-        If one is not finite.
+    GradientError, ShapeError
+        If one is not finite, or does not have its parameter's shape.
     """
     found = {name: p.grad for name, p in parameters.items() if p.grad is not None}
     for name, g in found.items():
+        if np.shape(g) != parameters[name].shape:
+            raise ShapeError(
+                "the gradient does not have its parameter's shape",
+                where=f"{where}, {name}",
+                expected=parameters[name].shape,
+                got=np.shape(g),
+            )
         if not np.isfinite(g).all():
             raise GradientError(
                 "a gradient is not finite",

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tinygrad_lstm.errors import DataError
+from tinygrad_lstm.errors import DataError, DtypeError
 from tinygrad_lstm.optim.optimizer import Optimizer, at_least
 
 __all__ = ["CosineAnnealingLR", "LinearLR", "ReduceLROnPlateau", "Schedule", "StepLR"]
@@ -26,6 +26,13 @@ class Schedule:
     epoch: int
 
     def __init__(self, optimizer: Optimizer) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise DtypeError(
+                "a schedule changes the rate of an optimizer",
+                where=type(self).__name__,
+                expected="an optimizer",
+                got=type(optimizer).__name__,
+            )
         self.optimizer, self.epoch = optimizer, 0
         optimizer.factors[self] = self.factor()
 
@@ -62,7 +69,8 @@ class StepLR(Schedule):
     gamma: float
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        self.step_size, self.gamma = int(at_least(1, step_size, "StepLR(step_size=...)")), gamma
+        self.step_size = int(at_least(1, step_size, "StepLR(step_size=...)"))
+        self.gamma = at_least(0, gamma, "StepLR(gamma=...)")
         super().__init__(optimizer)
 
     def factor(self) -> float:
