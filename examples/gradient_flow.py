@@ -31,7 +31,7 @@ ways = {
     "tanh_c<t>, z<t+1> alone": gradients(error(cut="c")),
 }
 
-places = {"left": 0.105, "right": 0.99, "bottom": 0.125, "top": 0.925, "wspace": 0.27}
+places = {"left": 0.105, "right": 0.99, "bottom": 0.125, "top": 0.925, "wspace": 0.36}
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.3, 4), gridspec_kw=places)
 plot.gradient_flow(g, "c", ax=left).set_title("What each branch of c<t> sends back")
 plot.gradient_flow(ways, "c", ax=right).set_title("dError/dc<t>, if there is only one way")

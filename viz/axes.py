@@ -7,16 +7,27 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.errors import DrawingError
+from tinygrad_lstm.errors import DataError, DrawingError
 from tinygrad_lstm.viz.look.style import THEMES
 from tinygrad_lstm.viz.look.text import shortened
 
-__all__ = ["axes_for", "draw_curve", "dress", "finish", "labelled", "plain_numbers", "shades"]
+__all__ = [
+    "axes_for",
+    "beside",
+    "colour_bar",
+    "draw_curve",
+    "dress",
+    "finish",
+    "labelled",
+    "plain_numbers",
+    "shades",
+]
 
 LINES = {  # told apart by colour-blind readers, and by dashes in grey
     "light": ("#0a4f9e", "#c04f00", "#03a28a", "#9016fa", "#16191d"),
     "dark": ("#8cc8ff", "#ff9d4d", "#b05df9", "#fc3981", "#f2f4f6"),
 }
+FEW = 300  # from the smallest to the largest number of a scale on which 2 and 5 have ticks too
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 
 
@@ -46,6 +57,33 @@ def axes_for(ax: Any, theme: str) -> Any:
             got=type(ax).__name__,
         )
     return ax
+
+
+def as_curve(curve: Any, where: str, log: bool) -> np.ndarray:
+    """A curve as an array."""
+    try:
+        if isinstance(curve, str):
+            raise TypeError("text")  # whose characters may be digits
+        numbers = np.array([float(loss) for loss in curve])
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            "a loss is a number",
+            where=where,
+            expected="a sequence of numbers",
+            got=shortened(ascii(curve)),
+        ) from error
+    if not numbers.size:
+        raise DataError(
+            "the curve is empty", where=where, expected="the loss of at least one epoch"
+        )
+    if log and (numbers < 0).any():
+        raise DataError(
+            "a logarithmic scale has no negative numbers",
+            where=where,
+            got=numbers.min(),
+            do="plot with log=False",
+        )
+    return numbers
 
 
 def draw_curve(
@@ -114,11 +152,29 @@ def finish(ax: Any, theme: str, xlabel: str, ylabel: str) -> None:
 
 
 def plain_numbers(axis: Any) -> None:
-    """60 on a logarithmic scale, not 6 x 10^1."""
-    from matplotlib.ticker import LogFormatter
+    """0.2 and 1e-6 on a logarithmic scale, not 2 x 10^-1 and 10^-6: the decades, and between few of
+    them 2 and 5 as well."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.set_major_formatter(LogFormatter())
-    axis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+    low, high = sorted(axis.get_view_interval())
+    few = low > 0 and high < FEW * low
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}".replace("e-0", "e-")))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def colour_bar(ax: Any, image: Any) -> Any:
+    """The Axes of a bar of colours, behind what stands beside the plot."""
+    return ax.figure.colorbar(image, ax=ax, pad=0.02).ax
+
+
+def beside(ax: Any, theme: str, texts: list[tuple[float, str]]) -> None:
+    """Texts on the right side of a plot, each at its height."""
+    right = ax.secondary_yaxis("right")
+    heights, said = zip(*texts, strict=True)
+    right.set_yticks(heights, said, fontsize="small")
+    right.tick_params(length=0, labelcolor=THEMES[theme].muted)
+    right.spines[:].set_visible(False)
 
 
 def dress(ax: Any, theme: str, xlabel: str, ylabel: str) -> None:
@@ -133,14 +189,14 @@ def dress(ax: Any, theme: str, xlabel: str, ylabel: str) -> None:
     ax.spines[:].set_color(colors.line)
 
 
-def shades(theme: str) -> Any:
-    """From the negative colour over that of the page, which is 0, to the positive; what is not a
-    number has the colour of forks."""
+def shades(theme: str, both: bool = True) -> Any:
+    """From the negative colour over that of the page, which is 0, to the positive, or from 0 on;
+    what is not a number has the colour of forks."""
     from matplotlib.colors import LinearSegmentedColormap
 
     positive, negative, *_ = LINES[theme]
     return LinearSegmentedColormap.from_list(
-        "", [negative, THEMES[theme].page, positive]
+        "", [negative, THEMES[theme].page, positive][0 if both else 1 :]
     ).with_extremes(bad=THEMES[theme].fork)
 
 

@@ -16,7 +16,10 @@ from tinygrad_lstm.engine.gradients import Gradients
 from tinygrad_lstm.errors import DataError, DrawingError
 from tinygrad_lstm.tensor.tensor import Tensor
 from tinygrad_lstm.viz.axes import (
+    as_curve,
     axes_for,
+    beside,
+    colour_bar,
     draw_curve,
     dress,
     finish,
@@ -25,7 +28,6 @@ from tinygrad_lstm.viz.axes import (
     shades,
 )
 from tinygrad_lstm.viz.look.style import THEMES
-from tinygrad_lstm.viz.look.text import shortened
 from tinygrad_lstm.viz.through_time import BlockValues, Norms, block_values, gradient_norms
 
 if TYPE_CHECKING:
@@ -119,8 +121,9 @@ def gradient_flow(
         ax,
         theme,
         "block t (backward runs to the left)",
-        f"norm of the derivative of {labelled(', '.join(roots))}",
+        f"norm of the derivative of {labelled(', '.join(roots))},\nover batch and units",
     )
+    plain_numbers(ax.yaxis)
     return ax
 
 
@@ -140,8 +143,10 @@ def gate_activity(
     """Plot the gates over time as a heat map, one row a unit, from the values on the tape of a
     loss.
 
-    Blue is positive (1 is an open gate), orange negative, the colour of the page 0, and red what is
-    not finite. Unit 1 is on top. Of a batch the mean is shown.
+    Gates, which are what a sigmoid returns, are on a scale from 0 to 1, with the share of all their
+    entries above 0.9 and below 0.1 beside them; other values on one with both signs: blue is
+    positive (1 is an open gate), orange negative, the colour of the page 0, and red what is not
+    finite. Unit 1 is on top. Of a batch the mean is shown; the shares are those of single entries.
 
     Parameters
     ----------
@@ -176,25 +181,46 @@ def gate_activity(
     """
     found = block_values(loss, values)
     ax = axes_for(ax, theme)
-    reach = max(1.0, *(np.abs(v.entries[np.isfinite(v.entries)]).max(initial=0.0) for v in found))
     heights = np.array([len(v.entries) for v in found])
     tops = np.cumsum(heights + GAP * heights.sum()) - heights - GAP * heights.sum()
+    bars: dict[bool, Any] = {}
     for v, top in zip(found, tops, strict=True):
         extent = (v.blocks[0] - 0.5, v.blocks[-1] + 0.5, top + len(v.entries), top)
-        style = {"cmap": shades(theme), "vmin": -reach, "vmax": reach, "aspect": "auto"}
-        image = ax.imshow(v.entries, extent=extent, **style)
+        bars[v.is_gate] = ax.imshow(
+            v.entries, extent=extent, aspect="auto", **_scale(v, found, theme)
+        )
     ax.set_xlim(min(v.blocks[0] for v in found) - 0.5, max(v.blocks[-1] for v in found) + 0.5)
     ax.set_ylim(tops[-1] + heights[-1], 0)
-    ax.set_yticks(tops + heights / 2, [labelled(f"{v.value}<t>") for v in found], parse_math=False)
-    figure: Any = ax.figure
-    bar = figure.colorbar(image, ax=ax, pad=0.015)
+    middles = tops + heights / 2
+    ax.set_yticks(middles, [labelled(f"{v.value}<t>") for v in found], parse_math=False)
+    if True in bars:
+        beside(
+            ax, theme, [(y, _shares(v)) for y, v in zip(middles, found, strict=True) if v.is_gate]
+        )
     batch = max(v.averaged for v in found)
-    dress(bar.ax, theme, "", "value" if batch == 1 else f"mean of the batch, N = {batch}")
+    mean = "" if batch == 1 else f", mean of the batch, N = {batch}"
+    for is_gate, image in reversed(bars.items()):  # each stands before the last
+        bar = colour_bar(ax, image)
+        dress(bar, theme, "", f"{'gate' if is_gate else 'value'}{mean}")
     if not all(np.isfinite(v.entries).all() for v in found):
         ax.fill([], [], color=THEMES[theme].fork, label="no finite value")  # for the legend
     finish(ax, theme, "block t", "")
     ax.tick_params(axis="y", length=0)
     return ax
+
+
+def _scale(v: BlockValues, found: Sequence[BlockValues], theme: str) -> dict[str, Any]:
+    """Of a gate from 0 to 1; of other values, all on one scale, on both sides of 0."""
+    if v.is_gate:
+        return {"cmap": shades(theme, both=False), "vmin": 0.0, "vmax": 1.0}
+    others = [w.entries[np.isfinite(w.entries)] for w in found if not w.is_gate]
+    reach = max(1.0, *(np.abs(entries).max(initial=0.0) for entries in others))
+    return {"cmap": shades(theme), "vmin": -reach, "vmax": reach}
+
+
+def _shares(v: BlockValues) -> str:
+    """How often a gate is open, and how often closed."""
+    return f"{v.above:.0%} > 0.9\n{v.below:.0%} < 0.1"
 
 
 def loss_curves(
@@ -239,7 +265,7 @@ def loss_curves(
     """
     named = losses if isinstance(losses, Mapping) else {"": losses}
     curves = {
-        str(name): _numbers(curve, f"losses[{name!r}]" if name else "losses", log)
+        str(name): as_curve(curve, f"losses[{name!r}]" if name else "losses", log)
         for name, curve in named.items()
     }
     if not curves:
@@ -256,30 +282,3 @@ def loss_curves(
         plain_numbers(ax.yaxis)
     finish(ax, theme, "epoch", "loss")
     return ax
-
-
-def _numbers(curve: Any, where: str, log: bool) -> np.ndarray:
-    """A curve as an array."""
-    try:
-        if isinstance(curve, str):
-            raise TypeError("text")  # whose characters may be digits
-        numbers = np.array([float(loss) for loss in curve])
-    except (TypeError, ValueError, OverflowError) as error:
-        raise DataError(
-            "a loss is a number",
-            where=where,
-            expected="a sequence of numbers",
-            got=shortened(ascii(curve)),
-        ) from error
-    if not numbers.size:
-        raise DataError(
-            "the curve is empty", where=where, expected="the loss of at least one epoch"
-        )
-    if log and (numbers < 0).any():
-        raise DataError(
-            "a logarithmic scale has no negative numbers",
-            where=where,
-            got=numbers.min(),
-            do="plot with log=False",
-        )
-    return numbers

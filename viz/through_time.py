@@ -20,6 +20,7 @@ from tinygrad_lstm.viz.graph.by_block import blocks, by_value, stems
 
 __all__ = ["BlockValues", "Norms", "block_values", "gradient_norms"]
 
+CLOSED, OPEN = 0.1, 0.9  # a gate that lets hardly anything through, or nearly all
 LONGEST = 10**6  # blocks from the first to the last
 
 
@@ -63,12 +64,20 @@ class BlockValues:
         a block without it.
     averaged : int
         Over how many entries the mean is.
+    is_gate : bool
+        Whether it is a sigmoid's in every block, and so between 0 and 1.
+    below, above : float
+        The share of all entries, of each unit, row and block, below 0.1 and above 0.9: of a gate,
+        how often it is closed and open.
     """
 
     value: str
     blocks: np.ndarray
     entries: np.ndarray
     averaged: int
+    is_gate: bool = False
+    below: float = 0.0
+    above: float = 0.0
 
 
 def gradient_norms(
@@ -260,4 +269,17 @@ def _entries(tape: Tape, value: str, names: dict[int, str]) -> BlockValues:
     entries = np.full((sizes.pop(), last - first + 1), np.nan)
     for t, column in columns.items():
         entries[:, t - first] = column.reshape(-1, len(entries)).mean(axis=0, dtype=np.float64)
-    return BlockValues(value, np.arange(first, last + 1), entries, column.size // len(entries))
+    every = np.concatenate([column.reshape(-1) for column in columns.values()])
+    return BlockValues(
+        value,
+        np.arange(first, last + 1),
+        entries,
+        column.size // len(entries),
+        all(_is_gate(tape.names[name][0]) for name in names.values()),
+        float((every < CLOSED).mean()),
+        float((every > OPEN).mean()),
+    )
+
+
+def _is_gate(x: Any) -> bool:
+    return x._op is not None and x._op.name == "sigmoid"

@@ -208,7 +208,7 @@ def test_gradient_flow_draws_the_norms(theme):
     assert ax.get_yscale() == "log"
     assert (ax.get_xlabel(), ax.get_ylabel()) == (
         "block t (backward runs to the left)",
-        "norm of the derivative of Error",
+        "norm of the derivative of Error,\nover batch and units",
     )
     drawn = [line for line in ax.lines if line.get_gid() == "curve"]
     assert len({(line.get_color(), str(line.get_linestyle())) for line in drawn}) == len(drawn) == 4
@@ -289,14 +289,54 @@ def test_gate_activity_draws_the_values():
         ax.images, plot.block_values(loss, ("Γ_f", "Γ_u", "Γ_o", "c~")), strict=True
     ):
         np.testing.assert_array_equal(image.get_array(), v.entries)
-        assert image.get_clim() == (-1, 1)
+        assert v.is_gate == (v.value != "c~")
+        assert image.get_clim() == ((0, 1) if v.is_gate else (-1, 1))
         left, right, bottom, top = image.get_extent()
         assert (left, right, bottom - top) == pytest.approx((0.5, 5.5, 3))  # unit 1 on top
         edges += [top, bottom]
     assert edges == sorted(edges)
     assert ax.get_ylim() == (edges[-1], 0)
     assert ax.get_legend() is None
-    assert [other.get_ylabel() for other in ax.figure.axes] == ["", "mean of the batch, N = 2"]
+    assert {other.get_ylabel() for other in ax.figure.axes} == {
+        "",
+        "gate, mean of the batch, N = 2",
+        "value, mean of the batch, N = 2",
+    }
+
+
+def test_how_often_a_gate_is_open_and_closed_is_beside_it():
+    loss = LSTM(1, 3, rng=0, forget_bias=4).error(np.ones((8, 2, 1)), np.zeros((8, 2, 3)))
+    forget, candidate = plot.block_values(loss, ("Γ_f", "c~"))
+    entries = np.array([loss.tape.names[f"Γ_f<{t}>"][0]._array for t in range(1, 9)])
+    assert (forget.above, forget.below) == ((entries > 0.9).mean(), (entries < 0.1).mean())
+    assert forget.above > 0.9 and not candidate.is_gate
+    ax = plot.gate_activity(loss, ("Γ_f", "c~"))
+    (right,) = ax.child_axes
+    assert [text.get_text() for text in right.get_yticklabels()] == [
+        f"{forget.above:.0%} > 0.9\n{forget.below:.0%} < 0.1"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "ticks"),
+    [
+        ([0.02, 0.5], ["0.02", "0.05", "0.1", "0.2", "0.5"]),
+        ([1e-48, 1.0], ["1e-48", "1"]),
+        ([3.0, 5000.0], ["10", "100", "1000"]),
+    ],
+)
+def test_ticks_of_a_logarithmic_scale_are_plain_numbers(numbers, ticks):
+    ax = plot.loss_curves(numbers, log=True)
+    ax.figure.canvas.draw()
+    (low, high), axis = sorted(ax.get_ylim()), ax.yaxis
+    shown = [
+        text.get_text()
+        for at, text in zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True)
+        if low <= at <= high
+    ]
+    assert {*ticks} <= {*shown}
+    assert len(shown) <= 12
+    assert not any(text.get_text() for text in axis.get_minorticklabels())
 
 
 def test_a_value_beyond_1_and_one_that_is_not_finite():
