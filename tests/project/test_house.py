@@ -20,7 +20,7 @@ FLOORS = {  # a room may import itself and these
     "tensor": {"errors", "engine", "ops"},
     "derivation": {"errors", "text", "engine", "ops", "tensor"},
     "numeric": {"errors", "text", "engine", "ops", "tensor", "parallel"},
-    "lstm": {"errors", "engine", "ops", "tensor"},
+    "lstm": {"text", "errors", "engine", "ops", "tensor"},
     "compiler": {"errors", "text", "engine", "ops", "tensor"},
     "nn": {"errors", "files", "engine", "ops", "tensor", "lstm"},
     "optim": {"errors", "engine", "tensor"},

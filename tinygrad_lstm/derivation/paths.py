@@ -11,6 +11,7 @@ from typing import Any
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Branch, Tape
 from tinygrad_lstm.errors import DtypeError
+from tinygrad_lstm.text import as_table
 
 __all__ = ["Path", "Paths", "paths"]
 
@@ -107,6 +108,12 @@ class Paths:
 
     def __repr__(self) -> str:
         return f"<Paths {self._ends()}: {_brief(self.count)}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(str(path), str(len(path.branches))) for path in itertools.islice(self, LISTED)]
+        more = [(f"and {_brief(self.count - LISTED)} more", "")] if self.count > LISTED else []
+        caption = f"{_brief(self.count)} path{'s' * (self.count != 1)} {self._ends()}"
+        return as_table(caption, [("path", "edges"), *rows, *more])
 
     def _ends(self) -> str:
         root, value = self._tape.label(self._tape.root), self._tape.label(self._value)

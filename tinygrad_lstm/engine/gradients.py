@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 
 from tinygrad_lstm.engine.arrays import Array
+from tinygrad_lstm.engine.displayed import Displayed
 from tinygrad_lstm.engine.memory import frozen
 from tinygrad_lstm.engine.names import Key, Name
 from tinygrad_lstm.engine.naming import matching
@@ -21,7 +22,7 @@ from tinygrad_lstm.errors import UnknownNameError
 __all__ = ["Gradients", "Part"]
 
 
-class Gradients(Mapping[str, Array]):
+class Gradients(Displayed, Mapping[str, Array]):
     """The derivatives of one value by every value on its tape, with the contribution of every
     branch.
 
@@ -145,9 +146,3 @@ class Gradients(Mapping[str, Array]):
         except UnknownNameError:
             return False
         return True
-
-    def __repr__(self) -> str:
-        return (
-            f"<Gradients of {self.tape.label(self.tape.root)}: {len(self._totals)} values, "
-            f"{len(self.tape.forks)} forks>"
-        )

@@ -12,6 +12,7 @@ from tinygrad_lstm.errors import DataError, DtypeError, ShapeError
 from tinygrad_lstm.lstm.cell import BIASES, WEIGHTS, Cell
 from tinygrad_lstm.lstm.inputs import check_finite
 from tinygrad_lstm.tensor.tensor import Tensor
+from tinygrad_lstm.text import as_table
 
 __all__ = ["Parameters"]
 
@@ -136,6 +137,13 @@ class Parameters(Cell):
         details = "" if self.bias else ", bias=False"
         details += "" if self.W_f.dtype == np.float64 else f", dtype={self.W_f.dtype}"
         return f"LSTM({sizes}{details})"
+
+    def _repr_html_(self) -> str:
+        found = self.parameters()
+        rows = [
+            (name, str(p.shape), f"{np.linalg.norm(p.numpy()):.4g}") for name, p in found.items()
+        ]
+        return as_table(repr(self), [("parameter", "shape", "norm"), *rows])
 
 
 def check_sizes(**sizes: Any) -> None:
