@@ -18,6 +18,7 @@ Conventions tested here:
 import copy
 import io
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -451,3 +452,64 @@ def test_questions_about_an_array():
     ):
         assert not getattr(question, "requires_grad", False)
     assert np.allclose(x, x) and np.array_equal(x, x)
+
+
+V = np.array([1.0, 2.0, 4.0])
+
+BESIDE_THE_FIRST = {
+    "append": lambda t: np.append(V, t),
+    "clip": lambda t: np.clip(V, t, 3.0),
+    "clip (max)": lambda t: np.clip(V, None, t),
+    "cross": lambda t: np.cross(V, t * V),
+    "diff": lambda t: np.diff(V, prepend=t),
+    "interp": lambda t: np.interp(V, V, t * V),
+    "linspace": lambda t: np.linspace(0.0, t, 3),
+    "nan_to_num": lambda t: np.nan_to_num(V, nan=t),
+    "full": lambda t: np.full(2, t),
+    "full_like": lambda t: np.full_like(V, t),
+    "copyto": lambda t: np.copyto(V.copy(), t),
+    "putmask": lambda t: np.putmask(V.copy(), V > 1, t),
+    "put": lambda t: np.put(V.copy(), [0], t),
+    "place": lambda t: np.place(V.copy(), V > 1, [t]),
+    "fill_diagonal": lambda t: np.fill_diagonal(np.eye(2), t),
+    "insert": lambda t: np.insert(V, 0, t),
+    "select": lambda t: np.select([V > 1], [V], t),
+    "pad": lambda t: np.pad(V, 1, constant_values=t),
+    "piecewise": lambda t: np.piecewise(V, [V > 1], [t, 0.0]),
+    "polyval": lambda t: np.polyval(V, t),
+    "sum (initial)": lambda t: np.sum(V, initial=t),
+    "max (initial)": lambda t: np.max(V, initial=t),
+    "std (ddof)": lambda t: np.std(V, ddof=t),
+    "average (weights)": lambda t: np.average(V, weights=t * V),
+    "percentile": lambda t: np.percentile(V, t),
+    "trapezoid": lambda t: np.trapezoid(V, dx=t),
+    "gradient (spacing)": lambda t: np.gradient(V, t),
+    "convolve": lambda t: np.convolve(V, t * V),
+    "array": lambda t: np.array([t, t]),
+    "arange": lambda t: np.arange(t),
+    "vander": lambda t: np.vander(t * V),
+    "unwrap": lambda t: np.unwrap(V, period=t),
+    "isclose": lambda t: np.where(np.isclose(V, 1.0, atol=t), t, 0.0),
+    "lstsq": lambda t: np.linalg.lstsq(np.eye(3), t * V),
+    "multi_dot": lambda t: np.linalg.multi_dot([V, t * np.eye(3), V]),
+    "out": lambda t: np.add(V, 1.0, out=t * V),
+}
+
+
+@pytest.mark.parametrize("f", BESIDE_THE_FIRST.values(), ids=BESIDE_THE_FIRST)
+def test_a_tensor_beside_the_first_argument_is_recorded_or_refused(f):
+    """Or there is a warning that it became a plain number."""
+    t = Tensor(2.5, requires_grad=True)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            y = f(t)
+        except Error:
+            return
+    if any("becomes plain numbers" in str(w.message) for w in said):
+        return
+    assert isinstance(y, Tensor)
+    h = 1e-6
+    values = [f(Tensor(2.5 + e)).numpy() for e in (h, -h)]
+    slope = ((values[0] - values[1]) / (2 * h)).sum()
+    assert gradients(y, np.ones(y.shape))[t] == pytest.approx(slope, abs=1e-7)

@@ -151,10 +151,10 @@ class NumPy(Node):
 
 def _asked(function: Any) -> None:
     def answer(*args: Any, **kwargs: Any) -> Any:
-        for x in args if function in ABOUT_NUMBERS else ():
+        for x in (*args, *kwargs.values()) if function in ABOUT_NUMBERS else ():
             if isinstance(x, Node):
                 went(x, f"np.{function.__name__}")
-        return function(*map(_array, args), **kwargs)
+        return function(*map(_array, args), **{key: _array(x) for key, x in kwargs.items()})
 
     implements(function)(answer)
 
