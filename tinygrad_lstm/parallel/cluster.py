@@ -77,7 +77,8 @@ class Cluster(Remote):
         combine: Combine = list,
     ) -> list[Any]:
         client = self._client
-        handed = [client.scatter(message, broadcast=True) for message in messages]
+        # keys of their own: one that is asked for again while it is being forgotten may never come
+        handed = [client.scatter(message, broadcast=True, hash=False) for message in messages]
         tasks = [client.submit(function, *handed, item, pure=False) for item in items]
         wanted = combine(tasks)
         try:
