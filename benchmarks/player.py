@@ -1,5 +1,5 @@
-"""How long a step of the page takes in a browser: ``python benchmarks/player.py [--steps 20]
-[--units 4]``."""
+"""How long the page takes to open in a browser, and a step of it: ``python benchmarks/player.py
+[--steps 20] [--units 4]``."""
 
 import argparse
 import statistics
@@ -18,7 +18,7 @@ from browser import Browser, program
 
 SCRIPT = """(async () => {
   const frame = () => new Promise(requestAnimationFrame), work = [], frames = [];
-  for (let n = 1; n <= last; n += Math.ceil(last / 400)) {
+  for (let n = 1; n <= last; n += Math.ceil(last / 100)) {
     go(n - 1); await frame(); await frame();
     const start = performance.now();
     go(n); svg.getBoundingClientRect();
@@ -30,6 +30,7 @@ SCRIPT = """(async () => {
   }
   return [work, frames];
 })()"""
+OPENED = "performance.timing.loadEventEnd - performance.timing.navigationStart"
 
 
 def main() -> None:
@@ -55,9 +56,11 @@ def main() -> None:
         browser = Browser()
         try:
             browser.open(page)
+            opened = browser.run(OPENED)
             work, frames = browser.run(SCRIPT)
         finally:
             browser.close()
+    print(f"opened in {opened / 1000:.2f} s")
     print(
         f"one of {len(work):,} steps: median {statistics.median(work):.1f} ms, 95 % below "
         f"{np.percentile(work, 95):.1f} ms"

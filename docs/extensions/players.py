@@ -16,6 +16,12 @@ def lstm():
     return LSTM(input_size=3, hidden_size=4, rng=0).error(x, targets)
 
 
+def unit():
+    rng = np.random.default_rng(0)
+    x, targets = rng.standard_normal((2, 1, 1)), rng.uniform(-1, 1, (2, 1, 1))
+    return LSTM(input_size=1, hidden_size=1, rng=0).error(x, targets)
+
+
 def gru():
     rng = np.random.default_rng(0)
     x, target = rng.standard_normal((3, 1, 2)), rng.uniform(-1, 1, (3, 1, 3))
@@ -35,7 +41,7 @@ def attention():
     return squared_error((weights @ v).named("y"), target).named("Error")
 
 
-GRAPHS = {"lstm": lstm, "gru": gru, "attention": attention}
+GRAPHS = {"unit": unit, "lstm": lstm, "gru": gru, "attention": attention}
 
 
 class Player(SphinxDirective):

@@ -112,7 +112,7 @@ def test_a_page_is_readable_on_a_phone_in_light_and_dark(site, browser, page):
     assert len(seen) == 2
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "attention"])
+@pytest.mark.parametrize("name", ["unit", "lstm", "gru", "attention"])
 def test_the_page_plays_in_the_site(site, browser, name):
     assert f"_static/players/{name}.html" in Page(site / "play.html").loads
     browser.said, browser.fetched = [], []

@@ -226,7 +226,7 @@ function start() {
   picture.addEventListener("scroll", moved, { passive: true });
   strip.addEventListener("pointerdown", pointAt);
   strip.addEventListener("pointermove", pointAt);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showOverview);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changeTheme);
   addEventListener("beforeprint", toPrint);
   addEventListener("afterprint", fromPrint);
   by("query").addEventListener("input", showMatches);

@@ -17,7 +17,9 @@ function showOverview() {
   });
 }
 
-/** A colour of the theme, as the canvas needs it. */
+let inks = null; // the colours of the strip, in this theme
+
+/** A colour of the theme, as a canvas needs it. */
 function colour(name) {
   const probe = make("i");
   probe.style.color = `var(--${name})`;
@@ -25,12 +27,18 @@ function colour(name) {
   return getComputedStyle(probe).color;
 }
 
+function changeTheme() {
+  inks = null;
+  showOverview();
+}
+
 function drawStrip() {
   const { clientWidth: width, clientHeight: height } = strip;
   if (!width) return;
   const ratio = devicePixelRatio;
   [strip.width, strip.height] = [width * ratio, height * ratio];
-  const ink = { pale: colour("line"), known: colour("value"), complete: colour("gradient"), lit: colour("fork"), view: colour("text") };
+  inks ??= { pale: colour("line"), known: colour("value"), complete: colour("gradient"), lit: colour("fork"), view: colour("text") };
+  const ink = inks;
   const pen = strip.getContext("2d");
   pen.scale(ratio * (width / natural.width), ratio * (height / natural.height));
   pen.translate(-natural.left, -natural.top);

@@ -46,7 +46,8 @@ function showStep(step) {
   const title = line("phase", make("b", "", phase), place);
   title.classList.toggle("backward", phase === "backward");
   document.body.classList.toggle("guess", isHidden());
-  box.replaceChildren(title, ...content, ...(isHidden() ? [button("Show the result", "ask", ask)] : []));
+  if (isHidden()) title.append(button("Show the result", "ask", ask));
+  box.replaceChildren(title, ...content);
   box.scrollTop = 0;
   by("said").textContent = `${phase}${place}: ${isHidden() ? "guess the result, then show it" : text}`;
 }
