@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from cases import lstm_loss
 
-from tinygrad_lstm import DrawingError, Tensor, gradients, softmax
+from tinygrad_lstm import DrawingError, Tensor, gradients, softmax, tanh
 from tinygrad_lstm.viz import draw
 from tinygrad_lstm.viz.graph.build import build
 from tinygrad_lstm.viz.look.ledger import ledger
+from tinygrad_lstm.viz.look.legend import legend
 from tinygrad_lstm.viz.look.numbers import Reading, Strip, at_entry, span
 from tinygrad_lstm.viz.look.style import THEMES
 from tinygrad_lstm.viz.look.text import contribution, lines
@@ -137,6 +138,22 @@ def test_which_arrays_are_cells(array, cells):
     assert (strip and (len(strip.shares), len(strip.shares[0]))) == cells
     for share in strip.shares[0] if strip else ():
         assert re.fullmatch("#[0-9a-f]{6}", THEMES["dark"].shade(share))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda x: tanh(x), "gate or activation: a function of each entry"),
+        (lambda x: softmax(x), "softmax: of entries together"),
+        (
+            lambda x: tanh(softmax(x)),
+            "gate or activation: a function of each entry; softmax: of entries together",
+        ),
+    ],
+)
+def test_a_softmax_is_no_function_of_each_entry(make, said):
+    table = legend(build(make(Tensor(np.ones(3), True, "x")).sum().tape))
+    assert said in {cell.line.text for row in table.rows for cell in row}
 
 
 def test_a_range_has_no_minus_before_nought():

@@ -3,7 +3,9 @@ costs little."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -75,10 +77,24 @@ def build(
             got=f"gradients of {gradients.tape.label(gradients.tape.root)} from another run",
             do="call gradients(loss) with the loss that is drawn",
         )
-    graph = _Builder(Members(tape, runs), gradients, Ways(tape, path), verdicts).graph()
+    with _uncollected():
+        graph = _Builder(Members(tape, runs), gradients, Ways(tape, path), verdicts).graph()
     if level == "gates":
         return condensed(graph, tape)
     return zeros(with_parameters(graph) if wired else graph)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which goes over a whole tape again and again while something
+    is made of each of its values: half of the time of a long one, for no cycle found."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Builder:
@@ -162,6 +178,7 @@ class _Builder:
             None,
             *marks,
             kind=x._op.kind if stage else "",
+            elementwise=bool(stage) and x._op.elementwise,
         )
 
     def stand_in(self, last: Node, group: list[Any]) -> Node:

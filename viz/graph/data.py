@@ -76,6 +76,8 @@ class Node:
         Whether its gradient is said in the tooltip only.
     kind : str
         The kind of the operation; empty where no stage computed the value.
+    elementwise : bool
+        Whether each entry is computed from one entry of each input.
     """
 
     key: str
@@ -93,6 +95,7 @@ class Node:
     target: Any = None
     quiet: bool = False
     kind: str = ""
+    elementwise: bool = False
 
     @cached_property
     def called(self) -> Name:

@@ -37,7 +37,7 @@ class Members:
     stand_ins: dict[tuple[int, str], list[Any]]
 
     def __init__(self, tape: Tape, runs: Sequence[Run]) -> None:
-        self.tape = tape
+        self.tape, self.values = tape, tape.values
         self.blocks = blocks_of(tape)
         self.stages = {id(stage.output): stage for stage in tape.stages}
         self.uses: dict[int, list[Branch]] = defaultdict(list)
@@ -48,14 +48,14 @@ class Members:
         self.folded: dict[int | None, int] = {
             t: i for i, run in enumerate(runs) for t in run.blocks
         }
-        self.blocks_by_value = {id(x): _block(x) for x in tape.values}
+        self.blocks_by_value = {id(x): _block(x) for x in self.values}
         self.prepared = self._prepared()
-        self.ledger = [x for x in tape.values if self.is_parameter(x)]
+        self.ledger = [x for x in self.values if self.is_parameter(x)]
         self.originals = {
             id(x): x._inputs[0] for x in self.ledger if not x.is_leaf and self._is_copied_leaf(x)
         }  # of what an input is the copy
         listed = {id(x) for x in (*self.ledger, *self.originals.values())}
-        self.drawn = [x for x in tape.values if id(x) not in listed]
+        self.drawn = [x for x in self.values if id(x) not in listed]
         self.keys = {id(x): f"n{i}" for i, x in enumerate(self.drawn)} | {
             id(x): f"p{i}" for i, x in enumerate(self.ledger)
         }
@@ -88,7 +88,7 @@ class Members:
         """The parameters of which others are made outside of blocks, for blocks to read, and what
         is made of them: W_f is rows of a larger weight, b_f of the sum of two biases."""
         made: set[int] = set()
-        for x in self.tape.values:
+        for x in self.values:
             if not x.requires_grad or self.blocks_by_value[id(x)] is not None:
                 continue
             if x.is_leaf:

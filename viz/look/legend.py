@@ -170,7 +170,7 @@ def _kinds(graph: Graph) -> list[tuple[Cell, Cell]]:
     losses = {node.stem for node in graph.nodes if kind(node) == "error"}
     described = {
         "product": ("box", "weighted sum: matrix product and bias"),
-        "function": ("rounded box", "gate or activation: a function of each entry"),
+        "function": ("rounded box", _functions(graph)),
         "arithmetic": ("ellipse", "arithmetic and other stages; ∘ multiplies entry by entry"),
         "move": ("box", "entries put together or picked out"),
         "error": ("hexagon", shortened(losses.pop()) if len(losses) == 1 else "loss"),
@@ -184,3 +184,13 @@ def _kinds(graph: Graph) -> list[tuple[Cell, Cell]]:
         for name, (sample, text) in described.items()
         if name in present
     ]
+
+
+def _functions(graph: Graph) -> str:
+    """What the functions are of: each entry, or all of an axis together, as softmax's."""
+    found = [node for node in graph.nodes if kind(node) == "function"]
+    together = dict.fromkeys(node.op for node in found if not node.elementwise)
+    said = [f"{shortened(', '.join(together))}: of entries together"] if together else []
+    if any(node.elementwise for node in found):
+        said.insert(0, "gate or activation: a function of each entry")
+    return "; ".join(said)
