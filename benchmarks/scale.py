@@ -32,12 +32,15 @@ DOCS = Path(__file__).parents[1] / "docs" / "explanation"
 
 # What is assumed of many machines. A second of work a step, at which the sum should not show.
 LINK, DELAY, WORK = 1.25e9, 50e-6, 1.0  # bytes a second (10 Gbit/s), seconds a message, seconds
+TASK = 1e-3  # seconds of Dask's scheduler for a task: "about 1ms", says its documentation
 MODELS = {"this LSTM": None, "25 million parameters": 100e6}  # bytes of gradients
 MACHINES = (1, 10, 100, 1_000, 10_000)
+SCHEDULER = "Dask's scheduler"
 WAYS = {
     "all to one": lambda p, g, s: 2 * p * g / LINK + p * g / s,
     "a tree": lambda p, g, s: math.ceil(math.log2(p)) * (2 * (DELAY + g / LINK) + g / s),
     "a ring": lambda p, g, s: 2 * (p - 1) * (DELAY + g / p / LINK) + (p - 1) / p * g / s,
+    SCHEDULER: lambda p, g, s: 2 * p * TASK,
 }
 
 
@@ -109,16 +112,12 @@ def task():
     return min(times)
 
 
-def limits(g, s, k):
-    """From how many machines on the sum takes as long as the work, by the way it goes."""
-    ways = dict(WAYS)
-    if k is not None:
-        ways["Dask's scheduler"] = lambda p, g, s: 2 * p * k
-    found = {}
-    for name, cost in ways.items():
-        powers = (2**i for i in range(1, 40))
-        found[name] = next((p for p in powers if cost(p, g, s) >= WORK), math.inf)
-    return found
+def limits(g, s):
+    """The machines at which what a step costs beside the work is as long as that."""
+    return {
+        name: next((p for p in range(2, 10**6) if cost(p, g, s) >= WORK), math.inf)
+        for name, cost in WAYS.items()
+    }
 
 
 # What is said of it.
@@ -153,12 +152,10 @@ def table(found):
 
 def costs(found):
     """What a step adds to the work, by machines, as Markdown."""
-    names = [*WAYS, *(["Dask's scheduler"] if found["task"] else [])]
-    lines = [f"| gradients | machines | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+    lines = [f"| gradients | machines | {' | '.join(WAYS)} |", "|---" * (len(WAYS) + 2) + "|"]
     for words, g in sizes(found).items():
         for p in MACHINES[1:]:
             cells = [cost(p, g, found["adding"]) for cost in WAYS.values()]
-            cells += [2 * p * found["task"]] if found["task"] else []
             shown = " | ".join(f"{c:.3g} s" for c in cells)
             lines.append(f"| {words} | {p:,} | {shown} |")
     return "\n".join(lines)
@@ -187,13 +184,27 @@ def text(found):
             f" Dask's scheduler takes {1e3 * found['task']:.2g} ms a task." if found["task"] else ""
         ),
         "",
-        "What a step costs beside the work of a shard, in seconds:",
+        "What a step costs beside the work of a shard:",
         "",
         costs(found),
         "",
-        f"Measured on {found['machine']}; the second table is arithmetic.",
+        "The machines at which that is a second:",
+        "",
+        reached(found),
+        "",
+        f"Measured on {found['machine']}; the other tables are arithmetic.",
         "",
     ]
+    return "\n".join(lines)
+
+
+def reached(found):
+    """Those machines, as Markdown."""
+    lines = [f"| gradients | {' | '.join(WAYS)} |", "|---" * (len(WAYS) + 1) + "|"]
+    for words, g in sizes(found).items():
+        most = limits(g, found["adding"])
+        shown = " | ".join("beyond 10⁶" if m == math.inf else f"{m:,}" for m in most.values())
+        lines.append(f"| {words} | {shown} |")
     return "\n".join(lines)
 
 
@@ -215,11 +226,9 @@ def plot(found, path):
     for (words, g), style in zip(sizes(found).items(), ("-", "--"), strict=True):
         for i, (name, cost) in enumerate(WAYS.items()):
             seconds = [cost(p, g, found["adding"]) for p in machines]
-            there.plot(
-                machines, seconds, style, color=f"C{i}", label=f"{name}, {words.split(', ')[1]}"
-            )
-    if found["task"]:
-        there.plot(machines, 2 * machines * found["task"], color="C3", label="Dask's scheduler")
+            label = f"{name}, {words.split(', ')[1]}" if name != SCHEDULER else name
+            if name != SCHEDULER or style == "-":  # it does not depend on the size
+                there.plot(machines, seconds, style, color=f"C{i}", label=label)
     there.axhline(WORK, color="gray", linewidth=0.8)
     there.set(xscale="log", yscale="log", xlabel="machines", ylabel="seconds beside the work")
     there.set_title("extrapolated; the line is a second of work", fontsize=9)
@@ -239,8 +248,6 @@ def main():
     found = {"times": measured(lstm, given.rounds), "sent": sent(lstm, ROWS[-1])}
     found |= {"adding": adding(1 << 24), "task": task()}
     found["machine"] = machine("numpy", "distributed")
-    for words, g in sizes(found).items():
-        print(words, limits(g, found["adding"], found["task"]))
     print(json.dumps(found, indent=1))
     if given.write:
         (DOCS / "scale.md").write_text(text(found), encoding="utf-8")

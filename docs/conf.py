@@ -28,6 +28,7 @@ extensions = [
 exclude_patterns = [
     "package_index.md",
     "explanation/compiled_step.md",
+    "explanation/scale.md",
     "_build",
     "extensions",
     "**.ipynb_checkpoints",

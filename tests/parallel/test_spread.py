@@ -1,5 +1,6 @@
 """Work of any kind, spread over whoever works: items, entries of gradcheck."""
 
+import subprocess
 import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from parallel_losses import model, raised, square_or_die, wrong
 
-from tinygrad_lstm import DtypeError, Tensor, gradcheck, gradgradcheck, spread
+from tinygrad_lstm import DataError, DtypeError, Tensor, gradcheck, gradgradcheck, spread
 from tinygrad_lstm.progress import bar
 
 
@@ -36,6 +37,31 @@ def test_what_an_item_raises_comes_back(pool):
     for executor in (None, "threads", pool):
         with pytest.raises(ValueError, match="of its own"):
             spread(raised, [ValueError("of its own")], executor, workers=1)
+
+
+class Odd(Exception):
+    def __init__(self, one, other):
+        super().__init__(one)
+
+
+def test_an_error_that_cannot_travel_comes_back_in_words(pool):
+    with pytest.raises(DataError, match="a worker: Odd: its words"):
+        spread(odd, [1], pool)
+
+
+def odd(item):
+    raise Odd("its words", item)
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_ends_and_says_so(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from tinygrad_lstm import spread\nspread(abs, [-1, 2], 'processes', workers=1)\n"
+    )
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100)
+    assert run.returncode == 1
+    assert "start them under if __name__ == '__main__'" in run.stderr.splitlines()[-1]
 
 
 def test_no_executor_is_refused():

@@ -18,7 +18,7 @@ from tinygrad_lstm.parallel.crew import After, Crew, Remote, gathered, nothing
 from tinygrad_lstm.parallel.payload import Loss, Message, Shelf
 from tinygrad_lstm.parallel.shards import Shard
 from tinygrad_lstm.parallel.work import Job, Share, one_thread, run_lent, total
-from tinygrad_lstm.parallel.workers import ended, processes
+from tinygrad_lstm.parallel.workers import GUARD, ended, processes
 
 __all__ = ["crew_of"]
 
@@ -121,9 +121,9 @@ class Processes(Pool):
         except BrokenProcessPool as error:
             if tries == 1:
                 raise DataError(
-                    "a worker process was killed",
-                    where="data_parallel",
-                    do="look at the memory that a shard needs; use smaller shards",
+                    "the worker processes were killed, or could not start",
+                    where="executor='processes'",
+                    do=f"look at the memory that they need (smaller shards need less); {GUARD}",
                 ) from error
         self._executor = processes(self.size)
         return self._tried(hand_out, nothing, tries - 1)

@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from tinygrad_lstm.compiler.compiled import compile
-from tinygrad_lstm.errors import DtypeError, Error, GradientError
+from tinygrad_lstm.errors import DataError, DtypeError, Error, GradientError
 from tinygrad_lstm.tensor.tensor import Tensor
 
 __all__ = [
@@ -250,7 +250,19 @@ def called(function: Message, item: Any) -> Any:
             _make_room(_functions)
             _functions[function.key] = pickle.loads(function.read())
         found = _functions[function.key]
-    return found(item)
+    try:
+        return found(item)
+    except Exception as error:
+        raise _sendable(error) from error
+
+
+def _sendable(error: Exception) -> Exception:
+    """An error that can travel back: one that cannot be made again breaks a pool of processes."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever its class does
+        return DataError(f"{type(error).__name__}: {error}", where="a worker")
+    return error
 
 
 def _make_room(kept: dict[str, Any]) -> None:

@@ -11,11 +11,25 @@ from typing import Any
 from tinygrad_lstm.errors import DataError
 from tinygrad_lstm.parallel.work import one_thread
 
-__all__ = ["ended", "processes"]
+__all__ = ["GUARD", "ended", "processes"]
+
+GUARD = "start them under if __name__ == '__main__': in the script"
 
 
 def processes(size: int) -> ProcessPoolExecutor:
-    """A pool of so many, which import anew what they need."""
+    """A pool of so many, which import anew what they need.
+
+    Raises
+    ------
+    DataError
+        If this process is itself one of them, which imports the user's script.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise DataError(
+            "processes import the script that starts them, and would start more",
+            where="executor='processes'",
+            do=GUARD,
+        )
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     return ProcessPoolExecutor(size, mp_context=context, initializer=_start)
