@@ -6,6 +6,7 @@ import pytest
 from derivations import NETWORKS, case
 
 from tinygrad_lstm import Tensor, block, compare, cross_entropy, gradients, sigmoid, tanh
+from tinygrad_lstm.comparison.responses import solved
 
 MODES = ("all rows", "no names", "parameters")
 QUICK = 7  # every such slip in the normal suite
@@ -51,8 +52,9 @@ def test_one_search_explains_all_parameters():
 
 
 @pytest.mark.slow
-def test_nearly_every_slip_is_explained(capsys):
-    mode, total, missed = "all rows", 0, []
+@pytest.mark.parametrize("mode", MODES)
+def test_nearly_every_slip_is_explained(mode, capsys):
+    total, missed = 0, []
     for name, (_, _, slips) in NETWORKS.items():
         for slip in slips:
             report = reported(name, slip, mode)
@@ -65,6 +67,40 @@ def test_nearly_every_slip_is_explained(capsys):
     with capsys.disabled():
         print(f"\n{mode}: {1 - len(missed) / total:.1%} of {total} explained", *missed, sep="\n  ")
     assert len(missed) <= 0.05 * total
+
+
+@pytest.mark.parametrize(
+    ("name", "slip", "kind", "words"),
+    [
+        ("gru", "dr = drh * h[t - 1] -> dr = drh * h[t]", "wrong block", "h<4> was used"),
+        ("gru", "dh = h[t] - y[t - 1] + carry -> dh = np.clip(h[t] - y[t - 1] + carry, -1, 1)",
+         "clipped", "the entries are clipped to ±1"),
+        ("gru", "before.T @ ds -> h[t].T @ ds", "wrong block", "(and so in the other blocks)"),
+        ("peephole", "+ dsi * p[\"pi\"] -> ", "branch missing", "of the fork is missing"),
+        ("peephole", "dc * g, dc * i -> dc * i, dc * g", "wrong value", "further up"),
+        ("head", "dr @ p[\"W2\"].T -> dr @ p[\"W2\"]", "transpose", "W2"),
+    ],
+)  # fmt: skip
+def test_what_is_not_given_follows_from_the_parameters(name, slip, kind, words):
+    """Each step of a derivation, from its last lines alone."""
+    report = reported(name, slip, "parameters")
+    assert report.diagnoses[0].kind == kind and words in report.diagnoses[0].looks_like
+    assert all(d.kind != "unexplained" for d in report.diagnoses)
+
+
+def test_what_the_rows_do_not_determine():
+    """A system with fewer rows than unknowns: a solution, and what may be added to it."""
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(5, 3)) @ rng.normal(size=(3, 6))
+    off, added, free = solved(A, A @ rng.normal(size=6))
+    assert free.shape == (6, 3) and np.linalg.matrix_rank(free) == 3
+    np.testing.assert_allclose(A @ free, 0, atol=1e-12)
+    assert off < 1e-12
+    b = rng.normal(size=5)
+    nearest = np.linalg.lstsq(A, b, rcond=None)[0]
+    off, added, _ = solved(A, b)
+    np.testing.assert_allclose(np.linalg.norm(A @ added - b), np.linalg.norm(A @ nearest - b))
+    assert off > 1e-3
 
 
 @pytest.mark.parametrize(

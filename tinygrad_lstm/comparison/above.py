@@ -1,4 +1,5 @@
-"""One search for a mistake further up, in what is not given, that explains all rows at once.
+"""The search for a mistake further up where a tape is too large for matrices, that explains all
+rows at once.
 
 A mistake is made in every block alike, since it stands in a loop. So the chain rule runs once more
 with the same change in all branches of one place, and what comes out at the rows is held against
@@ -18,15 +19,16 @@ import numpy as np
 from tinygrad_lstm.comparison.chain import Edge, edge
 from tinygrad_lstm.comparison.changes import Changes
 from tinygrad_lstm.comparison.combined import Guess
+from tinygrad_lstm.comparison.everywhere import FAILED
 from tinygrad_lstm.comparison.rerun import Rerun
 from tinygrad_lstm.comparison.rows import Entry
-from tinygrad_lstm.comparison.search import FAILED, Search
+from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["Above", "Outcome"]
 
-BUDGET = 150_000  # rules that run and changes that are made; a longer search ends, and says so
+BUDGET = 10_000  # rules that run and changes that are made; a longer search ends, and says so
 SHOWN = 100  # changes that are tried before there is a line of progress on a terminal
 AHEAD = 16  # places that are searched at once
 
@@ -77,7 +79,7 @@ class Above:
         self.search, self.formulas, self.chain = search, search.formulas, search.chain
         self.rows = [entry for entry in open_ if self._usable(entry)]
         parts = [entry.part for entry in self.rows if entry.part]
-        self.rerun = Rerun(self.chain, parts, self.formulas.source)
+        self.rerun = Rerun(self.chain, parts, self.formulas)
         right = [e.part for e in found if e.part and e.row.verdict == "right"]
         self.places = self._places([part.value for part in right if part.kind == "total"])
         self.tried, self.ended = 0, False

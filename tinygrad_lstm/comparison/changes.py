@@ -4,6 +4,7 @@ simpler ones first."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from tinygrad_lstm.comparison.brackets import Brackets
@@ -39,8 +40,18 @@ class Changes(Omitted, Forms, Others, Brackets):
         yield from axes(self.tree)
         yield from self._brackets()
 
+    @cached_property
+    def labels(self) -> dict[tuple[Any, ...], Change]:
+        """Every mistake by its label."""
+        found: dict[tuple[Any, ...], Change] = {}
+        for change in self.all():
+            found.setdefault(change.label, change)
+        return found
+
     def labelled(self, label: tuple[Any, ...]) -> Change | None:
         """The mistake of a label, if it can be made here."""
+        if "labels" in self.__dict__:
+            return self.labels.get(label)
         among = {"value": self._values, "δ": self._gradients, "form": self._forms}
         made = among.get(label[0], self.all)()
         return next((change for change in made if change.label == label), None)

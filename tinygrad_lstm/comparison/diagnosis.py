@@ -10,8 +10,9 @@ import numpy as np
 
 from tinygrad_lstm.comparison.above import Outcome
 from tinygrad_lstm.comparison.combined import Guess, written
+from tinygrad_lstm.comparison.implied import Implied
 from tinygrad_lstm.comparison.rows import Entry
-from tinygrad_lstm.comparison.work import Place, Rows, Work, told
+from tinygrad_lstm.comparison.work import Place, Rows, Work, safely, told
 from tinygrad_lstm.parallel.spread import HandOut, spreading
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -75,6 +76,10 @@ def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
     known = dict(zip(groups, _searched(work, hand_out, groups, found), strict=True))
     open_ = tuple(i for i in range(len(work.wrong)) if i not in found)
     with work.desk() as desk:
+        implied = Implied(desk.search, [work.wrong[i] for i in open_], work.found)
+        guesses = (safely(implied.explained) if open_ else None) or {}
+        found.update((i, told(g)) for i in open_ if (g := guesses.get(id(work.wrong[i]))))
+        open_ = tuple(i for i in open_ if i not in found)
         above = desk.above(open_)
 
         def several(places: Sequence[tuple[bool, int, int, int]]) -> list[Outcome]:
@@ -82,8 +87,10 @@ def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
             outcomes: list[Outcome] = hand_out(work, jobs, "compare, further up")
             return outcomes
 
-        for entry, guess in above.explained(several if ahead else None):
-            found[next(i for i in open_ if work.wrong[i] is entry)] = told(guess)
+        if implied.too_large:
+            for entry, guess in above.explained(several if ahead else None):
+                found[next(i for i in open_ if work.wrong[i] is entry)] = told(guess)
+        above.tried, above.ended = above.tried + implied.tried, above.ended or implied.ended
     rest = [
         Rows(left, True, known[group])
         for group in groups

@@ -6,6 +6,7 @@ gradient by a sum that nobody has given a name.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -13,11 +14,13 @@ import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain, edge
 from tinygrad_lstm.comparison.tidy import tidy
+from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.derivation.constants import constants
 from tinygrad_lstm.derivation.expression import (
     Expression,
     Leaf,
     apply,
+    leaves,
     number,
     parts,
     substitute,
@@ -33,6 +36,7 @@ from tinygrad_lstm.engine.tape import Branch
 __all__ = ["Formulas"]
 
 LONG = 24  # parts of a formula; what is longer keeps the name of its stage
+SHORT = 40  # letters of a formula that stands for a value without a name
 WAYS = 6  # branches of a value without a name that are written out in its place
 
 
@@ -60,6 +64,7 @@ class Formulas:
         self._written: dict[Leaf, Expression] = {}
         self._values: dict[Leaf, Expression] = {}
         self._rules: dict[Any, Expression] = {}
+        self._bases: dict[int, str] = {}
 
     # Values.
 
@@ -107,7 +112,9 @@ class Formulas:
 
     def base(self, x: Any) -> str:
         """The name without its block."""
-        return self.tape.name(x).role
+        if id(x) not in self._bases:
+            self._bases[id(x)] = self.tape.name(x).role
+        return self._bases[id(x)]
 
     # Gradients.
 
@@ -141,6 +148,20 @@ class Formulas:
     def gradient_name(self, x: Any) -> str:
         """How the derivative by a value is written: ``δc<2>``."""
         return TEXT.name(Leaf(x._array, self.tape.label(x), gradient=True))
+
+    def derivative(self, x: Any) -> str:
+        """How the derivative by a value is called in words: by the formula of a value without a
+        name, where that is short."""
+        text = self.label(x)
+        if x.name or "#" in text or len(text) > SHORT:
+            return self.gradient_name(x)
+        return f"the derivative by {text}"
+
+    def gradients_in(self, tree: Tree, change: Change) -> Iterator[Leaf]:
+        """The gradients in a formula that has been changed."""
+        yield from tree.gradients[id(tree.root)]
+        for e in change.changed.values():
+            yield from (leaf for leaf in leaves(e) if leaf.gradient)
 
     def passed(self, x: Any) -> Any:
         """The value from which a sum passed the derivative on to `x` as it is; `x` itself, where it

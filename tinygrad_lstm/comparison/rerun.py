@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain, Edge, edge
+from tinygrad_lstm.comparison.formulas import Formulas
 from tinygrad_lstm.comparison.tree import Change, Tree
-from tinygrad_lstm.derivation.expression import Leaf, leaves
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.recorder import recording
 from tinygrad_lstm.engine.walk import sent as send
@@ -28,7 +28,7 @@ class Rerun:
         The chain rule on the values by hand.
     rows : sequence of Part
         The rows.
-    source : mapping
+    formulas : Formulas
         The value that a gradient in a formula belongs to.
 
     Attributes
@@ -41,10 +41,10 @@ class Rerun:
 
     chain: Chain
     rows: Sequence[Part]
-    source: Mapping[Leaf, Any]
+    formulas: Formulas
 
-    def __init__(self, chain: Chain, rows: Sequence[Part], source: Mapping[Leaf, Any]) -> None:
-        self.chain, self.rows, self.source = chain, rows, source
+    def __init__(self, chain: Chain, rows: Sequence[Part], formulas: Formulas) -> None:
+        self.chain, self.rows, self.formulas = chain, rows, formulas
         self._by_stage = chain.by_stage
         self.inherits: dict[Edge, int] = {}
         self._reaches()
@@ -133,15 +133,10 @@ class Rerun:
     def _run(self, tree: Tree, change: Change, totals: Mapping[int, np.ndarray]) -> np.ndarray:
         given = {
             id(leaf): totals[id(source)]
-            for leaf in self._gradients_in(tree, change)
-            if (source := self.source.get(leaf)) is not None and id(source) in totals
+            for leaf in self.formulas.gradients_in(tree, change)
+            if (source := self.formulas.source.get(leaf)) is not None and id(source) in totals
         }
         return tree.run(change.changed, given)
-
-    def _gradients_in(self, tree: Tree, change: Change) -> Iterator[Leaf]:
-        yield from tree.gradients[id(tree.root)]
-        for e in change.changed.values():
-            yield from (leaf for leaf in leaves(e) if leaf.gradient)
 
 
 class _Over(dict[Edge, np.ndarray]):

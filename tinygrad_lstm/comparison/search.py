@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,16 +20,16 @@ from tinygrad_lstm.comparison.combined import (
 )
 from tinygrad_lstm.comparison.crossed import crossed
 from tinygrad_lstm.comparison.deviation import deviation
+from tinygrad_lstm.comparison.everywhere import FAILED, Everywhere
 from tinygrad_lstm.comparison.rows import Entry, Judge
-from tinygrad_lstm.comparison.steps import MANY_NUMBERS, Steps
+from tinygrad_lstm.comparison.steps import MANY_NUMBERS, RULE
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.comparison.twice import scaled_change, two_changes
 from tinygrad_lstm.comparison.whole import limited, scaled, sizes, whole
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.memory import array_of
-from tinygrad_lstm.errors import Error
 
-__all__ = ["FAILED", "Search"]
+__all__ = ["Search"]
 
 DIGITS = 3  # so few of them agree with much by chance ..
 SURE = (
@@ -43,12 +43,12 @@ SURE = (
     "accumulation",
 )  # .. but not with these
 STAGES = 4  # that a derivation may go past in one step
+LEVELS = (0, STAGES)
 FEW = 16  # branches of a row whose formulas are changed one by one
 PATIENCE = 8  # rows of one name without an explanation, after which the others are not searched
-FAILED = (Error, ValueError, TypeError, IndexError, KeyError, AttributeError)
 
 
-class Search(Steps):
+class Search(Everywhere):
     """Tries the explanations of a wrong value, the simplest first.
 
     Parameters
@@ -59,8 +59,8 @@ class Search(Steps):
         The chain rule on the values by hand.
     """
 
-    def __init__(self, judge: Judge, chain: Chain) -> None:
-        super().__init__(judge, chain)
+    def __init__(self, judge: Judge, chain: Chain, close: float = 0.0) -> None:
+        super().__init__(judge, chain, close)
         self._found: dict[tuple[Any, ...], None] = {}  # what explained earlier rows, tried first
         self._failed: dict[str, int] = {}
 
@@ -73,11 +73,14 @@ class Search(Steps):
         """Begin with rows that go together, some of which have been explained before."""
         self._found, self._failed = dict.fromkeys(known), {}
 
-    def guess(self, entry: Entry, deep: bool = False) -> Guess | None:
+    def guess(
+        self, entry: Entry, deep: bool = False, levels: Sequence[int] | None = None
+    ) -> Guess | None:
         """The simplest explanation of a row; None where the formula of the row has none.
 
         Unless it is to be `deep`, the branches of a row that is computed from gradients which are
-        not given are only looked at as wholes.
+        not given are only looked at as wholes. Formulas are written past so many stages as `levels`
+        says.
         """
         part, hand = entry.part, entry.hand
         assert part is not None
@@ -97,7 +100,7 @@ class Search(Steps):
         name = self.formulas.base(part.value)
         if self._failed.get(name, 0) >= PATIENCE:
             return None
-        for guess in self._guesses(part, terms, hand, right, deep):
+        for guess in self._guesses(part, terms, hand, right, deep, levels or LEVELS):
             if self.fits(guess.array, hand) and (
                 hand.any() or guess.kind in ("initial state", "zero")
             ):
@@ -126,6 +129,7 @@ class Search(Steps):
         hand: np.ndarray,
         right: np.ndarray,
         deep: bool = True,
+        levels: Sequence[int] = LEVELS,
     ) -> Iterator[Guess]:
         correct = self.correct(part, terms)
         formula = added([term.formula for term in terms])
@@ -136,7 +140,8 @@ class Search(Steps):
         factor = list(scaled(self.tape, hand, right, formula))
         if nothing:  # a wrong form of such a branch may be anything, even as much as the whole
             yield from factor
-        for level in (0, STAGES) if len(terms) <= FEW else ():
+        for level in levels if len(terms) <= FEW else ():
+            yield from self._in_blocks(terms, level or RULE, correct, hand, deep)
             yield from self._in_terms(terms, level, correct, hand, deep)
         yield from self._another(part, correct, hand)
         if 1 < len(terms) <= FEW and part.value._op is not None:  # a parameter's are blocks
@@ -154,7 +159,7 @@ class Search(Steps):
             if not deep and not self.closed(term):
                 continue
             changes = self.changes(term.branch, level, hand.shape == total.shape)
-            if level and changes.tree.structure == self.changes(term.branch, 0).tree.structure:
+            if level > 0 and changes.tree.structure == self.changes(term.branch, 0).tree.structure:
                 continue
             for change in changes.all():
                 array = self._changed(term, terms, total, changes.tree, change)

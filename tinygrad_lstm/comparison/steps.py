@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,10 +18,23 @@ from tinygrad_lstm.derivation.expression import leaves
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.tape import Branch
 
-__all__ = ["MANY_NUMBERS", "Steps"]
+__all__ = ["MANY_NUMBERS", "RULE", "Steps"]
 
 CLOSE = {2: 1e-2, 4: 1e-5, 8: 1e-9}  # by the bytes of a number: how closely a guess has to fit
 MANY_NUMBERS = 2  # from more on, a tolerance that the user gave holds for explanations too
+
+
+RULE = -1  # stages: the gradient that arrives stands as it is, though it has no name
+LOOSE = 1e-2  # no guess fits that is further off, in parts of the largest entry
+
+
+class Goal(NamedTuple):
+    """A value by hand that guesses are held against, and its largest entry."""
+
+    hand: np.ndarray
+    at: int
+    value: Any
+    size: float
 
 
 class Steps:
@@ -32,23 +46,35 @@ class Steps:
         The tape's side, and the tolerance.
     chain : Chain
         The chain rule on the values by hand.
+    close : float
+        How closely a guess has to fit at least; where the values by hand are made of others, they
+        are less exact.
     """
 
-    def __init__(self, judge: Judge, chain: Chain) -> None:
+    def __init__(self, judge: Judge, chain: Chain, close: float = 0.0) -> None:
+        self.close, self._goal = close, Goal(np.empty(0), 0, 0.0, 0.0)
         self.judge, self.chain, self.tape = judge, chain, judge.gradients.tape
         self.formulas = Formulas(chain)
         self.vocabulary = Vocabulary(self.formulas)
+        self._changes: dict[Any, Changes] = {}
 
     def fits(self, array: np.ndarray, hand: np.ndarray) -> bool:
         """Whether an explanation reproduces the hand value to rounding."""
         if array.shape != hand.shape or not array.size:
             return False
+        goal = self._goal if self._goal.hand is hand else self._aim(hand)
+        if not abs(array.item(goal.at) - goal.value) <= LOOSE * goal.size:
+            return False  # most do not fit, and this is the short way to see it
         size = min(array.dtype.itemsize, hand.dtype.itemsize if hand.dtype.kind == "f" else 8, 8)
-        close = CLOSE.get(size, CLOSE[8])
+        close = max(self.close, CLOSE.get(size, CLOSE[8]))
         if hand.size > MANY_NUMBERS:  # one or two numbers of few digits agree with too much
             close = max(close, min(self.judge.rtol or 0, 1e-3))
-        off = np.max(np.abs(array - hand), initial=0)
-        return bool(off <= close * np.max(np.abs(hand), initial=0))
+        return bool(np.max(np.abs(array - hand), initial=0) <= close * goal.size)
+
+    def _aim(self, hand: np.ndarray) -> Goal:
+        at = int(np.argmax(np.abs(hand)))
+        self._goal = Goal(hand, at, hand.item(at), abs(hand.item(at)))
+        return self._goal
 
     def opaque(self, part: Part, right: np.ndarray) -> bool:
         """Whether the formula of a row cannot be searched."""
@@ -85,10 +111,17 @@ class Steps:
         return added([term.formula for term in terms])
 
     def changes(self, branch: Branch, level: int, shaped: bool = True) -> Changes:
-        """What can go wrong in the formula of a branch, written past so many stages."""
-        formulas = self.formulas
-        formula = formulas.past(branch, level) if level else formulas.correct(branch)
-        return Changes(Tree(formula), self.vocabulary, branch, shaped)
+        """What can go wrong in the formula of a branch, written past so many stages; in its `RULE`
+        alone, which is the same in all blocks."""
+        key = edge(branch), level, shaped
+        if key not in self._changes:
+            formulas = self.formulas
+            if level == RULE:
+                formula = formulas.rule(branch)
+            else:
+                formula = formulas.past(branch, level) if level else formulas.correct(branch)
+            self._changes[key] = Changes(Tree(formula), self.vocabulary, branch, shaped)
+        return self._changes[key]
 
     def place(self, branch: Branch) -> tuple[str, int]:
         """What a branch is called in every block."""

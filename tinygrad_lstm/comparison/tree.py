@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections import ChainMap, defaultdict
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,6 +93,7 @@ class Tree:
         self.gradients: dict[int, frozenset[Leaf]] = {}
         self.values: dict[int, frozenset[Leaf]] = {}
         self.users: dict[int, list[Apply]] = defaultdict(list)
+        self._paths: dict[frozenset[int], list[Apply]] = {}
         for part in self.order:
             self._add(part)
 
@@ -124,18 +125,33 @@ class Tree:
         self, changed: Mapping[int, Expression], given: Mapping[int, Any] | None = None
     ) -> np.ndarray:
         """The value of the formula with some parts written otherwise, or leaves of other value."""
-        fresh: dict[int, Any] = dict(given or {})
-        known = _Known(fresh, self.arrays, given, self)
-        for key, other in changed.items():
-            fresh[key] = known.of(other)
-        stale = set(fresh)
-        for part in self.order:
-            if not isinstance(part, Apply) or id(part) in stale:
-                continue
-            if any(id(arg) in stale for arg in part.args):
-                fresh[id(part)] = _run(part, {id(a): known.now(a) for a in part.args})
-                stale.add(id(part))
-        return np.asarray(fresh.get(id(self.root), self.arrays[id(self.root)]))
+        known: MutableMapping[int, Any] = self._known(given) if given else self.arrays
+        fresh = {key: _value(other, known) for key, other in changed.items()}
+        now = ChainMap(fresh, known)
+        for part in self._above(frozenset(changed)):
+            fresh[id(part)] = _run(part, now)
+        return np.asarray(now[id(self.root)])
+
+    def _known(self, given: Mapping[int, Any]) -> MutableMapping[int, Any]:
+        """The values of the parts, where some leaves have others."""
+        fresh = dict(given)
+        now = ChainMap(fresh, self.arrays)
+        for part in self._above(frozenset(given)):
+            fresh[id(part)] = _run(part, now)
+        return now
+
+    def _above(self, keys: frozenset[int]) -> list[Apply]:
+        """What is computed from some parts, and is none of them."""
+        if keys not in self._paths:
+            stale, found = set(keys), []
+            for part in self.order:
+                if not isinstance(part, Apply) or id(part) in stale:
+                    continue
+                if any(id(arg) in stale for arg in part.args):
+                    stale.add(id(part))
+                    found.append(part)
+            self._paths[keys] = found
+        return self._paths[keys]
 
     def formula(self, changed: Mapping[int, Expression]) -> Expression:
         """The formula with some parts written otherwise."""
@@ -157,33 +173,18 @@ class Tree:
         return not users or any(user.op.name not in PRODUCTS for user in users)
 
 
-class _Known:
-    """Values of parts: of the formula as it is, with other leaves where they are given."""
-
-    def __init__(self, fresh: dict[int, Any], arrays: dict[int, Any], given: Any, tree: Tree):
-        self.fresh, self.arrays = fresh, arrays
-        self.given, self.tree = given or {}, tree
-        self.done: dict[int, Any] = dict(self.given)
-
-    def now(self, part: Expression) -> Any:
-        return self.fresh[id(part)] if id(part) in self.fresh else self.arrays[id(part)]
-
-    def of(self, e: Expression) -> Any:
-        """The value of what is written instead of a part."""
-        for part in parts(e):
-            if id(part) in self.done:
-                continue
-            if isinstance(part, Leaf):
-                self.done[id(part)] = part.array
-            elif id(part) in self.arrays and not self.given:
-                self.done[id(part)] = self.arrays[id(part)]
-            else:
-                self.done[id(part)] = _run(part, self.done)
-        return self.done[id(e)]
-
-
 def _run(part: Apply, values: Mapping[int, Any]) -> Any:
-    return part.op.forward(*(values[id(arg)] for arg in part.args), **part.params)
+    return part.op.forward(*[values[id(arg)] for arg in part.args], **part.params)
+
+
+def _value(e: Expression, known: Mapping[int, Any]) -> Any:
+    """The value of what is written instead of a part; what the formula has in it is known."""
+    done = known.get(id(e))
+    if done is not None:
+        return done
+    if isinstance(e, Leaf):
+        return e.array
+    return e.op.forward(*[_value(arg, known) for arg in e.args], **e.params)
 
 
 def _shape(a: Expression, b: Expression) -> tuple[int, ...]:

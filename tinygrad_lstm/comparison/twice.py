@@ -28,7 +28,7 @@ def scaled_change(
             continue
         ratio = float(np.vdot(array, hand)) / size
         for factor, how in named.items():
-            if np.isclose(ratio, factor, rtol=1e-6, atol=0):
+            if abs(ratio - factor) <= 1e-6 * abs(factor):
                 looks = f"two mistakes: {change.said}; and {how}"
                 yield Guess("two mistakes", "", correct, looks, factor * array)
 

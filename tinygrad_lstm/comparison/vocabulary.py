@@ -74,43 +74,45 @@ class Vocabulary:
     def __init__(self, formulas: Formulas) -> None:
         self.formulas, self.chain, self.tape = formulas, formulas.chain, formulas.tape
         self.places = {id(x): i for i, x in enumerate(self.chain.order)}
-        self.alike: dict[tuple[int, ...], list[Any]] = defaultdict(list)
+        self._blocks = {id(x): block_of(x) for x in self.tape.values}
+        self._alike: dict[Any, list[Any]] = defaultdict(list)
         for x in self.tape.values:
-            self.alike[x.shape].append(x)
-        blocks = [b for b in (block_of(x) for x in self.tape.values) if b is not None]
+            for key in ((x.shape, self.block(x)), (None, self.block(x)), x.shape):
+                self._alike[key].append(x)
+        blocks = [b for b in self._blocks.values() if b is not None]
         self.ends = min(blocks, default=0) + max(blocks, default=0)
+
+    def block(self, x: Any) -> int | None:
+        """The block of a value."""
+        return self._blocks[id(x)] if id(x) in self._blocks else block_of(x)
 
     def near(self, v: Any, at: int | None, shaped: bool = True) -> list[Any]:
         """Values of the shape of `v` in block `at`, beside it, in its mirror image, or in none;
         those that have its own name in another block first; of other shapes too, unless they are
         to be `shaped`."""
-        near = [
-            w
-            for w in (self.alike[v.shape] if shaped else self.tape.values)
-            if w is not v and (at is None or (t := block_of(w)) is None or self._beside(t, at))
-        ]
+        near = [w for w in self._close(v.shape if shaped else None, at) if w is not v]
         base = self.formulas.base(v)
-        near.sort(key=lambda w: (self.formulas.base(w) != base, block_of(w) not in (at, None)))
+        near.sort(key=lambda w: (self.formulas.base(w) != base, self.block(w) not in (at, None)))
         return near if at is not None else near[:MOST]
 
     def of_shape(self, shape: tuple[int, ...], at: int | None) -> list[Any]:
         """Values of a shape, near a block."""
-        found = [
-            w
-            for w in self.alike[shape]
-            if at is None or (t := block_of(w)) is None or self._beside(t, at)
-        ]
-        return found[:MOST]
+        return self._close(shape, at)[:MOST]
 
-    def _beside(self, t: int, at: int) -> bool:
-        return abs(t - at) <= 1 or t == self.ends - at
+    def _close(self, shape: tuple[int, ...] | None, at: int | None) -> list[Any]:
+        """Values in a block, beside it, in its mirror image, or in none; of a shape, if one is
+        asked for."""
+        if at is None:
+            return list(self.tape.values) if shape is None else self._alike.get(shape, [])
+        blocks = dict.fromkeys((None, at - 1, at, at + 1, self.ends - at))
+        return [w for block in blocks for w in self._alike.get((shape, block), ())]
 
     def gradients_near(self, v: Any, at: int | None, before: int) -> Iterator[Any]:
         """Values near `v` whose gradient is known when backward comes to place `before`, and is
         another one."""
         totals = self.chain.totals
         for w in (w for w in self.near(v, at) if id(w) in totals):
-            mirrored = block_of(w) == self.ends - (at or 0) and at is not None
+            mirrored = self.block(w) == self.ends - (at or 0) and at is not None
             known = self.places.get(id(w), before) < before or (
                 mirrored and self.formulas.base(w) == self.formulas.base(v)
             )
@@ -119,13 +121,13 @@ class Vocabulary:
 
     def shift(self, v: Any, w: Any) -> str:
         """How many blocks `w` is away from `v`."""
-        a, b = block_of(v), block_of(w)
+        a, b = self.block(v), self.block(w)
         return f"<t{signed(b - a)}>" if a is not None and b is not None and a != b else ""
 
     def references(self, w: Any, at: int | None) -> list[tuple[str, str]]:
         """What `w` is called as seen from block `at`, the same in every block: so many blocks
         away, or in the mirror image of time."""
-        b, base = block_of(w), self.formulas.base(w)
+        b, base = self.block(w), self.formulas.base(w)
         if b is None or at is None:
             return [(base, "")]
         seen = [(base, signed(b - at)), *([(base, "mirror")] if b == self.ends - at else [])]

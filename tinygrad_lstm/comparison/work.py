@@ -17,13 +17,14 @@ from tinygrad_lstm.comparison.above import Above, Outcome
 from tinygrad_lstm.comparison.blame import locate
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.combined import Guess, written
+from tinygrad_lstm.comparison.everywhere import FAILED
 from tinygrad_lstm.comparison.rows import Entry, Judge, entries
-from tinygrad_lstm.comparison.search import FAILED, Search
+from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.parallel.tapes import packed_tape, read_tape
 
-__all__ = ["Place", "Rows", "Work", "begun", "told"]
+__all__ = ["Place", "Rows", "Work", "begun", "safely", "told"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,7 +32,7 @@ R = TypeVar("R")
 Known = tuple[Any, ...]  # what explained a row: where, and the label of the change
 
 
-def _safely(search: Callable[P, R], *args: P.args, **options: P.kwargs) -> R | None:
+def safely(search: Callable[P, R], *args: P.args, **options: P.kwargs) -> R | None:
     """What a search finds; nothing, where a shape or a rule does not bear it: an explanation that
     is missing must not cost the table."""
     try:
@@ -66,9 +67,9 @@ class Rows:
             return guesses, tuple(desk.search.known)
 
     def _guess(self, search: Search, entry: Entry) -> Guess | None:
-        guess = _safely(search.guess, entry, deep=self.deep)
+        guess = safely(search.guess, entry, deep=self.deep)
         if guess is None and self.deep:
-            guess = _safely(search.second, entry)
+            guess = safely(search.second, entry)
         return guess and told(guess)
 
 

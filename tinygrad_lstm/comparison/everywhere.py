@@ -1,0 +1,75 @@
+"""The search for a mistake in all branches of one place at once, as it stands in a loop."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+
+from tinygrad_lstm.comparison.combined import Guess, Term, Words, added, summed
+from tinygrad_lstm.comparison.steps import Steps
+from tinygrad_lstm.comparison.tree import Change, Tree
+from tinygrad_lstm.derivation.expression import Expression
+from tinygrad_lstm.errors import Error
+
+__all__ = ["EVERYWHERE", "FAILED", "Everywhere"]
+
+EVERYWHERE = " (and so in the other blocks)"
+FAILED = (Error, ValueError, TypeError, IndexError, KeyError, AttributeError)
+
+
+class Everywhere(Steps):
+    """Changes in several branches; the parameters are those of :class:`Steps`."""
+
+    def _in_blocks(
+        self, terms: list[Term], level: int, correct: Words, hand: np.ndarray, deep: bool
+    ) -> Iterator[Guess]:
+        """The same mistake in all branches of one place, as it stands in a loop."""
+        total, groups = summed(terms), defaultdict(list)
+        for term in terms:
+            groups[self.place(term.branch)].append(term)
+        for group in groups.values():
+            if len(group) < 2 or not (deep or all(map(self.closed, group))):
+                continue
+            every = {id(t): self.changes(t.branch, level, hand.shape == total.shape) for t in group}
+            middle = group[len(group) // 2]
+            for change in every[id(middle)].labels.values():
+                altered = {
+                    i: (changes.tree, changes.labels[change.label])
+                    for i, changes in every.items()
+                    if change.label in changes.labels
+                }
+                array = self._altered(terms, total, altered)
+                if array is not None and self.fits(array, hand):
+                    formulas = [
+                        self._written(t, *altered[id(t)]) for t in group if id(t) in altered
+                    ]
+                    rest = [term.formula for term in terms if id(term) not in altered]
+                    looks = change.said + EVERYWHERE * (len(altered) > 1)
+                    yield Guess(change.kind, added(formulas + rest), correct, looks, array)
+
+    def _written(self, term: Term, tree: Tree, change: Change) -> Expression:
+        """A changed formula, with the gradient that arrives written through."""
+        node = term.branch.stage.output
+        formula = self.formulas.put(
+            tree.formula(change.changed), node, self.formulas.gradient(node)
+        )
+        return self.formulas.through(formula)
+
+    def _altered(
+        self, terms: list[Term], total: np.ndarray, altered: dict[int, tuple[Tree, Change]]
+    ) -> np.ndarray | None:
+        """The value of a row with changes in some terms."""
+        array = total
+        for term in terms:
+            if id(term) in altered:
+                tree, change = altered[id(term)]
+                try:
+                    other = tree.run(change.changed)
+                except FAILED:
+                    return None
+                if other.shape != total.shape:
+                    return None
+                array = array - term.array + other
+        return array
