@@ -14,7 +14,7 @@ from tinygrad_lstm.viz.look.text import printable
 
 __all__ = ["norms"]
 
-LANES = 6  # more lines cannot be told apart
+LANES = 8  # more lines cannot be told apart
 
 
 def norms(graph: Graph, gradients: Gradients, played: dict[str, Any]) -> list[dict[str, Any]]:
@@ -41,7 +41,7 @@ def norms(graph: Graph, gradients: Gradients, played: dict[str, Any]) -> list[di
         here = places.get(id(stage.output))
         for x in stage.inputs:
             there = places.get(id(x))
-            if here is not None and there is not None and there < here and x.requires_grad:
+            if here is not None and there is not None and there != here and x.requires_grad:
                 lanes.setdefault(roles[id(x)], [])
     for x in tape.values:
         lane = lanes.get(roles.get(id(x), ""))

@@ -76,7 +76,7 @@ function pointAt(event) {
 
 // The norms of the gradient: a logarithmic scale, of which each block's point waits for its step.
 
-const LINES = ["", "7 4", "2 3", "10 3 2 3", "1 4", "12 6"];
+const LINES = ["", "7 4", "2 3", "10 3 2 3", "1 4", "12 6", "4 2", "9 2 1 2"];
 
 function stepOf([block, , i]) {
   if (i !== null) return completedAt[i];
