@@ -11,7 +11,7 @@ from typing import Any
 
 from tinygrad_lstm.comparison.diagnosis import Diagnosis
 from tinygrad_lstm.comparison.rows import Row
-from tinygrad_lstm.comparison.table import HEAD, UNTOLD, foot, lines_of, one_line
+from tinygrad_lstm.comparison.table import HEAD, MANY, UNTOLD, foot, lines_of, one_line
 from tinygrad_lstm.engine.names import relative
 from tinygrad_lstm.text import aligned
 
@@ -41,11 +41,18 @@ class Report:
     def text(self, whole: bool = False) -> str:
         """What to look at, then the rows that are wrong, or `whole` the table of all."""
         wrong = [row for row in self.rows if not row.ok]
-        shown = self.rows if whole or not wrong else wrong
+        shown = self.rows if whole or not wrong else self._once(wrong)
         paragraphs = [line for paragraph in self.paragraphs() for line in (*paragraph, "")]
         told = sum(row.verdict not in UNTOLD for row in self.rows)
         more = [f"report.table has all {told} rows"] * (len(shown) < told and told > len(wrong))
         return "\n".join([*paragraphs, *self._table(shown), *more])
+
+    def _once(self, wrong: list[Row]) -> list[Row]:
+        """Of many wrong rows, those without what repeats the same mistake in other blocks."""
+        if len(wrong) <= MANY:
+            return wrong
+        same = {d.name for _, *others in _alike(self.diagnoses) for d in others}
+        return [row for row in wrong if row.name not in same and row.because not in same]
 
     def table(self) -> str:
         """The table of all rows alone."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tinygrad_lstm.comparison.rows import Row
 
-__all__ = ["HEAD", "UNTOLD", "Line", "foot", "lines_of", "one_line"]
+__all__ = ["HEAD", "MANY", "UNTOLD", "Line", "foot", "lines_of", "one_line"]
 
 HEAD = ("quantity", "shape", "largest error", "verdict")
 MANY = 200  # rows; in a longer table those of one verdict that follow each other are one line
