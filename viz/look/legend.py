@@ -187,7 +187,7 @@ def _kinds(graph: Graph) -> list[tuple[Cell, Cell]]:
 
 
 def _functions(graph: Graph) -> str:
-    """What the functions are of: each entry, or all of an axis together, as softmax's."""
+    """What the functions are of: each entry, or all of an axis together."""
     found = [node for node in graph.nodes if kind(node) == "function"]
     together = dict.fromkeys(node.op for node in found if not node.elementwise)
     said = [f"{shortened(', '.join(together))}: of entries together"] if together else []
