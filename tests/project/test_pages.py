@@ -36,7 +36,7 @@ WILD = {  # what compare says first: of which value, and which kind of mistake
     "added_tanh": ("s<3>", "another derivative"),
     "averaged": ("gamma", "factor"),
     "carousel": ("s<2>", "branch missing"),
-    "copied": ("b_u", "another derivative"),
+    "copied": ("b_u", "wrong gradient"),
     "dhnext": ("h<3>", "branch missing"),
     "overwritten": ("y", "branch missing"),
     "parenthesis": ("sum_f", "parenthesis"),

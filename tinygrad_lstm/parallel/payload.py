@@ -253,7 +253,10 @@ def called(function: Message, item: Any) -> Any:
     try:
         return found(item)
     except Exception as error:
-        raise _sendable(error) from error
+        sent = _sendable(error)
+        if sent is error:  # an error that were its own cause has no last cause, which Dask looks for
+            raise
+        raise sent from error
 
 
 def _sendable(error: Exception) -> Exception:
