@@ -254,7 +254,7 @@ def called(function: Message, item: Any) -> Any:
         return found(item)
     except Exception as error:
         sent = _sendable(error)
-        if sent is error:  # an error that were its own cause has no last cause, which Dask looks for
+        if sent is error:  # its own cause it must not be: Dask looks for the last one
             raise
         raise sent from error
 
