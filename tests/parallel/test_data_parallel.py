@@ -111,6 +111,17 @@ def test_a_list_of_batches_options_and_whole_arguments():
     np.testing.assert_allclose(g["a"], X[0].sum(axis=0), rtol=1e-12)
 
 
+def test_an_array_in_a_bag_is_a_batch_of_one_argument():
+    bag = pytest.importorskip("dask.bag")
+    dask = pytest.importorskip("dask")
+    a = Tensor(np.array([1.0, 2.0]), True, "a")
+    parts = [X[0, :3], X[0, 3:]]
+    with data_parallel(lambda x: (x * a).sum(), params={"a": a}) as step:
+        for given in (bag.from_sequence(parts, npartitions=2), [dask.delayed(p) for p in parts]):
+            _, g = step(given)
+            np.testing.assert_allclose(g["a"], X[0].sum(axis=0), rtol=1e-12)
+
+
 def test_float32_stays_and_parameters_are_read_afresh():
     lstm = LSTM(2, 3, rng=0, dtype=np.float32)
     with data_parallel(lstm.error, shards=2) as step:
@@ -266,6 +277,7 @@ W_OUTSIDE = Tensor(2.0, True, "w")
         (lambda: data_parallel(lambda x: x), DtypeError, "no parameters"),
         (lambda: data_parallel(Loss(), shards=0), ShapeError, "1 or more"),
         (lambda: data_parallel(Loss(), executor=3), DtypeError, "no executor"),
+        (lambda: data_parallel(Loss(), ThreadPoolExecutor), DtypeError, "no executor"),
         (lambda: data_parallel(Loss(), reduction="max"), DataError, "'sum' or 'mean'"),
         (
             lambda: data_parallel(Loss(), params={"x": 1.0}),

@@ -156,13 +156,14 @@ def crew_of(executor: Any, workers: int | None = None) -> Crew:
         return Threads(size)
     if executor == "processes":
         return Processes(size)
-    if (client := client_of(executor)) is not None:
+    given = None if isinstance(executor, type) else executor  # a class has the methods, unbound
+    if (client := client_of(given)) is not None:
         return Cluster(client)
     if isinstance(executor, ThreadPoolExecutor):
         return Threads(executor=executor)
     if isinstance(executor, ProcessPoolExecutor):
         return Processes(executor=executor)
-    if hasattr(executor, "submit"):
+    if hasattr(given, "submit"):
         return Pool(executor)
     expected = "'threads', 'processes', a Client of Dask, or an Executor with submit"
     raise DtypeError("no executor", where="executor", expected=expected, got=repr(executor))

@@ -208,7 +208,9 @@ def _computed(batches: Any) -> list[Any]:
     """The batches of a shard; what is lazy is computed here, where it is needed."""
     if hasattr(batches, "__dask_graph__"):
         batches = batches.compute(scheduler="synchronous")
-        batches = [batches] if isinstance(batches, tuple) else list(batches)
+        batches = [batches] if isinstance(batches, tuple | np.ndarray) else list(batches)
+    # an array is a batch of one argument; its rows are no arguments
+    batches = [(batch,) if isinstance(batch, np.ndarray) else batch for batch in batches]
     lazy = [any(hasattr(x, "__dask_graph__") for x in batch) for batch in batches]
     if any(lazy):
         import dask
