@@ -1,11 +1,17 @@
 """Layers and directions: compared, derived and drawn as what they are made of."""
 
+import itertools
+
 import numpy as np
 import pytest
 from cases import levelled
 
 from tinygrad_lstm import Tensor, by_hand, compare, explain, gradients, nn, tanh
 from tinygrad_lstm.viz import draw
+from tinygrad_lstm.viz.graph.build import build
+from tinygrad_lstm.viz.image.render import render
+from tinygrad_lstm.viz.image.scene import composed
+from tinygrad_lstm.viz.look.style import THEMES
 
 KINDS = {"two layers": {"num_layers": 2}, "both directions": {"bidirectional": True}}
 
@@ -61,3 +67,30 @@ def test_layers_are_drawn(tmp_path, options, suffix):
     marks = {"comparison": report} if suffix == "svg" else {}
     draw(loss, path, gradients=g, **marks)
     assert path.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("cell", [nn.LSTM, nn.GRU], ids=lambda cell: cell.__name__)
+def test_layers_and_directions_are_lanes_above_each_other(cell):
+    model = cell(1, 1, num_layers=2, bidirectional=True, rng=0)
+    states = model(np.random.default_rng(0).normal(size=(3, 1, 1)))[0]
+    loss = (states * states).sum()
+    graph = build(loss.tape, gradients(loss), level="gates")
+    scene = composed(graph, THEMES["light"], None, lambda dot: render(dot, "plain", 60).decode())
+    graph, layout = scene.graph, scene.layout
+    assert all(frame.right - frame.left <= 400 for frame in layout.frames)
+    spans = {}
+    for node in graph.nodes:
+        if node.block == 2 and node.op != "concatenate":
+            box = layout.boxes[node.key]
+            spans.setdefault(node.called.scope, []).append((box.bottom[1], box.top[1]))
+    lanes = ["", "reverse", "layer2", "layer2.reverse"]
+    assert sorted(spans, key=lambda scope: min(spans[scope])) == lanes
+    for below, above in itertools.pairwise(lanes):
+        assert max(top for _, top in spans[below]) < min(bottom for bottom, _ in spans[above])
+    steps = {}  # which way a state is handed over
+    for edge in graph.edges:
+        source, target = graph.node(edge.source), graph.node(edge.target)
+        if source.block in (1, 2, 3) and target.block in (1, 2, 3) and source.block != target.block:
+            x = [layout.boxes[node.key].x for node in (source, target)]
+            steps.setdefault(source.called.scope, set()).add(x[0] < x[1])
+    assert steps == {"": {True}, "layer2": {True}, "reverse": {False}, "layer2.reverse": {False}}

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.viz.graph.data import Edge, Graph, Run
+from tinygrad_lstm.viz.layout.lanes import arranged
 from tinygrad_lstm.viz.layout.lstm import GAP, HEADING, PAD, STEP, ZERO
 from tinygrad_lstm.viz.layout.outside import Outside
 from tinygrad_lstm.viz.layout.places import RING, Box, Frame, Layout, Measures
-from tinygrad_lstm.viz.layout.template import Template, arranged
+from tinygrad_lstm.viz.layout.template import Template
 from tinygrad_lstm.viz.layout.ways import LANE, Ways
 from tinygrad_lstm.viz.layout.wiring import Wiring
 
@@ -254,10 +255,19 @@ class Placer:
         }
         if not heights:
             return {}
-        lowest = min([*heights.values(), *(self.boxes[k].bottom[1] - 30 for k in self.after)])
-        wanted = {key: min(height, lowest) for key, height in heights.items()}
         width = max(self.sizes[key][0] for key in self.beyond)
-        return self._stacked(self.beyond, self.frames[-1].right + self.gap + width / 2, wanted)
+        middle = self.frames[-1].right + self.gap + width / 2
+        boxes = self._stacked(self.beyond, middle, heights)
+        lowest = (
+            min(
+                [
+                    STEP + (top := max(box.top[1] for box in boxes.values())),
+                    *(self.boxes[key].bottom[1] for key in self.after),
+                ]
+            )
+            - STEP
+        )
+        return {key: box._replace(y=box.y + lowest - top) for key, box in boxes.items()}
 
     def _far_height(self, far: str, edge: Edge, boxes: dict[str, Box], side: int) -> float:
         if isinstance(self.wiring.frame(far), int):

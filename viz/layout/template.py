@@ -16,7 +16,7 @@ from tinygrad_lstm.viz.layout.places import RING, Measures
 from tinygrad_lstm.viz.layout.wiring import LEFT, Port, Role, Slot, Wiring
 from tinygrad_lstm.viz.look.style import SHAPES, kind
 
-__all__ = ["Template", "arranged"]
+__all__ = ["LOWEST", "Template", "placed", "rooms", "slots"]
 
 LOWEST = 90.0  # the height of folded blocks, where there are no others
 CHARACTER = (
@@ -31,7 +31,7 @@ class Template:
 
     width: float
     height: float
-    spots: Mapping[Any, Point]
+    spots: dict[Any, Point]
     sizes: Mapping[Role, tuple[float, float]]
     curves: dict[Slot, Curve] = field(default_factory=dict)
     labels: dict[Slot, Point] = field(default_factory=dict)
@@ -41,18 +41,19 @@ class Template:
         return self.curves[role, (port, role), 0]
 
 
-def arranged(wiring: Wiring, measures: Measures, arrange: Callable[[str], str]) -> Template:
-    """The template of the blocks of a graph.
+def placed(
+    wiring: Wiring,
+    sizes: Mapping[Role, tuple[float, float]],
+    slots: Mapping[Slot, float],
+    arrange: Callable[[str], str],
+) -> Template:
+    """Roles and the edges among them, placed by Graphviz.
 
     Raises
     ------
     DrawingError
         If Graphviz fails, or says something else than where things are.
     """
-    sizes = _sizes(wiring, measures)
-    if not sizes:  # every block is folded
-        return Template(0.0, LOWEST, {}, {})
-    slots = _slots(wiring, measures)
     ids: dict[Any, str] = {}
     for slot in slots:
         for end in slot[:2]:
@@ -73,7 +74,7 @@ def arranged(wiring: Wiring, measures: Measures, arrange: Callable[[str], str]) 
     return template
 
 
-def _sizes(wiring: Wiring, measures: Measures) -> dict[Role, tuple[float, float]]:
+def rooms(wiring: Wiring, measures: Measures) -> dict[Role, tuple[float, float]]:
     """The room of each role, second rings included: that of the largest of its nodes; all nodes of
     a role are as large."""
     sizes: dict[Role, tuple[float, float]] = {}
@@ -85,7 +86,7 @@ def _sizes(wiring: Wiring, measures: Measures) -> dict[Role, tuple[float, float]
     return sizes
 
 
-def _slots(wiring: Wiring, measures: Measures) -> dict[Slot, float]:
+def slots(wiring: Wiring, measures: Measures) -> dict[Slot, float]:
     """The edges of the template, each with the room for its label."""
     found: dict[Slot, float] = {}
     for edge, label in zip(wiring.graph.edges, measures.labels, strict=True):
@@ -102,14 +103,16 @@ def _slots(wiring: Wiring, measures: Measures) -> dict[Slot, float]:
 
 
 def _reversed(slots: Mapping[Slot, float]) -> set[Slot]:
-    """The edges that are drawn from right to left: on the ways from a "return" to a "send"."""
+    """The edges that are drawn from right to left: on the ways from a "return" to a "send", and
+    those that leave a lane on its left."""
     there, back = defaultdict(list), defaultdict(list)
     for start, end, _ in slots:
         there[start].append(end)
         back[end].append(start)
     after = _reached((end for end in there if end[0] == "return"), there)
     before = _reached((end for end in back if end[0] == "send"), back)
-    return {slot for slot in slots if {*slot[:2]} <= after & before}
+    lowered = {slot for slot in slots if slot[1][0] == "lower"}
+    return lowered | {slot for slot in slots if {*slot[:2]} <= after & before}
 
 
 def _reached(starts: Iterable[Any], onward: Mapping[Any, Sequence[Any]]) -> set[Any]:
@@ -133,9 +136,10 @@ def _text(
         if isinstance(wiring.graph.frame(n.block), int)
     }
     few = wiring.graph.level == "gates"  # whose lines into a block have room for labels
+    narrow = few and len({*wiring.lanes.values()}) > 1  # where labels find a place beside lines
     lines = [
         "digraph {",
-        f"rankdir=LR nodesep=0.28 ranksep={0.15 if few else 0.4} "
+        f"rankdir=LR nodesep=0.28 ranksep={0.2 if narrow else 0.15 if few else 0.4} "
         'node [fixedsize=true label=""] edge [arrowhead=none '
         "fontname=Courier fontsize=9]",
     ]
@@ -154,7 +158,9 @@ def _text(
     back = _reversed(slots)
     for slot, label in slots.items():
         tail, head = (slot[1], slot[0]) if slot in back else slot[:2]
-        text = "" if few and slot[0] not in sizes else "0" * math.ceil(label / CHARACTER)
+        text = (
+            "" if narrow or (few and slot[0] not in sizes) else "0" * math.ceil(label / CHARACTER)
+        )
         level = " tailport=e" * (tail not in sizes) + " headport=w" * (
             head not in sizes
         )  # ways in and out begin and end level

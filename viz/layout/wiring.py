@@ -15,9 +15,10 @@ __all__ = ["LEFT", "Port", "Role", "Slot", "Wiring"]
 LIKENESS = 1.5  # blocks repeat if their union is at most this much larger than the largest of them
 
 Role = tuple[str, int]  # the name or the operation, and its number among those of the block
-Port = tuple[str, Any]  # "entry", "exit" of what goes to the right; "return", "send" to the left
+Port = tuple[str, Any]  # "entry", "exit" of what goes to the right; "return", "send" to the left;
+# "lift" or "lower" and "rise" of what goes from one lane of a block to another
 Slot = tuple[Any, Any, int]  # an edge of a block: from a role or a port to another, as argument
-LEFT = ("entry", "send")  # the ports on the left side of a block
+LEFT = ("entry", "send", "rise", "lower")  # the ports on the left side of a block or lane
 
 
 class Wiring:
@@ -63,6 +64,21 @@ class Wiring:
                 self.entry(edge) in self.leftward
             )
         return self.roles[edge.source] in self.leftward and self.frame(edge.target) is not None
+
+    @cached_property
+    def lanes(self) -> dict[Role, tuple[str, bool]]:
+        """The lane of each role: the scope of its name, which is a layer or a direction; and
+        whether it only joins others, which takes a lane of its own."""
+        scopes = {n.key: n.called.scope for n in self.graph.nodes}
+        inside = [e for e in self.graph.edges if self.inside(e)]
+        joined = {e.target for e in inside if scopes[e.source] != scopes[e.target]}
+        joined -= {e.source for e in inside if scopes[e.source] == scopes[e.target]}
+        joins = {self.roles[key] for key in joined}
+        return {
+            self.roles[n.key]: (scopes[n.key], self.roles[n.key] in joins)
+            for n in self.graph.nodes
+            if isinstance(self.frame(n.key), int)
+        }
 
     @cached_property
     def _crossing(self) -> list[Edge]:

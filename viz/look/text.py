@@ -70,7 +70,7 @@ def lines(node: Node, graph: Graph) -> list[Line]:
     and a verdict. At the level "gates" the name and the value; the gradient, where it is a sum."""
     read = reading(graph)
     small = SMALLEST[graph.level]
-    found = [Line(shortened(node.name), "text", small if read.few else 12, True)]
+    found = _called(node, small) if read.few else [Line(shortened(node.name), "text", 12, True)]
     if node.formula and not read.few:
         found.append(Line(shortened(f"= {node.formula}"), "muted", 10))
     if node.target is not None:
@@ -83,6 +83,14 @@ def lines(node: Node, graph: Graph) -> list[Line]:
     if node.unseen is not None:
         found.append(Line(f"{summary(node.unseen, read)} not drawn", "fork", small))
     return [*found, verdict_line(node.verdict, read.few)] if node.verdict else found
+
+
+def _called(node: Node, small: float) -> list[Line]:
+    """A name in a narrow block: the layer and the direction on lines of their own."""
+    scope = node.called.scope
+    name = node.name.removeprefix(f"{scope}.")
+    above = [Line(shortened(part), "muted", small) for part in scope.split(".") if part]
+    return [*above, Line(shortened(name), "text", small, True)]
 
 
 def _entries(array: Any, read: Reading, scale: float, line: Line) -> list[Line]:
