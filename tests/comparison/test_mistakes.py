@@ -581,7 +581,20 @@ def test_a_mistake_in_every_block_is_one_paragraph(old, new):
         for line in str(report).splitlines()
         if line.startswith("  the same in")
     )
-    assert same.split(", ") == [diagnosis.name for diagnosis in report.diagnoses[1:]]
+    first, *_, last = [diagnosis.name for diagnosis in report.diagnoses[1:]]
+    assert same == f"{first} .. {last} ({len(report.diagnoses) - 1} rows)"
+
+
+def test_a_long_sequence_without_names_is_explained():
+    """No formula is too deep for it."""
+    rng = np.random.default_rng(0)
+    w, x, h = Tensor(rng.normal(size=(2, 2)) / 2, True, "w"), rng.normal(size=(300, 1, 2)), 0.0
+    for t in range(1, 301):
+        with block(t):
+            h = tanh(h * w + x[t - 1])
+    g = gradients((h * h).sum() + w.sum())
+    (found,) = compare(g, {"w": 2 * g["w"]}).diagnoses
+    assert found.kind == "factor"
 
 
 def test_yours_is_a_formula_of_the_value_by_hand():

@@ -6,7 +6,7 @@ gradient by a sum that nobody has given a name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -79,20 +79,35 @@ class Formulas:
 
     def _symbol(self, x: Any) -> Symbol:
         if id(x) not in self._symbols:
-            constant = self._constants.get(id(x))
-            leaf = Leaf(x._kept(), str(constant) if constant else self.tape.label(x))
-            self._symbols[id(x)], self.source[leaf] = Symbol(leaf), x
-            if not x.name and x._op is not None:
-                self._write_through(leaf, x)
+            for y in needed_first(x, self._unnamed):
+                self._add(y)
         return self._symbols[id(x)]
+
+    def _unnamed(self, x: Any) -> list[Any]:
+        """What has no symbol yet, of the values that `x` is written with."""
+        inputs = x._inputs if self._is_written(x) else ()
+        return [v for v in inputs if not isinstance(v, SCALARS) and id(v) not in self._symbols]
+
+    def _add(self, x: Any) -> None:
+        if id(x) in self._symbols:
+            return
+        constant = self._constants.get(id(x))
+        leaf = Leaf(x._kept(), str(constant) if constant else self.tape.label(x))
+        self._symbols[id(x)], self.source[leaf] = Symbol(leaf), x
+        if self._is_written(x):
+            self._write_through(leaf, x)
+
+    @staticmethod
+    def _is_written(x: Any) -> bool:
+        """Whether a formula stands for a value."""
+        named = x.name or x._op is None
+        return not named and not x._op.variadic and x._op.name not in ("matmul", "linear")
 
     @cached_property
     def _constants(self) -> dict[int, Name]:
         return constants(self.tape)
 
     def _write_through(self, leaf: Leaf, x: Any) -> None:
-        if x._op.variadic or x._op.name in ("matmul", "linear"):
-            return
         args = tuple(number(v) if isinstance(v, SCALARS) else self.written(v) for v in x._inputs)
         formula = apply(x._op, args, x._params, x.shape)
         if len(parts(formula)) <= LONG:
@@ -137,13 +152,32 @@ class Formulas:
             return self.gradient_leaf(x)
         leaf = self.gradient_leaf(x)
         if leaf not in self._written:
-            self._written[leaf] = leaf  # what is too long keeps its name
-            branches = self.chain.gradients.branches(x)
-            if 0 < len(branches) <= WAYS:
-                whole = total([self.correct(b) for b in branches])
-                if len(parts(whole)) <= LONG and not x._hooks:
-                    self._written[leaf] = whole
+            self._write(x)
         return self._written[leaf]
+
+    def _write(self, x: Any) -> None:
+        """The derivative by a value without a name, as a formula of those with names."""
+        for y in needed_first(x, self._arriving):
+            leaf, branches = self.gradient_leaf(y), self._expanded(y)
+            if leaf not in self._written:
+                whole = total([self.correct(b) for b in branches]) if branches else leaf
+                short = len(parts(whole)) <= LONG  # what is too long keeps its name
+                self._written[leaf] = whole if short else leaf
+
+    def _expanded(self, x: Any) -> Sequence[Branch]:
+        """The branches in whose formulas a derivative without a name is written; none, where it
+        stands as it is."""
+        branches = self.chain.gradients.branches(x)
+        return branches if len(branches) <= WAYS and not x._hooks else ()
+
+    def _arriving(self, x: Any) -> list[Any]:
+        """The values without a name whose derivatives arrive at `x` and are not written yet."""
+        return [y for b in self._expanded(x) if self._unwritten(y := b.stage.output)]
+
+    def _unwritten(self, x: Any) -> bool:
+        """Whether a derivative has no name and has not been written."""
+        given = x.name or x is self.tape.root or self.chain.is_given(x)
+        return not given and self.gradient_leaf(x) not in self._written
 
     def gradient_name(self, x: Any) -> str:
         """How the derivative by a value is written: ``δc<2>``."""
@@ -221,3 +255,14 @@ class Formulas:
     def sent_by_hand(self, x: Any, branch: Branch) -> np.ndarray | None:
         """What the hand side gives for a branch, if it does."""
         return self.chain.given.get(Part(x, (branch,), "branch").id)
+
+
+def needed_first(x: Any, needs: Callable[[Any], list[Any]]) -> Iterator[Any]:
+    """A value after all that it needs and that is not there yet: no sequence is too long for it."""
+    open_ = [x]
+    while open_:
+        missing = needs(open_[-1])
+        if missing:
+            open_ += missing
+        else:
+            yield open_.pop()

@@ -212,7 +212,7 @@ class Implied:
         for x in values:
             own = slice(start, start := start + x._array.size)
             by = totals[id(x)]
-            if all(np.max(np.abs(f), initial=0) <= FREE for f in (free[own], by @ free)):
+            if nothing(free[own]) and nothing(by @ free):
                 total = self.chain.totals[id(x)] + (by @ added).reshape(x.shape)
                 off = float(np.max(np.abs(added[own])))
                 found.append((x, np.asarray(total, x.dtype), off))
@@ -270,3 +270,8 @@ def told(search: Search, x: Any, guess: Guess, blocks: bool) -> Guess:
         f"further up, in {head}: {guess.looks_like}{also}",
         np.empty(0),
     )
+
+
+def nothing(free: np.ndarray) -> bool:
+    """Whether what is not determined adds nothing."""
+    return bool(np.max(np.abs(free), initial=0) <= FREE)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tinygrad_lstm.comparison.diagnosis import Diagnosis
 from tinygrad_lstm.comparison.rows import Row
-from tinygrad_lstm.comparison.table import HEAD, MANY, UNTOLD, foot, lines_of, one_line
+from tinygrad_lstm.comparison.table import HEAD, MANY, RUN, UNTOLD, foot, lines_of, one_line
 from tinygrad_lstm.engine.names import relative
 from tinygrad_lstm.text import aligned
 
@@ -106,7 +107,7 @@ class Report:
             _paragraph(group, "another difference" if i else "first difference", alone)
             for i, group in enumerate(groups[:SHOWN])
         ]
-        rest = [diagnosis.name for group in groups[SHOWN:] for diagnosis in group]
+        rest = list(_runs([d.name for group in groups[SHOWN:] for d in group]))
         return paragraphs + [[one_line(f"more differences: {', '.join(rest)}")]] * bool(rest)
 
     def _table(self, rows: Sequence[Row]) -> list[str]:
@@ -179,10 +180,18 @@ def _paragraph(group: list[Diagnosis], title: str, alone: bool) -> list[str]:
         ("yours equals", first.yours),
         ("correct is", first.correct),
         ("looks like", first.looks_like),
-        ("the same in", ", ".join(diagnosis.name for diagnosis in others)),
+        ("the same in", ", ".join(_runs([diagnosis.name for diagnosis in others]))),
         ("downstream", downstream if count else ""),
     ]
     return [
         one_line(f"{title}: {first.name}"),
         *(one_line(f"  {word:<14} {text}") for word, text in lines if text),
     ]
+
+
+def _runs(names: Sequence[str]) -> Iterator[str]:
+    """Names, with the first and the last of many that are the same but for the block."""
+    for _, group in itertools.groupby(names, relative):
+        alike = list(group)
+        many = len(alike) > RUN
+        yield from [f"{alike[0]} .. {alike[-1]} ({len(alike)} rows)"] if many else alike

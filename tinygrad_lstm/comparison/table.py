@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from tinygrad_lstm.comparison.rows import Row
 
-__all__ = ["HEAD", "MANY", "UNTOLD", "Line", "foot", "lines_of", "one_line"]
+__all__ = ["HEAD", "MANY", "RUN", "UNTOLD", "Line", "foot", "lines_of", "one_line"]
 
 HEAD = ("quantity", "shape", "largest error", "verdict")
 MANY = 200  # rows; in a longer table those of one verdict that follow each other are one line
-RUN = 3  # from so many on
+RUN = 3  # from so many on; of names in a list, from one more
 UNTOLD = ("missing", "not done yet")  # what is not given is one line below the table
 
 
