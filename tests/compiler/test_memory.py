@@ -6,6 +6,7 @@ import pytest
 from tinygrad_lstm import LSTM, Tensor, add_n, compile, concatenate, linear, sigmoid, tanh
 from tinygrad_lstm.compiler.memory import contiguous, reshaped
 from tinygrad_lstm.compiler.operations import LEAVES
+from tinygrad_lstm.compiler.passes.optimise import PASSES
 
 T, N, D, H = 4, 2, 3, 5
 RNG = np.random.default_rng(0)
@@ -24,8 +25,9 @@ def fused(x, y):
     return add_n(*errors)
 
 
-def plan(function):
-    return compile(function, backend="numpy").plan(
+def plan(function, without=()):
+    passes = [p for p in PASSES if p not in without]
+    return compile(function, backend="numpy", passes=passes).plan(
         RNG.normal(size=(T, N, D)), RNG.normal(size=(T, N, H))
     )
 
@@ -70,7 +72,8 @@ def test_every_instruction_reads_what_was_meant(function):
 
 
 def test_sums_gates_and_their_gradients_share_a_place():
-    replay = plan(LSTM(D, H, rng=0).error).replay
+    # small values are computed side by side instead, which takes some memory and fewer calls
+    replay = plan(LSTM(D, H, rng=0).error, without=["widen"]).replay
     entries = replay.memory.size / 8
     assert entries < 1.1 * (T * N * (4 * H + 5 * H + 2 * D) + 3 * 4 * H * (H + D + 2) + 12 * N * H)
 

@@ -110,7 +110,46 @@ def test_what_each_pass_does_to_the_lstm():
     assert left["align"]["concatenate"] < left["contract"]["concatenate"]
     assert left["columns"]["sum"] == 1
     assert left["lift"]["subtract"] == left["columns"]["subtract"] - T + 1
-    assert left["overlap"]["concatenate"] == left["lift"]["concatenate"] - 1
+    # in every block the sums of four gates and their biases (which are joined once), and three
+    # operations of the sigmoids of two, whose columns are neighbours
+    assert left["lift"]["add"] - left["widen"]["add"] >= 6 * T
+    assert left["lift"]["exp"] - left["widen"]["exp"] == T
+    assert left["overlap"]["concatenate"] == left["turn"]["concatenate"] - 1
+
+
+def optimised(function):
+    program = trace(function, {}, Tracer())
+    return optimise(program.graph, program.roots)[0]
+
+
+def test_large_values_are_not_widened():
+    def both(rows):
+        x = Tensor(np.ones((rows, 256)), True, "x")
+        return (tanh(x[:, :128]) * tanh(x[:, 128:])).sum()
+
+    assert counts(optimised(lambda: both(32)))["tanh"] == 1
+    assert counts(optimised(lambda: both(64)))["tanh"] == 2
+
+
+def test_a_factor_that_many_products_read_transposed_is_turned_once():
+    start, W = Tensor(RNG.normal(size=(N, H))), Tensor(RNG.normal(size=(H, H)), True, "W")
+
+    def products(blocks):
+        h = start
+        for _ in range(blocks):
+            h = tanh(h @ W.T)
+        return h.sum()
+
+    def turned(blocks):
+        values = in_order(optimised(lambda: products(blocks)))
+        factors = [v.args[1] for v in values if v.op == "matmul" and v.shape == (N, H)]
+        return [factor for factor in factors if factor.op == "concatenate"]
+
+    assert not turned(7)
+    assert len(turned(8)) == 8 and len(set(turned(8))) == 1
+    expected = gradients(products(8))
+    for name, total in compile(lambda: products(8))()[1].items():
+        np.testing.assert_allclose(total, expected[name], rtol=1e-12)
 
 
 def test_what_the_passes_do_to_a_gru():

@@ -17,6 +17,8 @@ from tinygrad_lstm.compiler.passes.merge import merge
 from tinygrad_lstm.compiler.passes.overlap import overlap
 from tinygrad_lstm.compiler.passes.push import push
 from tinygrad_lstm.compiler.passes.split import split
+from tinygrad_lstm.compiler.passes.turn import turn
+from tinygrad_lstm.compiler.passes.widen import widen
 
 __all__ = ["PASSES", "Done", "optimise"]
 
@@ -31,6 +33,8 @@ PASSES: dict[str, Pass] = {
     "merge": merge,
     "columns": columns,
     "lift": lift,
+    "widen": widen,
+    "turn": turn,
     "overlap": overlap,
 }
 
@@ -44,6 +48,8 @@ ORDER = (
     "merge",
     "columns",
     "lift",
+    "widen",
+    "turn",
     "overlap",
 )
 

@@ -1,0 +1,34 @@
+"""A matrix that every block multiplies by, and that lies across its rows, is turned once: a small
+product with a transposed factor takes up to twice as long."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tinygrad_lstm.compiler.construct import Builder
+from tinygrad_lstm.compiler.graph import Value, in_order, rewrite
+from tinygrad_lstm.compiler.passes.shared import leafy
+
+__all__ = ["turn"]
+
+OFTEN = 8  # products from which on the copy costs less than it saves
+
+
+def turn(build: Builder, roots: list[Value]) -> list[Value]:
+    """Copy every given right factor that many products read transposed."""
+    order = in_order(roots)
+    read = Counter(v.args[1] for v in order if v.op == "matmul")
+
+    def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
+        a, b = args
+        if b.op != "transpose" or read[b] < OFTEN or not leafy(b):
+            return None
+        (x,) = b.args
+        rows = x.args if x.op == "concatenate" and x.attrs == (0,) else (x,)
+        parts = tuple(build.transpose(p, (1, 0)) for p in rows)
+        # not the builder's concatenate, to which this is the same as the transposed matrix
+        return build.matmul(
+            a, build.graph.new("concatenate", parts, (1,), b.shape, b.dtype), v.dtype
+        )
+
+    return rewrite(roots, order, {"matmul"}, rule, build.again)

@@ -1,0 +1,120 @@
+"""The same elementwise work on neighbouring columns of one matrix is done on them at once: the sums
+of the gates that one product computes.
+
+A loop that is compiled reads each entry once anyway; NumPy calls a function for every operation,
+which takes as long as some thousand entries. Larger values stay apart: each of them can live where
+its own columns were read (`sharing`), which is worth more there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from tinygrad_lstm.compiler.construct import Builder
+from tinygrad_lstm.compiler.graph import Value, in_order
+from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES
+
+__all__ = ["widen"]
+
+LARGEST = 1 << 13  # entries
+Bounds = tuple[int, int]
+Lane = tuple[int, Bounds]  # the number of a family, and the columns that a value is of it
+
+
+def widen(build: Builder, roots: list[Value]) -> list[Value]:
+    """Widen all that comes from the columns of one value in the same way."""
+    order = in_order(roots)
+    wide = {m: run for run in _runs(order) for m in run}
+    new: dict[Value, Value] = {}
+
+    def made(v: Value) -> Value:
+        """`v` again. What a member of a run reads is a leaf, a member of another run, or columns
+        of what all of them read."""
+        waiting = [v]
+        while waiting:
+            u = waiting[-1]
+            need = [a for a in u.args if a not in new]
+            if not need:
+                waiting.pop()
+                if u not in new:
+                    new[u] = build.again(u, tuple([new[a] for a in u.args]))
+            waiting += need
+        return new[v]
+
+    for v in order:
+        if v in wide and v not in new:
+            _build(build, wide[v], [[made(a) for a in m.args] for m in wide[v]], new)
+        made(v)
+    return [new[root] for root in roots]
+
+
+def _build(
+    build: Builder, run: list[Value], arguments: list[list[Value]], new: dict[Value, Value]
+) -> None:
+    first = run[0]
+    build.graph.origin = f"{first.origin} and {len(run) - 1} more"
+    operands = [
+        column[0] if not column[0].ndim else build.concatenate(column, column[0].ndim - 1)
+        for column in zip(*arguments, strict=True)
+    ]
+    whole = build.elementwise(first.op, *operands, dtype=first.dtype)
+    at = 0
+    for m in run:
+        new[m] = build.cut(whole, ((0, m.shape[0]), (at, at + m.shape[1])))
+        at += m.shape[1]
+
+
+def _runs(order: list[Value]) -> Iterator[list[Value]]:
+    """Values of one family whose columns are neighbours."""
+    families: dict[Any, int] = {}
+    lanes: dict[Value, Lane] = {}
+    members: dict[int, dict[Bounds, Value]] = defaultdict(dict)
+    for v in order:
+        found = _lane(v, lanes)
+        if found is not None:
+            family = families.setdefault(found[0], len(families))
+            lanes[v] = family, found[1]
+            if v.op in ELEMENTWISE:
+                members[family].setdefault(found[1], v)
+    for group in members.values():
+        run: list[tuple[Bounds, Value]] = []
+        for bounds, v in sorted(group.items(), key=lambda pair: pair[0]):
+            if run and run[-1][0][1] != bounds[0]:
+                yield from _worth(run)
+                run = []
+            run.append((bounds, v))
+        yield from _worth(run)
+
+
+def _worth(run: list[tuple[Bounds, Value]]) -> Iterator[list[Value]]:
+    if len(run) > 1 and sum(v.size for _, v in run) <= LARGEST:
+        yield [v for _, v in run]
+
+
+def _lane(v: Value, lanes: dict[Value, Lane]) -> tuple[Any, Bounds] | None:
+    """What a value has in common with those of other columns, and its own columns."""
+    if v.ndim != 2:
+        return None
+    if v.op == "cut":
+        rows, columns = v.attrs
+        return ("cut", v.args[0], rows), columns
+    if v.op not in ELEMENTWISE:
+        return None
+    bounds = {lanes[a][1] for a in v.args if a in lanes}
+    kinds = [_kind(a, v, lanes) for a in v.args]
+    if len(bounds) != 1 or None in kinds:
+        return None
+    return (v.op, v.dtype, *kinds), bounds.pop()
+
+
+def _kind(a: Value, v: Value, lanes: dict[Value, Lane]) -> Any:
+    """What an operand has to have in common with those of other columns."""
+    if a in lanes and a.shape == v.shape:
+        return lanes[a][0], a.dtype
+    if a.op == "number":
+        return a
+    if a.op in LEAVES and a.shape == v.shape[1:]:
+        return "row", a.dtype
+    return None
