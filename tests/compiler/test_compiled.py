@@ -141,3 +141,25 @@ def test_a_plan_shows_the_program():
         np.testing.assert_array_equal(total, grads[name])
     on_the_tape = compile(lambda x: (lstm.W_f * lstm.W_f.sum().item()).sum())
     assert "the tape is used" in str(on_the_tape.plan(x))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("size", [(40, 8, 4, 16), (12, 64, 16, 8)])
+def test_the_rounding_error_in_float32_is_close_to_that_of_the_tape(size, backend):
+    T, N, D, H = size
+    rng = np.random.default_rng(0)
+    narrow = LSTM(D, H, rng=0, dtype="float32")
+    wide = LSTM.from_arrays({k: v.numpy().astype("f8") for k, v in narrow.parameters().items()})
+    x, targets = (rng.normal(size=(T, N, n)).astype("f4") for n in (D, H))
+    names = narrow.parameters()
+    judge = gradients(wide.error(x.astype("f8"), targets.astype("f8")))
+    eager = gradients(narrow.error(x, targets))
+    _, compiled = compile(narrow.error, backend=backend)(x, targets)
+
+    def error(found):
+        """The root of the mean square, relative to that of each gradient."""
+        squares = [((found[k] - judge[k]) ** 2).mean() / (judge[k] ** 2).mean() for k in names]
+        return np.sqrt(np.mean(squares))
+
+    # one product over all rows rounds more than a sum of one for each block: 1.4 to 2.3 times
+    assert error(compiled) < 4 * error(eager) < 1.2e-6
