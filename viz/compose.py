@@ -72,7 +72,7 @@ class Composer:
 
     @property
     def stages(self) -> str:
-        return "stages" if self.asked.level == "gates" else self.asked.level
+        return "stages" if self.asked.level in ("gates", "rolled") else self.asked.level
 
     def on_page(self, graph: Graph) -> Scene:
         """The scene of a graph on the page, whose colours are set there."""
@@ -86,10 +86,12 @@ class Composer:
         return self._known[key]
 
     def _built(self, options: Options) -> Graph:
-        hidden = runs(self.blocks, options.level, several(options.expand), options.blocks)
+        rolled = options.level == "rolled"  # which is made of all blocks
+        level, keep = ("gates", None) if rolled else (options.level, options.blocks)
+        hidden = runs(self.blocks, level, several(options.expand), keep)
         graph = build(
             self.tape,
-            options.gradients,
+            None if rolled else options.gradients,
             hidden,
             path=several(options.path),
             verdicts=self.verdicts,

@@ -217,10 +217,11 @@ def draw(
     blocks : int or None, default 2
         How many blocks to draw at each end of a sequence; the ones between are counted. A sequence
         with at most two blocks between is drawn whole, and with None every sequence is.
-    level : {"stages", "gates", "block", "blocks"}
+    level : {"stages", "gates", "rolled", "block", "blocks"}
         How much is drawn: every stage of each block; its states, gates, inputs and loss only, with
-        the stages between them in the edges; one block, with the rest left out; or each block
-        folded to the values that leave it.
+        the stages between them in the edges; the same rolled up, without numbers and marks: one
+        block that stands for all, with what it hands on as loops; one block, with the rest left
+        out; or each block folded to the values that leave it.
     expand : int or collection of int
         Blocks that are drawn stage by stage at every level.
     parameters : {"once", "block"}
@@ -260,6 +261,7 @@ def draw(
         If nothing was recorded, if an option or the format is unknown, if the file cannot be
         written, or if Graphviz fails, takes longer than `timeout`, or is not there; the DOT text is
         then written beside `file`. If nothing would be legible at `width`.
+        Blocks that are not alike cannot be rolled up.
     UnknownNameError
         If `path` names a value that is not on the tape.
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from cases import levelled
 
-from tinygrad_lstm import Tensor, by_hand, compare, explain, gradients, nn, tanh
+from tinygrad_lstm import Tensor, block, by_hand, compare, explain, gradients, nn, tanh
+from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.viz import draw
 from tinygrad_lstm.viz.graph.build import build
 from tinygrad_lstm.viz.image.render import render
@@ -94,3 +95,51 @@ def test_layers_and_directions_are_lanes_above_each_other(cell):
             x = [layout.boxes[node.key].x for node in (source, target)]
             steps.setdefault(source.called.scope, set()).add(x[0] < x[1])
     assert steps == {"": {True}, "layer2": {True}, "reverse": {False}, "layer2.reverse": {False}}
+
+
+def loops(graph):
+    return {
+        (graph.node(e.source).name, graph.node(e.target).name, e.said)
+        for e in graph.edges
+        if "<t" in e.said
+    }
+
+
+def test_a_graph_is_rolled_up_to_one_block_with_its_loops():
+    graph = build(
+        nn.GRU(1, 1, bidirectional=True, rng=0)(np.ones((3, 1, 1)))[0].sum().tape, level="rolled"
+    )
+    read = ("Γ_r<t>", "Γ_u<t>", "h~<t>", "h<t>")
+    there = {("h<t>", name, "h<t−1>") for name in read}
+    back = {("reverse.h<t>", f"reverse.{name}", "h<t+1>") for name in read}
+    assert loops(graph) == there | back
+
+
+def test_a_cell_of_ones_own_is_rolled_up_and_drawn_without_numbers():
+    W, h = Tensor(0.5, True, "W"), Tensor(0.1, True, "h<0>")
+    for t in (1, 2):
+        with block(t):
+            h = tanh(h * W).named("h")
+    picture = draw((h * h).named("Error"), gradients=None, level="rolled")
+    assert "h&lt;t−1&gt;" in picture.dot and "one block that stands for 2" in picture.description
+    assert "rolled up" in picture.title
+
+
+@pytest.mark.parametrize(("blocks", "said"), [((1,), "two blocks"), ((1, 2, 3), "in block 3")])
+def test_blocks_that_are_not_alike_are_not_rolled_up(blocks, said):
+    W, h = Tensor(0.5, True, "W"), Tensor(0.1, True, "h<0>")
+    for t in blocks:
+        with block(t):
+            h = tanh(h * W).named("h" if t < 3 else "other")
+    with pytest.raises(DrawingError, match=said):
+        draw((h * h).named("Error"), level="rolled")
+
+
+def test_a_value_of_one_block_that_reads_more_is_not_rolled_up():
+    W, h = Tensor(0.5, True, "W"), Tensor(0.1, True, "h<0>")
+    g = h
+    for t in (1, 2, 3):
+        with block(t):
+            g, h = tanh(g * W).named("g"), tanh(h * W if t < 3 else h * W + g).named("h")
+    with pytest.raises(DrawingError, match="block"):
+        draw((h * h + g).named("Error"), level="rolled")

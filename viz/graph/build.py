@@ -18,6 +18,7 @@ from tinygrad_lstm.viz.graph.gates import condensed
 from tinygrad_lstm.viz.graph.levels import with_parameters
 from tinygrad_lstm.viz.graph.marks import NO_VERDICTS, Verdicts, Ways
 from tinygrad_lstm.viz.graph.members import Members
+from tinygrad_lstm.viz.graph.rolled import rolled
 from tinygrad_lstm.viz.graph.zeros import zeros
 from tinygrad_lstm.viz.look.formula import formula
 
@@ -53,7 +54,7 @@ def build(
     wired : bool
         Whether parameters are nodes in each block that reads them. They are listed in any case.
     level : str
-        With "gates", blocks show their states and gates only.
+        With "gates", blocks show their states and gates only; with "rolled", one stands for all.
 
     Raises
     ------
@@ -81,6 +82,8 @@ def build(
         graph = _Builder(Members(tape, runs), gradients, Ways(tape, path), verdicts).graph()
     if level == "gates":
         return condensed(graph, tape)
+    if level == "rolled":
+        return rolled(condensed(graph, tape))
     return zeros(with_parameters(graph) if wired else graph)
 
 

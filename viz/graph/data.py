@@ -126,7 +126,8 @@ class Edge:
     """A stage `target` reads the value `source` as argument number `argument`.
 
     `gradient` is what the edge sends back, `fork` says whether it is a branch of a fork, and
-    `through` whether it stands for a way through blocks that are not drawn.
+    `through` whether it stands for a way through blocks that are not drawn; `said` is written on it
+    in a graph that is rolled up: the block from which its value is.
     """
 
     source: str
@@ -137,6 +138,7 @@ class Edge:
     through: bool = False
     ways: tuple[int, ...] = ()
     verdict: Verdict | None = None
+    said: str = ""
 
     @property
     def key(self) -> str:
@@ -235,8 +237,9 @@ class Graph:
         for the first parameter.
     places : mapping of int to int or None
         The block of every value that can be a node by its ``id``.
-    level : {"stages", "gates"}
-        Whether nodes are stages, or what a figure of a cell shows.
+    level : {"stages", "gates", "rolled"}
+        Whether nodes are stages, or what a figure of a cell shows, of
+        every block or of one that stands for all.
     entry : tuple of int or None
         The one entry of each array that is shown.
     details : bool

@@ -12,7 +12,7 @@ from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Run
 
 __all__ = ["LEVELS", "runs", "with_parameters"]
 
-LEVELS = ("stages", "gates", "block", "blocks")
+LEVELS = ("stages", "gates", "rolled", "block", "blocks")
 FEWEST = 3  # blocks that are left out together; fewer are drawn
 
 

@@ -93,7 +93,7 @@ def measures(graph: Graph) -> Measures:
 
 def _node_size(node: Node, graph: Graph) -> tuple[float, float]:
     shape, _, wider, higher = SHAPES[kind(node)]
-    few = graph.level == "gates"
+    few = graph.level != "stages"
     if few:
         wider, higher = TIGHT.get(shape, (wider, higher))
     written = lines(node, graph)

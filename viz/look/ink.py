@@ -14,6 +14,7 @@ from tinygrad_lstm.viz.look.text import (
     edge_tooltip,
     is_first_wrong,
     lines,
+    printable,
     tooltip,
     zero_tooltip,
 )
@@ -43,7 +44,7 @@ def node_ink(node: Node, graph: Graph, theme: Theme) -> Attributes:
         "shape": shape,
         "style": style,
         "fillcolor": theme.frame if faded else getattr(theme, name),
-        "tooltip": escaped(tooltip(node)),
+        "tooltip": escaped(printable(node.name) if graph.level == "rolled" else tooltip(node)),
         **({"peripheries": "2", "color": theme.fork, "penwidth": "1.8"} if node.fork else {}),
         **_verdict_ink(node, theme),
         **_way_ink(node.ways, graph, theme, wide=not node.fork),
@@ -82,9 +83,13 @@ def edge_ink(edge: Edge, graph: Graph, theme: Theme) -> Attributes:
     said = escaped(edge_tooltip(edge, graph.node(edge.source), graph.node(edge.target)))
     drawn = {"id": edge.key, "tooltip": said, "labeltooltip": said}
     line = edge_line(edge, graph)
-    label = f"<{inked(line, theme)}>" if line.strip else line.text
+    label = f"<{inked(line, theme)}>" if line.strip or edge.said else line.text
     if edge.fork:
         drawn |= {"color": theme.fork, "penwidth": "1.6", "label": label}
+    if edge.said:
+        source, target = graph.node(edge.source), graph.node(edge.target)
+        loop = source.block == target.block
+        drawn |= {"label": label} | ({"style": "dashed", "constraint": "false"} if loop else {})
     if edge.through:
         drawn["style"] = "dashed"
     if is_first_wrong(edge):

@@ -19,7 +19,8 @@ __all__ = ["headline", "legend", "titled"]
 def headline(graph: Graph, title: str | None, lstm: bool = False) -> str:
     """The title that was given, or one that says what is drawn."""
     root, steps = shortened(graph.node(graph.root).name), len(graph.blocks)
-    unrolled = f"{'LSTM' if lstm else root} unrolled over T = {count(steps, 'block')}"
+    how = "rolled up" if graph.level == "rolled" else "unrolled"
+    unrolled = f"{'LSTM' if lstm else root} {how} over T = {count(steps, 'block')}"
     return (
         shortened(title, 200)
         if title is not None
@@ -92,9 +93,13 @@ def _beside(entries: list[tuple[Cell, Cell]]) -> list[tuple[Cell, ...]]:
 def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
     """The entries for what is written, and for forks."""
     root = shortened(graph.node(graph.root).name)
-    found = [
-        (Line("+0.4789", "value"), "value of the stage, forward; rounded, exact in the tooltip")
-    ]
+    found = (
+        [(Line("dashed, c<t−1>", "fork"), "a loop: the value of the block before, or after")]
+        if graph.level == "rolled"
+        else [
+            (Line("+0.4789", "value"), "value of the stage, forward; rounded, exact in the tooltip")
+        ]
+    )
     if graph.has_gradients:
         found.append(
             (
@@ -102,7 +107,7 @@ def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
                 f"derivative of {root} by that value, backward; rounded",
             )
         )
-    found += _arrays(graph)
+    found += _arrays(graph) if graph.level != "rolled" else []
     if any(n.fork for n in graph.nodes):
         found.append((Line("double ring", "fork"), "fork: the value is read more than once"))
         sent = (

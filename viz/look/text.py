@@ -29,7 +29,11 @@ __all__ = [
     "zero_tooltip",
 ]
 
-SMALLEST = {"stages": 9.0, "gates": 10.0}  # the size of the numbers on edges, in points
+SMALLEST = {
+    "stages": 9.0,
+    "gates": 10.0,
+    "rolled": 10.0,
+}  # the size of the numbers on edges, in points
 APART = 3.0  # between a text and the cells behind it
 LONGEST = 48  # characters of a name on a node; the tooltip has all of them
 
@@ -62,7 +66,7 @@ class Line(NamedTuple):
 
 def reading(graph: Graph) -> Reading:
     """How the arrays of a graph are read."""
-    return Reading(graph.level == "gates", graph.entry, graph.details)
+    return Reading(graph.level != "stages", graph.entry, graph.details)
 
 
 def lines(node: Node, graph: Graph) -> list[Line]:
@@ -71,6 +75,8 @@ def lines(node: Node, graph: Graph) -> list[Line]:
     read = reading(graph)
     small = SMALLEST[graph.level]
     found = _called(node, small) if read.few else [Line(shortened(node.name), "text", 12, True)]
+    if graph.level == "rolled":
+        return found
     if node.formula and not read.few:
         found.append(Line(shortened(f"= {node.formula}"), "muted", 10))
     if node.target is not None:
@@ -131,6 +137,8 @@ def contribution(edge: Edge, graph: Graph) -> Line:
     """What is written on an edge: what a branch of a fork sends back, and the sign of its verdict;
     that of a first wrong one on any edge."""
     line = Line("", "fork", SMALLEST[graph.level])
+    if edge.said:
+        return line._replace(text=shortened(edge.said))
     if not edge.fork and not is_first_wrong(edge):
         return line
     read, g = reading(graph), edge.gradient
@@ -150,7 +158,9 @@ def contribution(edge: Edge, graph: Graph) -> Line:
 def heading(graph: Graph, frame: int | Run) -> Line:
     """The heading of a block's frame, or of the frame of those that are not drawn stage by
     stage."""
-    if not isinstance(frame, Run):
+    if graph.level == "rolled":
+        text = f"block t = {graph.blocks[0]} … {graph.blocks[-1]}"
+    elif not isinstance(frame, Run):
         text = f"block t = {frame}"
     elif frame.count == 1:
         text = (
@@ -225,7 +235,9 @@ def description(graph: Graph) -> str:
     said = [f"The graph that led to {shortened(root.name)} = {summary(root.value)}"]
     if graph.blocks:
         said.append(
-            f"{count(len(graph.blocks), 'block')} of time side by side, "
+            f"one block that stands for {len(graph.blocks):,}"
+            if graph.level == "rolled"
+            else f"{count(len(graph.blocks), 'block')} of time side by side, "
             f"{sum(run.count for run in graph.runs)} of them not stage by stage"
         )
     said.append(f"{count(graph.forks, 'fork')} among the values, each with a double ring")

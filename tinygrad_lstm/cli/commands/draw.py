@@ -56,7 +56,8 @@ def add_looks(parser: ArgumentParser) -> None:
         "--level",
         choices=LEVELS,
         default="stages",
-        help="every stage, a figure of the cell, one block, or blocks only (default: stages)",
+        help="every stage, a figure of the cell, the same rolled up, one block, or blocks only "
+        "(default: stages)",
     )
     parser.add_argument(
         "--expand",
