@@ -239,7 +239,7 @@ def of_methods() -> str:
     for name, value in {**vars(Operators), **vars(Functions), **vars(Methods)}.items():
         if isinstance(value, property):
             lines.append(f"    @property\n    def {name}(self) -> Self: ...")
-        elif callable(value) and name not in ("__hash__", "__getattr__"):
+        elif callable(value) and name not in ("__hash__", "__dir__"):
             lines.append(f"    {method(name, value, getattr(tinygrad_lstm, name, None))}")
     return "\n".join([*head, *lines, ""])
 

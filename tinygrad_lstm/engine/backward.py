@@ -31,6 +31,7 @@ from tinygrad_lstm.engine.walk import conform, sent, walk
 __all__ = ["Gradients", "backward", "gradients", "outgoing", "reverse", "seed"]
 
 
+@np.errstate(divide="ignore", invalid="ignore")  # an infinite slope is an answer
 def reverse(nodes: list[Node], root: Node, start: Value) -> dict[Node, Value]:
     """Walk a tape in reverse, adding up as it goes, and return the total derivatives by the leaves
     and by the values with ``retain_grad``. Recorded, where `start` is a Tensor.
@@ -47,12 +48,11 @@ def reverse(nodes: list[Node], root: Node, start: Value) -> dict[Node, Value]:
     start : ndarray or Tensor
         The gradient that arrives there.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):  # an infinite slope is an answer
-        guard = bool(watching) or [x for x in nodes if x._hooks is not None] != []
-        totals = _added(nodes, root, start, guard)
-        if not (guard or all(map(finite, totals.values()))):
-            totals = _added(nodes, root, start, guard=True)
-        return totals
+    guard = bool(watching) or [x for x in nodes if x._hooks is not None] != []
+    totals = _added(nodes, root, start, guard)
+    if not (guard or all(map(finite, totals.values()))):
+        totals = _added(nodes, root, start, guard=True)
+    return totals
 
 
 def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Node, Value]:
@@ -64,28 +64,29 @@ def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Nod
     totals, retained = {root: start}, {}
     own: set[Node] = set()  # whose total may be written to
     adding = Adding(totals, own)
+    products = adding.products
     for node, read in walk(nodes):
-        if node in adding.products:
+        if products and node in products:
             adding.settle(node)
         g = totals.pop(node)
         if node._hooks is not None:
             g = hooked(node, g)
             if node._hooks.retain:
                 retained[node] = g
-        op, params, values = node._op, node._params, node._values
-        output, inputs = (node, node._inputs) if recorded else (node._array, values)
-        plain = not (guard or op.variadic or params)
-        for i, x in read:
+        op, params, values, arguments = node._op, node._params, node._values, node._inputs
+        output, inputs = (node, arguments) if recorded else (node._array, values)
+        plain = not (guard or params or op.variadic)
+        for i in read:
             if plain:  # what `send` does, in line for speed
                 contribution = op.rules[i](g, output, *inputs)
             elif guard:
                 contribution = sent(node, i, g)
             else:
                 contribution = op.send(i, g, output, inputs, params)
-            value = values[i]
+            x, value = arguments[i], values[i]
             if contribution.dtype is not value.dtype or contribution.shape != value.shape:
                 contribution = conform(contribution, node, i)
-            if isinstance(contribution, Lazy):
+            if type(contribution) is not np.ndarray and isinstance(contribution, Lazy):
                 adding.add(x, contribution)
             elif x not in totals:
                 totals[x] = contribution
@@ -97,7 +98,7 @@ def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Nod
                     own.add(x)
             if guard and watching and (watch := detector()):
                 watch.added(x, totals[x], contribution)
-    adding.settle(*adding.products)
+    adding.settle(*products)
     return totals | retained
 
 
@@ -147,11 +148,11 @@ def _kept(tape: Tape, start: Value, arrived: dict[Node, list[Branch]]) -> dict[N
             if node._hooks is not None:
                 g = hooked(node, g)
             totals[node] = g
-            for i, x in read:
+            for i in read:
                 contribution = sent(node, i, g)
                 if not isinstance(contribution, Node):  # what keys return never shares memory
                     contribution = frozen(np.asarray(contribution))
-                arrived[x].append(Branch(stage, i, contribution))
+                arrived[node._inputs[i]].append(Branch(stage, i, contribution))
         return totals | {x: summed(found) for x, found in arrived.items() if x not in totals}
 
 

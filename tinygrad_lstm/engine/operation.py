@@ -177,8 +177,10 @@ def recorded(op: Operation) -> Recorded:
         if node is None:
             return forward(*map(_array_like, values), **params)
         record = record and recorder().enabled and (op.rules or node.symbolic)
-        if record and (foreign or params):
-            inputs, params = _keep(inputs, values, params, node)
+        if record and foreign:
+            inputs = _keep(inputs, values, node)
+        if record and params:
+            params = {key: frozen(value) for key, value in params.items()}
         watch = detector() if watching else None
         try:
             if watch is not None:
@@ -201,17 +203,15 @@ def _array_like(value: Any) -> Any:
     return np.asarray(value) if isinstance(value, (list, tuple)) else value
 
 
-def _keep(
-    inputs: tuple[Value, ...], values: list[Value], params: Params, node: Node
-) -> tuple[tuple[Value, ...], Params]:
-    """What a stage keeps of its inputs and parameters: of arrays copies, since their owner may edit
-    them before backward. Those among the inputs become leaves."""
+def _keep(inputs: tuple[Value, ...], values: list[Value], node: Node) -> tuple[Value, ...]:
+    """What a stage keeps of its inputs: of arrays copies, since their owner may edit them before
+    backward. They become leaves."""
     kept = list(inputs)
     for i, x in enumerate(inputs):
         if not isinstance(x, (Node, SCALARS)):
             values[i] = own(x)
             kept[i] = node._leaf(values[i])
-    return tuple(kept), {key: frozen(value) for key, value in params.items()}
+    return tuple(kept)
 
 
 NUMPY: dict[Any, Callable[..., Any]] = {}

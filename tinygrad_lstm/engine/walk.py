@@ -26,10 +26,9 @@ from tinygrad_lstm.engine.recorder import detector, watching
 __all__ = ["conform", "edges", "guarded", "sent", "walk"]
 
 
-def walk(nodes: Sequence[Node]) -> Iterator[tuple[Node, list[tuple[int, Node]]]]:
+def walk(nodes: Sequence[Node]) -> Iterator[tuple[Node, list[int]]]:
     """The stages of a tape in the order of backward, the last one first: of each its output and the
-    edges along which a gradient goes back, as the argument position and the value that was read,
-    the last argument first.
+    edges along which a gradient goes back, as the positions of the arguments, the last one first.
 
     When a stage comes, all edges to its output have come before.
 
@@ -45,20 +44,19 @@ def walk(nodes: Sequence[Node]) -> Iterator[tuple[Node, list[tuple[int, Node]]]]
     """
     for node in reversed(nodes):
         values, read = node._values, []
-        i = len(values)
-        for x in reversed(node._inputs):
-            i -= 1
+        for i, x in enumerate(node._inputs):
             if isinstance(x, Node):
                 if values[i] is not x._array and not same(values[i], x._array):
                     raise edit_error(x, node)
                 if x._requires_grad:
-                    read.append((i, x))
+                    read.append(i)
+        read.reverse()
         yield node, read
 
 
 def edges(nodes: Sequence[Node]) -> Iterator[tuple[Node, int, Node]]:
-    """The edges of :func:`walk` one by one."""
-    return ((node, i, x) for node, read in walk(nodes) for i, x in read)
+    """The edges of :func:`walk` one by one, with the value that was read."""
+    return ((node, i, node._inputs[i]) for node, read in walk(nodes) for i in read)
 
 
 def sent(node: Node, argument: int, g: Value) -> Value:

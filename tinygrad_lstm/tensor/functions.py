@@ -101,13 +101,8 @@ class Functions(Operators):
     unstack: Any = split.unstack
     vdot: Any = product.vdot
 
-    def __getattr__(self, name: str) -> Any:
-        """Only asked for what is not there: PyTorch's names are answered with NumPy's."""
-        if name in PYTORCH:
-            raise UnknownAttributeError(
-                "a Tensor has NumPy's names", where=f"Tensor.{name}", do=f"use {PYTORCH[name]}"
-            )
-        raise AttributeError(f"'Tensor' object has no attribute '{name}'", name=name, obj=self)
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in PYTORCH]
 
 
 PYTORCH = {
@@ -143,3 +138,30 @@ PYTORCH = {
     "unsqueeze": "t.expand_dims(axis)",
 }
 """What is written for PyTorch's methods."""
+
+
+class Elsewhere:
+    """A name of PyTorch's: whoever asks for it is told NumPy's. (A ``__getattr__`` would say it
+    too, but Python then takes longer for every attribute of every Tensor.)
+
+    Parameters
+    ----------
+    name : str
+        What was asked for.
+    instead : str
+        What to write.
+    """
+
+    def __init__(self, name: str, instead: str) -> None:
+        self._name, self._instead = name, instead
+
+    def __get__(self, tensor: Any, owner: type) -> Any:
+        raise UnknownAttributeError(
+            "a Tensor has NumPy's names",
+            where=f"Tensor.{self._name}",
+            do=f"use {self._instead}",
+        )
+
+
+for _name, _instead in PYTORCH.items():
+    setattr(Functions, _name, Elsewhere(_name, _instead))
