@@ -115,6 +115,32 @@ def test_a_factor_of_one_branch_on_others(slip, kind, words):
     assert (first.name, first.kind) == ("c<3>", kind) and words in first.looks_like
 
 
+@pytest.mark.parametrize("names", [True, False])
+def test_a_state_read_out_of_the_wrong_block(names):
+    """The first state has a name without a block."""
+    rng = np.random.default_rng(2)
+    U, q, V = (
+        Tensor(rng.normal(size=(3, n)), True, name)
+        for name, n in zip("UqV", (3, 1, 2), strict=True)
+    )
+    h = {0: Tensor(rng.normal(size=(2, 3)), True, "start")}
+    pooled = 0
+    for t in range(1, 7):
+        with block(t):
+            h[t] = tanh(sigmoid(rng.normal(size=(2, 3)) + h[t - 1] @ U) * 2 - 1)
+            h[t] = h[t].named("h") if names else h[t]
+            pooled = pooled + (h[t] @ q) * h[t]
+    g = gradients(((pooled @ V) ** 2).sum())
+    o, at = 2 * pooled.numpy() @ V.numpy(), {t: x.numpy() for t, x in h.items()}
+    sent = {t: (o @ V.numpy().T * at[t]).sum(axis=1, keepdims=True) for t in range(1, 7)}
+    np.testing.assert_allclose(sum(at[t].T @ sent[t] for t in sent), g["q"])
+    by_q = sum(at[t - 1].T @ sent[t] for t in sent)
+    (found,) = compare(g, {"q": by_q}).diagnoses
+    assert found.kind == "wrong block" and "was used where" in found.looks_like
+    (found,) = compare(g, {"V": at[6].T @ o}).diagnoses
+    assert found.kind == "wrong value"
+
+
 def stacked(rng):
     """Two layers of u = tanh(v) ∘ k, each with its own weights, and what they read."""
     W = {name: Tensor(rng.normal(size=(3, 3)), True, name) for name in ("V1", "K1", "V2", "K2")}

@@ -37,7 +37,9 @@ class Others(Parts):
             inner = self.formulas.written(v)
             if inner is leaf:
                 continue
-            for u in (u for u in leaves(inner) if u in self.formulas.source):
+            for k, u in enumerate(leaves(inner)):
+                if u not in self.formulas.source:
+                    continue
                 source = self.formulas.source[u]
                 same = self.formulas.base(source)
                 for w in self.vocabulary.near(source, self.at):
@@ -45,7 +47,7 @@ class Others(Parts):
                     kind = "wrong block" if self.formulas.base(w) == same else "wrong value"
                     words = self._words("{} was used where {} belongs", self.formulas.leaf(w), u)
                     for seen in self.vocabulary.references(w, self.at):
-                        label = ("inside", i, same, seen)
+                        label = ("inside", i, k, seen)
                         yield Change(label, kind, words, {id(leaf): other})
             signed = terms(inner)
             for k, (sign, term) in enumerate(signed if len(signed) > 1 else []):

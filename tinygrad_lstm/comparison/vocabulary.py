@@ -93,7 +93,14 @@ class Vocabulary:
         near = [w for w in self._close(v.shape if shaped else None, at) if w is not v]
         base = self.formulas.base(v)
         near.sort(key=lambda w: (self.formulas.base(w) != base, self.block(w) not in (at, None)))
-        return near if at is not None else near[:MOST]
+        if at is not None:
+            return near
+        return sorted(near, key=lambda w: not self._stands_out(w))[:MOST]
+
+    def _stands_out(self, x: Any) -> bool:
+        """Whether a derivation has a name for a value, since it is called by one, or is a fork."""
+        forked = id(x) in self.chain.totals and len(self.chain.gradients.branches(x)) > 1
+        return bool(x.name) or forked
 
     def of_shape(self, shape: tuple[int, ...], at: int | None) -> list[Any]:
         """Values of a shape, near a block."""
@@ -128,10 +135,13 @@ class Vocabulary:
         """What `w` is called as seen from block `at`, the same in every block: so many blocks
         away, or in the mirror image of time."""
         b, base = self.block(w), self.formulas.base(w)
-        if b is None or at is None:
+        if at is None:
             return [(base, "")]
-        seen = [(base, signed(b - at)), *([(base, "mirror")] if b == self.ends - at else [])]
-        return seen + [(role, signed(t - at)) for role, t in self.states.get(id(w), ())]
+        states = [(role, signed(t - at)) for role, t in self.states.get(id(w), ())]
+        if b is None:
+            return [(base, ""), *states]
+        mirror = [(base, "mirror")] if b == self.ends - at else []
+        return [(base, signed(b - at)), *mirror, *states]
 
     @cached_property
     def branches(self) -> dict[tuple[str, int | None], list[tuple[Node, Branch]]]:
