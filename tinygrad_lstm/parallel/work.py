@@ -95,8 +95,9 @@ def run_here(loss: Loss, job: Job, shard: Shard) -> Share:
 
     Raises
     ------
-    DataError
-        If the loss raises or is not finite; it names the rows of the shard.
+    DataError, GradientError
+        If the loss raises or is not finite, or reads what requires gradients and is no parameter;
+        it names the rows of the shard.
     """
     try:
         with one_thread() if job.exact else contextlib.nullcontext():
@@ -107,7 +108,8 @@ def run_here(loss: Loss, job: Job, shard: Shard) -> Share:
             return share
     except Exception as error:
         words = str(error) if isinstance(error, Error) else f"{type(error).__name__}: {error}"
-        raise DataError(words, where=f"shard {shard.number}, {shard.said}") from error
+        kind = GradientError if isinstance(error, GradientError) else DataError
+        raise kind(words, where=f"shard {shard.number}, {shard.said}") from error
 
 
 def added(a: Share, b: Share) -> Share:
