@@ -104,7 +104,11 @@ def test_without_graphviz_the_text_is_kept(monkeypatch, tmp_path):
             "expected what gradients(loss) returned, or None, got {'x': 1.0}",
         ),
         (square(), {"title": 5}, "expected a string, or None, got 5"),
-        (square(), {"level": "stage"}, "expected stages or gates or block or blocks, got 'stage'"),
+        (
+            square(),
+            {"level": "stage"},
+            "expected stages or gates or rolled or block or blocks, got 'stage'",
+        ),
         (square(), {"expand": "2"}, "expected whole numbers of blocks, got '2'"),
         (square(), {"expand": 2}, "there is no such block"),
         (square(), {"parameters": "never"}, "expected once or block, got 'never'"),
