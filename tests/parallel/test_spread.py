@@ -49,6 +49,21 @@ def test_an_error_that_cannot_travel_comes_back_in_words(pool):
         spread(odd, [1], pool)
 
 
+def test_nor_does_what_it_was_the_cause_of():
+    """Where Dask is, errors travel with their causes."""
+    pytest.importorskip("tblib")
+    with ProcessPoolExecutor(1, initializer=with_causes) as pool:
+        for _ in range(2):  # the pool is as good as before
+            with pytest.raises(DataError, match="a worker: Odd: its words"):
+                spread(odd, [1], pool)
+
+
+def with_causes():
+    from tblib import pickling_support
+
+    pickling_support.install()
+
+
 def odd(item):
     raise Odd("its words")
 

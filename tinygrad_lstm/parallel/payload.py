@@ -254,9 +254,9 @@ def called(function: Message, item: Any) -> Any:
         return found(item)
     except Exception as error:
         sent = _sendable(error)
-        if sent is error:  # its own cause it must not be: Dask looks for the last one
+        if sent is error:
             raise
-        raise sent from error
+    raise sent  # out here it has no cause and no context, which could not travel either
 
 
 def _sendable(error: Exception) -> Exception:
