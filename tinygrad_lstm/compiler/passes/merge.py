@@ -7,17 +7,13 @@ before each of them on the longest way, or behind each.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from functools import partial
 
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Value, in_order
-from tinygrad_lstm.compiler.passes.shared import known_order, leafy
+from tinygrad_lstm.compiler.passes.shared import Groups, known_order, leafy, regrouped
 
 __all__ = ["merge"]
-
-Groups = dict[int, list[Value]]
-Join = Callable[[list[Value], dict[int, Value]], None]
 
 
 def merge(build: Builder, roots: list[Value]) -> list[Value]:
@@ -27,7 +23,7 @@ def merge(build: Builder, roots: list[Value]) -> list[Value]:
             order = in_order(roots)
             groups = _groups(order, shared, far(order))
             if groups:
-                roots = _merged(build, roots, order, shared, groups)
+                roots = regrouped(build, roots, order, groups, partial(_one_product, build, shared))
     return roots
 
 
@@ -61,38 +57,6 @@ def _groups(order: list[Value], shared: int, far: dict[Value, int]) -> Groups:
         if len(group) > 1 and all(others) == any(others):
             together |= {v.number: group for v in group}
     return together
-
-
-def _merged(
-    build: Builder, roots: list[Value], order: list[Value], shared: int, together: Groups
-) -> list[Value]:
-    new: dict[int, Value] = {}
-    for v in order:
-        if v.number in together and v.number not in new:
-            _build(build, v, together, new, partial(_one_product, build, shared))
-        elif v.number not in new:
-            new[v.number] = build.again(v, tuple([new[a.number] for a in v.args]))
-    return [new[root.number] for root in roots]
-
-
-def _build(build: Builder, root: Value, together: Groups, new: dict[int, Value], one: Join) -> None:
-    """Build a value again. A merged product needs the factors of all its members first."""
-    stack = [root]
-    while stack:
-        v = stack[-1]
-        if v.number in new:
-            stack.pop()
-            continue
-        group = together.get(v.number)
-        need = [a for m in (group or [v]) for a in m.args if a.number not in new]
-        if need:
-            stack += need
-            continue
-        stack.pop()
-        if group is None:
-            new[v.number] = build.again(v, tuple(new[a.number] for a in v.args))
-        else:
-            one(group, new)
 
 
 def _one_product(build: Builder, shared: int, group: list[Value], new: dict[int, Value]) -> None:

@@ -9,9 +9,11 @@ from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Graph, Value, in_order, readers
 from tinygrad_lstm.compiler.operations import LEAVES, VIEWS
 
-__all__ = ["known_order", "leafy", "place_key", "rewrite_sums"]
+__all__ = ["Groups", "known_order", "leafy", "place_key", "regrouped", "rewrite_sums"]
 
 Readers = dict[int, list[Value | None]]
+Groups = dict[int, list[Value]]  # by the number of a value, all that become one with it
+Join = Callable[[list[Value], dict[int, Value]], None]  # a group, and what is built by number
 
 
 def leafy(v: Value) -> bool:
@@ -65,6 +67,40 @@ def rewrite_sums(
         if found is not None:
             new[v] = found
     return [new.get(root, root) for root in roots]
+
+
+def regrouped(
+    build: Builder, roots: list[Value], order: list[Value], together: Groups, one: Join
+) -> list[Value]:
+    """The roots of a graph in which each group has become one value: `one` builds it, and puts in
+    what each member is of it."""
+    new: dict[int, Value] = {}
+    for v in order:
+        if v.number in together and v.number not in new:
+            _build(build, v, together, new, one)
+        elif v.number not in new:
+            new[v.number] = build.again(v, tuple([new[a.number] for a in v.args]))
+    return [new[root.number] for root in roots]
+
+
+def _build(build: Builder, root: Value, together: Groups, new: dict[int, Value], one: Join) -> None:
+    """Build a value again. A group needs what all its members read first."""
+    stack = [root]
+    while stack:
+        v = stack[-1]
+        if v.number in new:
+            stack.pop()
+            continue
+        group = together.get(v.number)
+        need = [a for m in (group or [v]) for a in m.args if a.number not in new]
+        if need:
+            stack += need
+            continue
+        stack.pop()
+        if group is None:
+            new[v.number] = build.again(v, tuple(new[a.number] for a in v.args))
+        else:
+            one(group, new)
 
 
 def _adds(v: Value | None) -> bool:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Value, in_order
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES
+from tinygrad_lstm.compiler.passes.shared import regrouped
 
 __all__ = ["widen"]
 
@@ -26,35 +28,15 @@ Lane = tuple[int, Bounds]  # the number of a family, and the columns that a valu
 def widen(build: Builder, roots: list[Value]) -> list[Value]:
     """Widen all that comes from the columns of one value in the same way."""
     order = in_order(roots)
-    wide = {m: run for run in _runs(order) for m in run}
-    new: dict[Value, Value] = {}
-
-    def made(v: Value) -> Value:
-        """`v` again. What a member of a run reads is a leaf, a member of another run, or columns
-        of what all of them read."""
-        waiting = [v]
-        while waiting:
-            u = waiting[-1]
-            need = [a for a in u.args if a not in new]
-            if not need:
-                waiting.pop()
-                if u not in new:
-                    new[u] = build.again(u, tuple([new[a] for a in u.args]))
-            waiting += need
-        return new[v]
-
-    for v in order:
-        if v in wide and v not in new:
-            _build(build, wide[v], [[made(a) for a in m.args] for m in wide[v]], new)
-        made(v)
-    return [new[root] for root in roots]
+    together = {m.number: run for run in _runs(order) for m in run}
+    return regrouped(build, roots, order, together, partial(_one_value, build))
 
 
-def _build(
-    build: Builder, run: list[Value], arguments: list[list[Value]], new: dict[Value, Value]
-) -> None:
+def _one_value(build: Builder, run: list[Value], new: dict[int, Value]) -> None:
+    """The value that a run becomes, and which columns each member is of it."""
     first = run[0]
     build.graph.origin = f"{first.origin} and {len(run) - 1} more"
+    arguments = [[new[a.number] for a in m.args] for m in run]
     operands = [
         column[0] if not column[0].ndim else build.concatenate(column, column[0].ndim - 1)
         for column in zip(*arguments, strict=True)
@@ -62,7 +44,7 @@ def _build(
     whole = build.elementwise(first.op, *operands, dtype=first.dtype)
     at = 0
     for m in run:
-        new[m] = build.cut(whole, ((0, m.shape[0]), (at, at + m.shape[1])))
+        new[m.number] = build.cut(whole, ((0, m.shape[0]), (at, at + m.shape[1])))
         at += m.shape[1]
 
 
