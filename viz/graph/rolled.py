@@ -89,22 +89,17 @@ class _Roller:
 
     def _outer(self) -> Iterator[Edge]:
         """The edges from or to what is in no block, each with the blocks whose it is."""
-        found: dict[tuple[str, str], list[Edge]] = defaultdict(list)
+        found: dict[tuple[str, str], list[tuple[Edge, int | None]]] = defaultdict(list)
         for edge in self.old.edges:
             ends = [self.old.node(key) for key in (edge.source, edge.target)]
             placed = [n for n in ends if n.block in self.within]
             if len(placed) < 2:
                 keys = [self.shown[n.stem].key if n in placed else n.key for n in ends]
-                found[keys[0], keys[1]].append(edge)
+                found[keys[0], keys[1]].append((edge, placed[0].block if placed else None))
         for (source, target), several in found.items():
-            inside = {
-                b
-                for e in several
-                for key in (e.source, e.target)
-                if (b := self.old.node(key).block) in self.within
-            }
+            inside = {block for _, block in several if block is not None}
             said = "" if not inside else "every t" if len(inside) > 1 else f"t = {min(inside)}"
-            edge = several[0]
+            edge = several[0][0]
             yield Edge(source, target, edge.argument, edge.fork, said=said)
 
 

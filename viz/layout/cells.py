@@ -258,15 +258,8 @@ class Placer:
         width = max(self.sizes[key][0] for key in self.beyond)
         middle = self.frames[-1].right + self.gap + width / 2
         boxes = self._stacked(self.beyond, middle, heights)
-        lowest = (
-            min(
-                [
-                    STEP + (top := max(box.top[1] for box in boxes.values())),
-                    *(self.boxes[key].bottom[1] for key in self.after),
-                ]
-            )
-            - STEP
-        )
+        top = max(box.top[1] for box in boxes.values())
+        lowest = min([top + STEP, *(self.boxes[key].bottom[1] for key in self.after)]) - STEP
         return {key: box._replace(y=box.y + lowest - top) for key, box in boxes.items()}
 
     def _far_height(self, far: str, edge: Edge, boxes: dict[str, Box], side: int) -> float:
