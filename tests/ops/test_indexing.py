@@ -311,23 +311,22 @@ def test_adding_in_place_under_no_grad_edits_a_leaf():
 def seconds(f, *arguments):
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         f(*arguments)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
 def test_reading_every_row_is_linear_in_backward():
-    """x[0], ..., x[T-1], as an LSTM reads its input: four times the rows cost about four times, not
-    sixteen."""
+    """x[0], ..., x[T-1], as an LSTM reads its input: forty times the rows cost about forty times,
+    not sixteen hundred; between the two there is room for a busy machine."""
 
     def run(steps):
         x = Tensor(np.ones((steps, 1000)), requires_grad=True)
         tg.add_n(*[x[t].sum() * t for t in range(steps)]).backward()
         assert x.grad[:, 0].tolist() == list(range(steps))
 
-    run(10)
-    assert seconds(run, 1200) < 9 * seconds(run, 300)
+    assert seconds(run, 1200) < 300 * seconds(run, 30)
 
 
 def test_a_number_read_many_times():

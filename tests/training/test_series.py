@@ -195,14 +195,10 @@ def test_pandas():
 
 
 @pytest.mark.slow
-def test_a_million_rows_in_seconds(tmp_path):
-    import time
-
+def test_a_million_rows(tmp_path):
     path = tmp_path / "long.csv"
     path.write_text("t,v\n" + "".join(f"{i},{i / 7}\n" for i in range(10**6)))
-    start = time.monotonic()
     assert len(read_series(path)) == 10**6
-    assert time.monotonic() - start < 20
 
 
 @pytest.mark.parametrize(

@@ -219,4 +219,4 @@ def test_a_cell_that_takes_too_long_ends_in_the_same_error(monkeypatch, tmp_path
     start = time.monotonic()
     with pytest.raises(DrawingError, match=r"took too long.*picture.dot"):
         draw(rnn_loss(3), tmp_path / "picture.svg", timeout=0.3)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
