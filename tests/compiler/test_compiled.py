@@ -7,6 +7,7 @@ from rows import activation, elementwise, layer, linalg, loss, product, reductio
 
 import tinygrad_lstm as tg
 from tinygrad_lstm import LSTM, Tensor, compile, gradients
+from tinygrad_lstm.compiler import numpy_backend
 from tinygrad_lstm.compiler.native import available
 
 ROWS = [
@@ -145,7 +146,7 @@ def test_a_plan_shows_the_program():
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("size", [(40, 8, 4, 16), (12, 64, 16, 8)])
-def test_the_rounding_error_in_float32_is_close_to_that_of_the_tape(size, backend):
+def test_in_float32_a_program_is_as_accurate_as_the_tape(size, backend):
     T, N, D, H = size
     rng = np.random.default_rng(0)
     narrow = LSTM(D, H, rng=0, dtype="float32")
@@ -161,5 +162,16 @@ def test_the_rounding_error_in_float32_is_close_to_that_of_the_tape(size, backen
         squares = [((found[k] - judge[k]) ** 2).mean() / (judge[k] ** 2).mean() for k in names]
         return np.sqrt(np.mean(squares))
 
-    # one product over all rows rounds more than a sum of one for each block: 1.4 to 2.3 times
-    assert error(compiled) < 4 * error(eager) < 1.2e-6
+    # whichever way a sum is taken its error is a random one: neither is better for sure
+    assert error(compiled) < 1.15 * error(eager) < 3e-7
+
+
+def test_pieces_of_a_sum_are_added_up_without_a_blas_of_numpys(monkeypatch):
+    lstm = LSTM(2, 3, rng=0)
+    rng = np.random.default_rng(0)
+    x, targets = rng.normal(size=(35, 3, 2)), rng.normal(size=(35, 3, 3))
+    _, expected = compile(lstm.error, backend="numpy")(x, targets)
+    monkeypatch.setattr(numpy_backend, "gemm", lambda dtype: None)
+    _, found = compile(lstm.error, backend="numpy")(x, targets)
+    for name, total in found.items():
+        same(total, expected[name])

@@ -5,8 +5,9 @@ import pytest
 
 import tinygrad_lstm as tg
 from tinygrad_lstm import LSTM, Tensor, compile, gradients
-from tinygrad_lstm.compiler.native import TYPES, available
-from tinygrad_lstm.compiler.native_backend import leading, planes
+from tinygrad_lstm.compiler.blas import TYPES, leading
+from tinygrad_lstm.compiler.native import available
+from tinygrad_lstm.compiler.native_backend import planes
 from tinygrad_lstm.compiler.vector_code import LANES
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs llvmlite (the extra fast)")

@@ -1,27 +1,22 @@
 """The native backend: programs as tables of calls to compiled loops.
 
 Needs llvmlite, which comes with numba (the extra ``fast``). A kernel is compiled once for its
-structure and serves all shapes and lengths; products go to the BLAS that NumPy brings.
+structure and serves all shapes and lengths; products go to the BLAS that NumPy brings (`blas`).
 """
 
 from __future__ import annotations
 
 import ctypes
-import functools
 import itertools
 import threading
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
-
 from tinygrad_lstm.compiler import native_code
 from tinygrad_lstm.compiler.native_code import Key
 
 __all__ = ["Library", "available", "library"]
-
-TYPES: dict[np.dtype[Any], str] = {np.dtype("f4"): "float", np.dtype("f8"): "double"}
 
 
 def available() -> bool:
@@ -71,30 +66,6 @@ class Library:
     def __len__(self) -> int:
         return len(self._addresses)
 
-    @functools.cached_property
-    def blas(self) -> dict[str, tuple[int, str]]:
-        """By type: the address of gemm, and the type of its whole numbers; empty where there is
-        none that computes a product rightly."""
-        found: dict[str, tuple[int, str]] = {}
-        for dtype, type in TYPES.items():
-            for address, ints in _gemms("sd"[type == "double"]):
-                if self._right(dtype, type, address, ints):
-                    found[type] = address, ints
-                    break
-        return found
-
-    def _right(self, dtype: Any, type: str, address: int, ints: str) -> bool:
-        rng = np.random.default_rng(0)
-        a, b = rng.normal(size=(5, 3)).astype(dtype), rng.normal(size=(4, 3)).astype(dtype)
-        out = np.zeros((5, 4), dtype)
-        numbers = [
-            *(self.function(("product", type, ints)), 14, address, 111, 112, 5, 4, 3),
-            *(a.ctypes.data, 3, b.ctypes.data, 3, out.ctypes.data, 4),
-        ]
-        table = np.array(numbers, np.int64)
-        self.run(table.ctypes.data, 1)
-        return bool(np.allclose(out, a @ b.T, rtol=1e-5))
-
 
 WRITTEN: dict[str, Callable[..., str]] = {
     "kernel": lambda name, key: native_code.kernel(key, name),
@@ -102,27 +73,6 @@ WRITTEN: dict[str, Callable[..., str]] = {
     "dot": lambda name, type: native_code.dot(type, name),
     "product": lambda name, type, ints: native_code.product(type, name, ints),
 }
-
-
-def _gemms(letter: str) -> list[tuple[int, str]]:
-    """Where the BLAS that NumPy is linked to may have gemm."""
-
-    names = {
-        f"scipy_cblas_{letter}gemm64_": "i64",
-        f"cblas_{letter}gemm64_": "i64",
-        f"scipy_cblas_{letter}gemm": "i32",
-        f"cblas_{letter}gemm": "i32",
-    }
-    try:
-        blas = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
-    except OSError:
-        return []
-    found = []
-    for name, ints in names.items():
-        function = getattr(blas, name, None)
-        if function is not None:
-            found.append((int(ctypes.cast(function, ctypes.c_void_p).value or 0), ints))
-    return found
 
 
 _library: Library | None = None

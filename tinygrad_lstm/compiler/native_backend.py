@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lstm.compiler.blas import PLAIN, TYPES, gemm, leading
 from tinygrad_lstm.compiler.graph import Shape, Value
 from tinygrad_lstm.compiler.memory import Copy, Memory, Place
-from tinygrad_lstm.compiler.native import TYPES, Library
+from tinygrad_lstm.compiler.native import Library
 from tinygrad_lstm.compiler.operations import number
+from tinygrad_lstm.compiler.pieces import piece, pieces
 from tinygrad_lstm.compiler.schedule import Kernel
 from tinygrad_lstm.compiler.vector_code import supported
 
 __all__ = ["NativeBackend"]
 
 Numbers = list[int]
+Entries = list[Numbers]  # one after the other in the table
 
 
 class NativeBackend:
@@ -46,7 +49,7 @@ class NativeBackend:
     def _entry(self, function: int, numbers: Numbers) -> Numbers:
         return [function, 2 + len(numbers), *numbers]
 
-    def copy(self, copy: Copy) -> Numbers | None:
+    def copy(self, copy: Copy) -> Entries | None:
         """A value written to a second place."""
         v = copy.source
         if v.dtype not in TYPES:
@@ -59,7 +62,7 @@ class NativeBackend:
             v.dtype.itemsize,
         )
 
-    def kernel(self, kernel: Kernel) -> Numbers | None:
+    def kernel(self, kernel: Kernel) -> Entries | None:
         """A loop over elementwise values."""
         key = _key(kernel)
         if key is None or 0 in kernel.shape:
@@ -80,7 +83,7 @@ class NativeBackend:
         outputs: list[tuple[Place, Shape]],
         key: tuple[Any, ...],
         size: int,
-    ) -> Numbers | None:
+    ) -> Entries | None:
         strides = [broadcast(place.strides, own, shape) for place, own in (*inputs, *outputs)]
         plane = planes(shape, strides)
         if plane is None:
@@ -94,9 +97,9 @@ class NativeBackend:
         numbers = [rows, cols]
         for (place, _), (row, _) in zip((*inputs, *outputs), steps, strict=True):
             numbers += [self._start + place.offset, row * size]
-        return self._entry(self._function("kernel", (*key, flat)), numbers)
+        return [self._entry(self._function("kernel", (*key, flat)), numbers)]
 
-    def heavy(self, v: Value) -> Numbers | None:
+    def heavy(self, v: Value) -> Entries | None:
         """Work that is not elementwise."""
         type = TYPES.get(v.dtype)
         if type is None or not v.size or any(a.dtype != v.dtype or not a.size for a in v.args):
@@ -107,53 +110,43 @@ class NativeBackend:
             places = [self.memory.where(a) for a in v.args]
             if any(p.strides != (1,) for p in places):
                 return None
-            return self._entry(
-                self._function("dot", type),
-                [v.args[0].size, *(self._at(p) for p in places), self._at(self.memory.where(v))],
-            )
+            numbers = [v.args[0].size, *(self._at(p) for p in (*places, self.memory.where(v)))]
+            return [self._entry(self._function("dot", type), numbers)]
         if v.op == "sum" and v.attrs == ((0,),) and v.args[0].ndim == 2:
             source, out = self.memory.where(v.args[0]), self.memory.where(v)
             if source.strides[1] != 1 or out.strides != (1,):
                 return None
             stride = source.strides[0] * v.dtype.itemsize
-            return self._entry(
-                self._function("sum", type),
-                [*v.args[0].shape, self._at(source), stride, self._at(out)],
-            )
+            rows, columns = v.args[0].shape
+            numbers = [rows, columns, self._at(source), stride, self._at(out), piece(rows)]
+            return [self._entry(self._function("sum", type), numbers)]
         return None
 
     def _at(self, place: Place) -> int:
         return self._start + place.offset
 
-    def _product(self, v: Value, type: str) -> Numbers | None:
-        if type not in self.library.blas:
+    def _product(self, v: Value, type: str) -> Entries | None:
+        blas, values = gemm(v.dtype), (*v.args, v)
+        places = [self.memory.where(x) for x in values]
+        found = [leading(p.strides, x.shape) for p, x in zip(places, values, strict=True)]
+        if blas is None or None in found:
             return None
-        gemm, ints = self.library.blas[type]
-        a, b = v.args
-        flags, pointers = [], []
-        for x in (a, b, v):
-            place = self.memory.where(x)
-            flag = leading(place.strides, x.shape)
-            if flag is None:
-                return None
-            flags.append(flag[0])
-            pointers += [self._at(place), flag[1]]
-        if flags.pop() != 111:
+        flags, steps = zip(*[f for f in found if f is not None], strict=True)
+        if flags[2] != PLAIN:
             return None
-        lengths = [*v.shape, a.shape[1]]
-        return self._entry(
-            self._function("product", type, ints), [gemm, *flags, *lengths, *pointers]
-        )
-
-
-def leading(strides: Shape, shape: Shape) -> tuple[int, int] | None:
-    """Whether a matrix is transposed for a BLAS (112) or not (111), and its leading dimension."""
-    (rows, cols), (row, col) = shape, strides
-    if (col == 1 or cols == 1) and (row >= cols or rows == 1):
-        return 111, max(row, cols)
-    if (row == 1 or rows == 1) and (col >= rows or cols == 1):
-        return 112, max(col, rows)
-    return None
+        function = self._function("product", type, blas.ints)
+        a, b, out = map(self._at, places)
+        by_a, by_b = (p.strides[i] * v.dtype.itemsize for p, i in zip(places, (1, 0), strict=False))
+        return [
+            self._entry(
+                function,
+                [
+                    *(blas.address, *flags[:2], *v.shape, high - low),
+                    *(a + low * by_a, steps[0], b + low * by_b, steps[1], out, steps[2], low > 0),
+                ],
+            )
+            for low, high in pieces(v)
+        ]
 
 
 def _key(kernel: Kernel) -> tuple[Any, ...] | None:

@@ -92,21 +92,22 @@ def _column(
         f.store(known[t], f.moved(bases[len(flat) + k], at), mask)
 
 
-BLOCK = 32  # rows that are summed before they are added to the total
 RUN = 4096  # entries of a dot product that are summed before they are added to the total
 
 
 def sum_rows(type: str, name: str) -> str:
-    """The sum over rows, in two levels. Its numbers: rows, columns, address, stride, result."""
+    """The sum over rows, in two levels. Its numbers: rows, columns, address, stride, result, and
+    how many rows are summed before they are added to the total."""
     f = Function(type, name)
     rows, cols = f.argument(0), f.argument(1)
     source, stride, out = f.argument(2, "ptr"), f.argument(3), f.argument(4, "ptr")
+    piece = f.argument(5)
 
     def clear(j: str, mask: str | None) -> None:
         f.store("zeroinitializer", f.moved(out, f.new(f"mul i64 {j}, {f.size}")), mask)
 
     def block(start: str, _: str) -> None:
-        count = f.least(f.new(f"sub i64 {rows}, {start}"), BLOCK)
+        count = f.least(f.new(f"sub i64 {rows}, {start}"), piece)
         first = f.moved(source, f.new(f"mul i64 {start}, {stride}"))
 
         def column(j: str, mask: str | None) -> None:
@@ -124,7 +125,7 @@ def sum_rows(type: str, name: str) -> str:
         f.columns(cols, column)
 
     f.columns(cols, clear)
-    f.loop(rows, BLOCK, block)
+    f.loop(rows, piece, block)
     return f.text()
 
 
@@ -160,13 +161,14 @@ def dot(type: str, name: str) -> str:
 def product(type: str, name: str, ints: str) -> str:
     """A product of matrices by a BLAS with whole numbers of type `ints`. Its numbers: address of
     gemm, whether the factors are transposed (111 or 112), rows, columns, inner length, then
-    address and leading dimension of both factors and the result."""
+    address and leading dimension of both factors and the result, and whether to add to it."""
     f = Function(type, name)
     gemm = f.argument(0, "ptr")
     flags = [f.new(f"trunc i64 {f.argument(i)} to i32") for i in (1, 2)]
     lengths = [f.argument(i) for i in (3, 4, 5)]
     pointers = [f.argument(i, "ptr") for i in (6, 8, 10)]
     leading = [f.argument(i) for i in (7, 9, 11)]
+    add = f.new(f"sitofp i64 {f.argument(12)} to {type}")
     if ints == "i32":
         lengths, leading = (
             [f.new(f"trunc i64 {x} to i32") for x in many] for many in (lengths, leading)
@@ -177,7 +179,7 @@ def product(type: str, name: str, ints: str) -> str:
         *(f"{ints} {x}" for x in lengths),
         f"{type} 1.0",
         *(f"ptr {pointers[0]}", f"{ints} {leading[0]}", f"ptr {pointers[1]}"),
-        *(f"{ints} {leading[1]}", f"{type} 0.0", f"ptr {pointers[2]}", f"{ints} {leading[2]}"),
+        *(f"{ints} {leading[1]}", f"{type} {add}", f"ptr {pointers[2]}", f"{ints} {leading[2]}"),
     ]
     f.add(f"call void {gemm}({', '.join(given)})")
     return f.text()

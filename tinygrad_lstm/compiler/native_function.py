@@ -107,13 +107,13 @@ class Function:
         lanes = ", ".join(f"i64 {i}" for i in range(self.lanes))
         return self.new(f"icmp ult {ints} <{lanes}>, {all_}")
 
-    def least(self, x: str, bound: int) -> str:
+    def least(self, x: str, bound: int | str) -> str:
         """The smaller of a number and a bound."""
         less = self.new(f"icmp slt i64 {x}, {bound}")
         return self.new(f"select i1 {less}, i64 {x}, i64 {bound}")
 
     def loop(
-        self, stop: str, step: int, body: Callable[[str, str], str | None], start: str = ""
+        self, stop: str, step: int | str, body: Callable[[str, str], str | None], start: str = ""
     ) -> str:
         """``for i in range(0, stop, step)``: `body` gets the register of i and that of what is
         carried along, which begins as the vector `start`, and returns it for the next turn. The

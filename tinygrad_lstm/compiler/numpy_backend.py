@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lstm.compiler.graph import Graph, Value
+from tinygrad_lstm.compiler.blas import gemm
+from tinygrad_lstm.compiler.graph import Dtype, Graph, Shape, Value
 from tinygrad_lstm.compiler.memory import Copy, Memory
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, REDUCTIONS, number
+from tinygrad_lstm.compiler.pieces import piece, pieces
 from tinygrad_lstm.compiler.reference import run, slices
 from tinygrad_lstm.compiler.schedule import Kernel
 from tinygrad_lstm.engine.memory import read_only
@@ -22,7 +24,6 @@ Array = NDArray[Any]
 Step = tuple[Callable[..., Any], tuple[Any, ...]]
 
 PIECE = 1 << 13  # entries of an operand that are worked on at a time: they stay in the cache
-ROWS = 128  # rows that are summed at a time: the rounding error grows with that, not with all rows
 
 
 class Changed(Exception):
@@ -61,7 +62,7 @@ class NumpyBackend:
         out = self.view(v)
         args = [self.view(a) for a in v.args]
         if v.op == "matmul":
-            return [(np.matmul, (*args, out))]
+            return self._product(v, args[0], args[1], out)
         if v.op == "dot":
             return self._dot(args, out)
         if v.op in REDUCTIONS:
@@ -69,6 +70,28 @@ class NumpyBackend:
         if v.op == "place":
             return [(out.fill, (0,)), (np.copyto, (out[slices(v.attrs)], args[0]))]
         return [(_called, (self.graph, v, args, out))]
+
+    def _product(self, v: Value, a: Array, b: Array, out: Array) -> list[Step]:
+        """A product; what it adds to itself is added by the BLAS, or else by another call."""
+        (_, first), *others = pieces(v)
+        steps: list[Step] = [(np.matmul, (a[:, :first], b[:first], out))]
+        blas = gemm(v.dtype) if others else None
+        for low, high in others:
+            factors = a[:, low:high], b[low:high]
+            added = blas and blas.step(*factors, out, True)
+            if added:
+                steps.append(added)
+            else:
+                part = self._scrap(out.shape, v.dtype)
+                steps += [(np.matmul, (*factors, part)), (np.add, (out, part, out))]
+        return steps
+
+    def _scrap(self, shape: Shape, dtype: Dtype) -> Array:
+        """Memory that is free again after the next call."""
+        known = self._scratch.setdefault((shape, dtype), [])
+        if not known:
+            known.append(np.empty(shape, dtype))
+        return known[0]
 
     def _dot(self, args: list[Array], out: Array) -> list[Step]:
         n = args[0].size
@@ -84,19 +107,21 @@ class NumpyBackend:
 
     def _reduce(self, v: Value, x: Array, out: Array) -> list[Step]:
         reduce, axes = REDUCTIONS[v.op].reduce, v.attrs[0]
-        n = x.shape[0] if x.ndim else 0
-        if v.op == "sum" and axes == (0,) and x.ndim == 2 and n > ROWS:
-            k = next((k for k in range(ROWS, 15, -1) if n % k == 0), n)
-            if k < n:  # in two levels, for the sake of rounding
-                rows = np.lib.stride_tricks.as_strided(
-                    x, (n // k, k, x.shape[1]), (k * x.strides[0], *x.strides)
-                )
-                part = np.empty((n // k, x.shape[1]), v.dtype)
-                return [
-                    (reduce, (rows, 1, v.dtype, part)),
-                    (reduce, (part, 0, v.dtype, out)),
-                ]
-        return [(reduce, (x, axes, v.dtype, out))]
+        if v.op != "sum" or axes != (0,) or x.ndim != 2:
+            return [(reduce, (x, axes, v.dtype, out))]
+        n, columns = x.shape
+        step = piece(n)
+        whole = n // step if step else 0
+        if whole < 2:
+            return [(reduce, (x, axes, v.dtype, out))]
+        parts = np.empty((-(-n // step), columns), v.dtype)
+        rows = np.lib.stride_tricks.as_strided(
+            x, (whole, step, columns), (step * x.strides[0], *x.strides)
+        )
+        steps: list[Step] = [(reduce, (rows, 1, v.dtype, parts[:whole]))]
+        if n % step:
+            steps.append((reduce, (x[whole * step :], 0, v.dtype, parts[whole])))
+        return [*steps, (reduce, (parts, 0, v.dtype, out))]
 
     def kernel(self, kernel: Kernel) -> list[Step]:
         """A loop over elementwise values, in pieces that stay in the cache."""

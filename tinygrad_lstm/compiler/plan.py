@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 import threading
 from collections import Counter
@@ -140,13 +141,13 @@ def steps(
             table, count = [], 0
 
     for kind, what in instructions:
-        numbers = getattr(native, kind)(what) if native is not None else None
-        if numbers is None:
+        entries = getattr(native, kind)(what) if native is not None else None
+        if entries is None:
             close()
             found += getattr(numpy, kind)(what)
         else:
-            table += numbers
-            count += 1
+            table += itertools.chain.from_iterable(entries)
+            count += len(entries)
     close()
     return found
 

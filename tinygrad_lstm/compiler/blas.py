@@ -1,0 +1,108 @@
+"""Products by the BLAS that NumPy brings, through its own interface: it can add to what is there.
+
+Which symbol that is differs between builds, so each is tried on a small product first. Where none
+is found, products are NumPy's, and what they are added to is added by another call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_lstm.compiler.graph import Dtype, Shape
+
+__all__ = ["PLAIN", "TYPES", "Gemm", "gemm", "leading"]
+
+Array = NDArray[Any]
+
+TYPES: dict[Dtype, str] = {np.dtype("f4"): "float", np.dtype("f8"): "double"}
+ROW_MAJOR, PLAIN = 101, 111
+
+
+@dataclass(frozen=True)
+class Gemm:
+    """The product of matrices of one dtype.
+
+    Attributes
+    ----------
+    address : int
+        Where the function is.
+    ints : {"i32", "i64"}
+        The type of its whole numbers.
+    call : callable
+        The function.
+    """
+
+    address: int
+    ints: str
+    call: Any
+
+    def step(
+        self, a: Array, b: Array, out: Array, add: bool
+    ) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
+        """The call that computes ``out = a @ b``, or ``out += a @ b``; None for arrays that lie as
+        no BLAS can read them."""
+        found = [leading(tuple(s // x.itemsize for s in x.strides), x.shape) for x in (a, b, out)]
+        if None in found or not a.size * b.size:
+            return None
+        flags, (lda, ldb, ldc) = zip(*[f for f in found if f is not None], strict=True)
+        if flags[2] != PLAIN:
+            return None
+        number = ctypes.c_double if a.dtype == np.float64 else ctypes.c_float
+        whole = ctypes.c_int64 if self.ints == "i64" else ctypes.c_int32
+        pointers = [ctypes.c_void_p(int(x.__array_interface__["data"][0])) for x in (a, b, out)]
+        sizes = [whole(n) for n in (*out.shape, a.shape[1])]
+        return self.call, (
+            *(ctypes.c_int(ROW_MAJOR), ctypes.c_int(flags[0]), ctypes.c_int(flags[1]), *sizes),
+            *(number(1.0), pointers[0], whole(lda), pointers[1], whole(ldb)),
+            *(number(add), pointers[2], whole(ldc)),
+        )
+
+
+def leading(strides: Shape, shape: Shape) -> tuple[int, int] | None:
+    """Whether a matrix is transposed for a BLAS (112) or not (111), and its leading dimension."""
+    (rows, cols), (row, col) = shape, strides
+    if (col == 1 or cols == 1) and (row >= cols or rows == 1):
+        return PLAIN, max(row, cols)
+    if (row == 1 or rows == 1) and (col >= rows or cols == 1):
+        return 112, max(col, rows)
+    return None
+
+
+@functools.cache
+def gemm(dtype: Dtype) -> Gemm | None:
+    """The product of a dtype, if there is one that computes it rightly."""
+    if dtype not in TYPES:
+        return None
+    return next((found for found in _candidates(dtype) if _right(found, dtype)), None)
+
+
+def _candidates(dtype: Dtype) -> Iterator[Gemm]:
+    """What the library that NumPy is linked to may call its product."""
+    letter = "d" if dtype == np.float64 else "s"
+    try:
+        blas = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
+    except (OSError, AttributeError):
+        return
+    for prefix in ("scipy_cblas_", "cblas_"):
+        for suffix, ints in (("64_", "i64"), ("", "i32")):
+            call = getattr(blas, f"{prefix}{letter}gemm{suffix}", None)
+            if call is not None:
+                call.restype = None
+                yield Gemm(int(ctypes.cast(call, ctypes.c_void_p).value or 0), ints, call)
+
+
+def _right(found: Gemm, dtype: Dtype) -> bool:
+    rng = np.random.default_rng(0)
+    a, b, out = (rng.normal(size=shape).astype(dtype) for shape in ((5, 3), (4, 3), (5, 4)))
+    expected = a @ b.T + out
+    step = found.step(a, b.T, out, True)
+    assert step is not None
+    step[0](*step[1])
+    return bool(np.allclose(out, expected, rtol=1e-5))
