@@ -15,6 +15,7 @@ from tinygrad_lstm import (
     concatenate,
     gradients,
     linear,
+    nn,
     sigmoid,
     squared_error,
     tanh,
@@ -152,6 +153,13 @@ def bidirectional_loss(T, joined=False):
             both = found["there", t] + found["back", t]
             errors.append(squared_error(both, np.ones((1, 2))).named("Error"))
     return add_n(*errors).named("Error")
+
+
+def lanes_loss(T):
+    """Two layers of a gated recurrent unit, in both directions."""
+    model = nn.GRU(1, 1, num_layers=2, bidirectional=True, rng=0)
+    states = model(np.random.default_rng(0).normal(size=(T, 1, 1)))[0]
+    return (states * states).sum().named("Error")
 
 
 def wide_fork(count):

@@ -11,10 +11,11 @@ from tinygrad_lstm.tensor.tensor import Tensor
 from tinygrad_lstm.viz.fit import fitted
 from tinygrad_lstm.viz.graph.build import build
 from tinygrad_lstm.viz.graph.crowds import thinned
-from tinygrad_lstm.viz.graph.data import Graph
+from tinygrad_lstm.viz.graph.data import Graph, Run
 from tinygrad_lstm.viz.graph.levels import runs
 from tinygrad_lstm.viz.graph.marks import Verdicts, verdicts
 from tinygrad_lstm.viz.graph.members import blocks_of
+from tinygrad_lstm.viz.graph.rolled import kept
 from tinygrad_lstm.viz.image.dot import source
 from tinygrad_lstm.viz.image.render import render
 from tinygrad_lstm.viz.image.scene import Scene, composed
@@ -86,13 +87,10 @@ class Composer:
         return self._known[key]
 
     def _built(self, options: Options) -> Graph:
-        rolled = options.level == "rolled"  # which is made of all blocks
-        level, keep = ("gates", None) if rolled else (options.level, options.blocks)
-        hidden = runs(self.blocks, level, several(options.expand), keep)
         graph = build(
             self.tape,
-            None if rolled else options.gradients,
-            hidden,
+            options.gradients,
+            self._hidden(options),
             path=several(options.path),
             verdicts=self.verdicts,
             wired=options.wired,
@@ -100,6 +98,14 @@ class Composer:
         )
         graph = replace(graph, details=options.details)
         return graph if options.index is None else at_entry(graph, options.index)
+
+    def _hidden(self, options: Options) -> tuple[Run, ...]:
+        """The blocks that are not drawn stage by stage; one that stands for all is made of those at
+        the ends, if no comparison tells the others apart."""
+        if options.level == "rolled":
+            keep = None if options.comparison else kept(self.tape, self.blocks)
+            return runs(self.blocks, "gates", (), keep)
+        return runs(self.blocks, options.level, several(options.expand), options.blocks)
 
     def _measured(self, options: Options) -> tuple[float, float, float]:
         """The width, the height and the smallest text of the picture with some options."""

@@ -21,7 +21,8 @@ from tinygrad_lstm.viz.image.render import FORMATS, command, render
 from tinygrad_lstm.viz.image.scene import Scene
 from tinygrad_lstm.viz.image.svg import described, sized
 from tinygrad_lstm.viz.look.legend import headline
-from tinygrad_lstm.viz.look.text import description, printable
+from tinygrad_lstm.viz.look.text import printable
+from tinygrad_lstm.viz.look.tooltips import description
 from tinygrad_lstm.viz.options import Options, page_of, path_of
 from tinygrad_lstm.viz.player.player import Page, page
 
@@ -219,9 +220,9 @@ def draw(
         with at most two blocks between is drawn whole, and with None every sequence is.
     level : {"stages", "gates", "rolled", "block", "blocks"}
         How much is drawn: every stage of each block; its states, gates, inputs and loss only, with
-        the stages between them in the edges; the same rolled up, without numbers and marks: one
-        block that stands for all, with what it hands on as loops; one block, with the rest left
-        out; or each block folded to the values that leave it.
+        the stages between them in the edges; the same rolled up: one block that stands for all,
+        with shapes in the place of numbers, and what it hands on as loops; one block, with the rest
+        left out; or each block folded to the values that leave it.
     expand : int or collection of int
         Blocks that are drawn stage by stage at every level.
     parameters : {"once", "block"}

@@ -43,6 +43,7 @@ CHOICES = {
     "gates": {"level": "gates"},
     "gates, elided": {"level": "gates", "keep": 1},
     "gates, one a row": {"level": "gates", "wrap": 1},
+    "rolled": {"level": "rolled"},
     "one a row": {"wrap": 1},
     "two a row": {"wrap": 2},
 }

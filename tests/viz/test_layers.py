@@ -1,18 +1,32 @@
 """Layers and directions: compared, derived and drawn as what they are made of."""
 
+import inspect
 import itertools
+from dataclasses import fields
 
 import numpy as np
 import pytest
-from cases import levelled
+from cases import levelled, lstm_loss
 
-from tinygrad_lstm import Tensor, block, by_hand, compare, explain, gradients, nn, tanh
+from tinygrad_lstm import LSTM, Tensor, block, by_hand, compare, explain, gradients, nn, tanh
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.viz import draw
+from tinygrad_lstm.viz.compose import Composer
 from tinygrad_lstm.viz.graph.build import build
+from tinygrad_lstm.viz.graph.rolled import kept
 from tinygrad_lstm.viz.image.render import render
 from tinygrad_lstm.viz.image.scene import composed
 from tinygrad_lstm.viz.look.style import THEMES
+from tinygrad_lstm.viz.options import Options
+
+
+def options(**given):
+    """Those of `draw`, and what is given."""
+    defaults = inspect.signature(draw).parameters
+    return Options(
+        **{f.name: given.get(f.name, defaults[f.name].default) for f in fields(Options)[:-1]}
+    )
+
 
 KINDS = {"two layers": {"num_layers": 2}, "both directions": {"bidirectional": True}}
 
@@ -99,9 +113,9 @@ def test_layers_and_directions_are_lanes_above_each_other(cell):
 
 def loops(graph):
     return {
-        (graph.node(e.source).name, graph.node(e.target).name, e.said)
+        (graph.node(e.source).name, graph.node(e.target).name, e.steps)
         for e in graph.edges
-        if "<t" in e.said
+        if e.steps
     }
 
 
@@ -110,9 +124,60 @@ def test_a_graph_is_rolled_up_to_one_block_with_its_loops():
         nn.GRU(1, 1, bidirectional=True, rng=0)(np.ones((3, 1, 1)))[0].sum().tape, level="rolled"
     )
     read = ("Γ_r<t>", "Γ_u<t>", "h~<t>", "h<t>")
-    there = {("h<t>", name, "h<t−1>") for name in read}
-    back = {("reverse.h<t>", f"reverse.{name}", "h<t+1>") for name in read}
+    there = {("h<t>", name, 1) for name in read}
+    back = {("reverse.h<t>", f"reverse.{name}", -1) for name in read}
     assert loops(graph) == there | back
+    assert sorted(e.said for e in graph.edges if e.steps and e.said) == ["h<t+1>", "h<t−1>"]
+
+
+def test_a_rolled_graph_shows_what_is_true_of_every_block():
+    lstm, rng = LSTM(2, 3, rng=0), np.random.default_rng(0)
+    x, targets = rng.normal(size=(9, 1, 2)), rng.normal(size=(9, 1, 3))
+    loss = lstm.error(x, targets, mask=[0] * 8 + [1])
+    g = gradients(loss)
+    graph = Composer(loss, options(gradients=g, level="rolled", path="c<5>")).graph
+    said = {node.name: node.said for node in graph.nodes}
+    assert said["c<t>"] == ("(1, 3)",) and said["Error<t>"] == ("()", "t = 9")
+    assert said["Error"] == said["a<0>"] == () and graph.has_gradients
+    assert {n.name for n in graph.nodes if not n.ways} == {"x<t>", "a<0>", "c<0>"}
+    labels = {(graph.node(e.source).name, e.said) for e in graph.edges if e.said}
+    ways_in, looped = {("a<0>", "t = 1"), ("c<0>", "t = 1")}, {("a<t>", "a<t−1>")}
+    assert labels == ways_in | looped | {("c<t>", "c<t−1>"), ("Error<t>", "t = 9")}
+    picture = draw(loss, gradients=g, level="rolled")
+    assert "shape (1, 3)" in picture.dot and "Error = +" in picture.description
+
+
+def test_verdicts_of_a_rolled_graph_are_the_gravest_and_say_of_which_blocks():
+    lstm, rng = LSTM(1, 1, rng=0), np.random.default_rng(0)
+    x, targets = rng.normal(size=(4, 1, 1)), rng.normal(size=(4, 1, 1))
+    loss = lstm.error(x, targets)
+    g, by = gradients(loss), by_hand.lstm(lstm, x, targets)
+    by["c<2>"] = by["c<2>"] + 1.0
+    graph = Composer(loss, options(gradients=g, level="rolled", comparison=compare(g, by))).graph
+    verdicts = {node.name: node.verdict for node in graph.nodes if node.verdict}
+    assert verdicts["c<t>"].kind == "first" and verdicts["c<t>"].text.endswith("t = 2")
+    assert verdicts["a<t>"].text == "right"
+
+
+def test_of_many_blocks_that_are_alike_a_few_are_rolled_up():
+    def sizes(T, **given):
+        loss = lstm_loss(T)
+        composer = Composer(loss, options(level="rolled", **given))
+        hidden = sum(run.count for run in composer._hidden(composer.options))
+        return T - hidden, [(n.name, n.said) for n in composer.graph.nodes]
+
+    (few, short), (more, long) = sizes(6), sizes(40)
+    assert few == more == 6 and short == long
+
+
+def test_one_block_that_differs_in_the_middle_is_found():
+    W, h = Tensor(0.5, True, "W"), Tensor(0.1, True, "h<0>")
+    for t in range(1, 21):
+        with block(t):
+            h = tanh(h * W if t != 11 else h + W).named("h")
+    assert kept(h.tape, range(1, 21)) is None
+    picture = draw(h, level="rolled")  # a figure of h and W alone, in which no stage is seen
+    assert "h<t> of shape ()" in picture.description
 
 
 def test_a_cell_of_ones_own_is_rolled_up_and_drawn_without_numbers():

@@ -1,5 +1,4 @@
-"""What a picture shows, as plain data: nodes, edges, blocks and the ledger of parameters. No
-Graphviz, no layout, no colours."""
+"""What a picture shows, as plain data, without layout or colours."""
 
 from __future__ import annotations
 
@@ -78,6 +77,8 @@ class Node:
         The kind of the operation; empty where no stage computed the value.
     elementwise : bool
         Whether each entry is computed from one entry of each input.
+    said : tuple of str
+        What is written in the place of numbers, on a node that stands for those of all blocks.
     """
 
     key: str
@@ -96,6 +97,7 @@ class Node:
     quiet: bool = False
     kind: str = ""
     elementwise: bool = False
+    said: tuple[str, ...] = ()
 
     @cached_property
     def called(self) -> Name:
@@ -126,8 +128,9 @@ class Edge:
     """A stage `target` reads the value `source` as argument number `argument`.
 
     `gradient` is what the edge sends back, `fork` says whether it is a branch of a fork, and
-    `through` whether it stands for a way through blocks that are not drawn; `said` is written on it
-    in a graph that is rolled up: the block from which its value is.
+    `through` whether it stands for a way through blocks that are not drawn. In a graph that is
+    rolled up an edge may be a loop, from the block so many `steps` before (or after, below 0), and
+    `said` is written on it: the block from which its value is.
     """
 
     source: str
@@ -139,6 +142,7 @@ class Edge:
     ways: tuple[int, ...] = ()
     verdict: Verdict | None = None
     said: str = ""
+    steps: int = 0
 
     @property
     def key(self) -> str:
@@ -149,10 +153,7 @@ class Edge:
 @dataclass(frozen=True)
 class Zero:
     """A branch that is not there, and so sends back 0: in other blocks, stages with the names
-    `readers` read the node `source`.
-
-    The next block's after the last one, and the loss of a block without loss. `block` is the one in
-    which they would be.
+    `readers` read the node `source`; `block` is the one in which they would be.
     """
 
     source: str
@@ -167,8 +168,7 @@ class Zero:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A leaf that many blocks read. It is listed with each block's share instead of being wired to
-    all of them."""
+    """A leaf that many blocks read: listed with each block's share, not wired to all of them."""
 
     name: str
     value: Any
@@ -181,8 +181,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Run:
-    """Blocks that are not drawn stage by stage: one that is folded, or neighbours that are left out
-    together.
+    """Blocks not drawn stage by stage: one that is folded, or neighbours left out together.
 
     Attributes
     ----------
@@ -238,8 +237,7 @@ class Graph:
     places : mapping of int to int or None
         The block of every value that can be a node by its ``id``.
     level : {"stages", "gates", "rolled"}
-        Whether nodes are stages, or what a figure of a cell shows, of
-        every block or of one that stands for all.
+        Whether nodes are stages, or those of a cell's figure, of every block or one for all.
     entry : tuple of int or None
         The one entry of each array that is shown.
     details : bool
@@ -266,6 +264,16 @@ class Graph:
     def node(self, key: str) -> Node:
         return self.by_key[key]
 
+    @property
+    def few(self) -> bool:
+        """Whether nodes have few words and digits, as in a figure of a cell."""
+        return self.level != "stages"
+
+    @property
+    def rolled(self) -> bool:
+        """Whether one block stands for all."""
+        return self.level == "rolled"
+
     @cached_property
     def by_key(self) -> Mapping[str, Node]:
         return {n.key: n for n in self.nodes}
@@ -278,7 +286,8 @@ class Graph:
     @cached_property
     def frames(self) -> tuple[int | Run, ...]:
         """The blocks from left to right, with runs in the place of theirs."""
-        return tuple(dict.fromkeys(self.folded.get(t, t) for t in self.blocks))
+        drawn = self.blocks[:1] if self.rolled else self.blocks
+        return tuple(dict.fromkeys(self.folded.get(t, t) for t in drawn))
 
     def frame(self, block: int | None) -> int | Run | None:
         """Where the values of a block are drawn: in its own frame, in that of a run, or (None)

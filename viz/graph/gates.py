@@ -119,7 +119,7 @@ class _Condenser:
         it reads them."""
         between, sources = {node.key: None}, {}
         for key in (walked := [node.key]):
-            for edge in self.into[key]:
+            for edge in sorted(self.into[key], key=lambda edge: edge.argument):
                 if edge.source in self.kept:
                     sources[edge.source] = edge
                 elif edge.source not in between:

@@ -14,7 +14,7 @@ from tinygrad_lstm.engine.node import Node as Value
 from tinygrad_lstm.engine.tape import Branch, Stage, Tape
 from tinygrad_lstm.viz.graph.data import Run
 
-__all__ = ["Members", "blocks_of"]
+__all__ = ["Members", "block_of_value", "blocks_of"]
 
 
 def blocks_of(tape: Tape) -> tuple[int, ...]:
@@ -48,7 +48,7 @@ class Members:
         self.folded: dict[int | None, int] = {
             t: i for i, run in enumerate(runs) for t in run.blocks
         }
-        self.blocks_by_value = {id(x): _block(x) for x in self.values}
+        self.blocks_by_value = {id(x): block_of_value(x) for x in self.values}
         self.prepared = self._prepared()
         self.ledger = [x for x in self.values if self.is_parameter(x)]
         self.originals = {
@@ -188,7 +188,7 @@ class Members:
         return Name.parse(self.name(x)).role
 
 
-def _block(x: Any) -> int | None:
+def block_of_value(x: Any) -> int | None:
     """The block of a value; without a look at the text where its name was given without one."""
     label = x._label
     return block_of(x) if label is not None and "<" in label else x._place.block

@@ -17,13 +17,8 @@ from tinygrad_lstm.viz.look.ink import edge_ink, edge_line, node_ink, node_lines
 from tinygrad_lstm.viz.look.numbers import CELL, LINE, Strip
 from tinygrad_lstm.viz.look.style import FONT, Theme
 from tinygrad_lstm.viz.look.tables import cells
-from tinygrad_lstm.viz.look.text import (
-    Line,
-    edge_tooltip,
-    heading,
-    tooltip,
-    zero_tooltip,
-)
+from tinygrad_lstm.viz.look.text import Line, heading
+from tinygrad_lstm.viz.look.tooltips import edge_tooltip, tooltip, zero_tooltip
 
 __all__ = ["svg"]
 

@@ -23,7 +23,8 @@ from tinygrad_lstm.viz.look.ledger import ledger
 from tinygrad_lstm.viz.look.legend import legend, titled
 from tinygrad_lstm.viz.look.style import FONT, Theme
 from tinygrad_lstm.viz.look.tables import html, inked, size
-from tinygrad_lstm.viz.look.text import SMALLEST, Line, heading, ledger_tooltip
+from tinygrad_lstm.viz.look.text import Line, heading, smallest
+from tinygrad_lstm.viz.look.tooltips import ledger_tooltip
 
 __all__ = ["source"]
 
@@ -54,7 +55,7 @@ def _canvas(graph: Graph, theme: Theme, engine: str) -> Any:
         "edge",
         fontname=FONT,
         fontcolor=theme.fork,
-        fontsize=f"{SMALLEST[graph.level]:g}",
+        fontsize=f"{smallest(graph):g}",
         color=theme.line,
         arrowsize=f"{ARROW / 10:g}",
     )

@@ -15,7 +15,8 @@ from tinygrad_lstm.viz.look.ledger import ledger
 from tinygrad_lstm.viz.look.legend import legend, titled
 from tinygrad_lstm.viz.look.style import SHAPES, Theme, kind
 from tinygrad_lstm.viz.look.tables import Table, size
-from tinygrad_lstm.viz.look.text import SMALLEST, contribution, heading, ledger_tooltip, lines
+from tinygrad_lstm.viz.look.text import contribution, heading, lines, smallest
+from tinygrad_lstm.viz.look.tooltips import ledger_tooltip
 
 __all__ = ["Scene", "Shown", "composed", "measures"]
 
@@ -62,7 +63,7 @@ class Scene:
         """The size of the smallest text, in points."""
         drawn = (line for node in self.graph.nodes for line in lines(node, self.graph))
         sizes = [line.size for line in drawn if line.text]
-        return min(SMALLEST[self.graph.level], *sizes)
+        return min(smallest(self.graph), *sizes)
 
 
 def composed(
@@ -93,13 +94,12 @@ def measures(graph: Graph) -> Measures:
 
 def _node_size(node: Node, graph: Graph) -> tuple[float, float]:
     shape, _, wider, higher = SHAPES[kind(node)]
-    few = graph.level != "stages"
-    if few:
+    if graph.few:
         wider, higher = TIGHT.get(shape, (wider, higher))
     written = lines(node, graph)
     if shape == "ellipse" and any(line.strip for line in written):  # which are wide at its ends
         wider, higher = wider * 1.06, higher * 1.12
-    pad = 6 if few else 10
+    pad = 6 if graph.few else 10
     height = sum(line.height for line in written) * higher + 6
     return max(line.width for line in written) * wider + pad, height
 

@@ -32,8 +32,6 @@ def arranged(
     wrap : int, optional
         The most frames in a row.
     """
-    if graph.level == "rolled":  # whose loops Graphviz lays out
-        return None, False
     known = lstm.place(graph, measures) or gates.place(graph, measures)
     layout = known or (cells.place(graph, measures, dot) if dot else None)
     if layout is None:

@@ -28,7 +28,7 @@ def place(graph: Graph, measures: Measures, arrange: Callable[[str], str]) -> La
     Graphviz cannot place one."""
     wiring = Wiring(graph)
     if (
-        len(graph.frames) < 2
+        (len(graph.frames) < 2 and not graph.rolled)
         or not wiring.repeats
         or sum(wiring.frame(n.key) is None for n in graph.nodes) > MOST_OUTSIDE
     ):
@@ -55,6 +55,8 @@ class Placer:
     sizes: dict[str, tuple[float, float]]
     order: dict[int | Run, int]
     lanes: dict[str, int]
+    highest: int
+    lowest: int
     gap: float
     frames: tuple[Frame, ...]
     boxes: dict[str, Box]
@@ -74,7 +76,10 @@ class Placer:
         self.ports, self.sizes = outside.ports(measures, self.labels)
         self.order = {frame: i for i, frame in enumerate(self.graph.frames)}
         self.lanes = self._lanes()
-        self.gap = GAP + 14 + 2 * LANE * len(self.lanes)
+        self.highest, self.lowest = (
+            max((side * lane for lane in self.lanes.values()), default=0) for side in (1, -1)
+        )
+        self.gap = GAP + 14 + 2 * LANE * max(self.highest, self.lowest)
         self.frames = self._frames()
         self.frame_of: dict[int | Run | None, Frame] = {frame.block: frame for frame in self.frames}
         self.boxes = self._boxes()
@@ -102,8 +107,8 @@ class Placer:
         routes = tuple(map(ways.route, self.graph.edges))
         top, bottom = self.frames[0].top, self.frames[0].bottom
         outside = [self.boxes[key] for key in (*self.before, *self.after, *self.beyond)]
-        above = max([top + LANE * (len(self.lanes) + 1), *(box.top[1] for box in outside)])
-        below = min([bottom, *(box.bottom[1] for box in outside)])
+        above = max([top + LANE * (self.highest + 1), *(box.top[1] for box in outside)])
+        below = min([bottom - 2 * LANE * self.lowest, *(box.bottom[1] for box in outside)])
         return Layout(self.boxes, routes, zeros, self.frames, above + 14, below)
 
     # What is where.
@@ -120,15 +125,33 @@ class Placer:
         )
 
     def _lanes(self) -> dict[str, int]:
-        """The lines above the frames, each for the edges to one node outside, or for those from one
-        node."""
-        found: dict[str, int] = {}
-        for edge in self.graph.edges:
-            if (lane := self.lane_of(edge)) is not None:
-                found.setdefault(lane, len(found))
+        """The lines above the frames, from 1, each for the edges to one node outside, or for those
+        from one node; below the frames, from -1, for loops that leave a block low."""
+        found = self._loops()
+        highest = max(found.values(), default=0)
+        others = (lane for edge in self.graph.edges if (lane := self.lane_of(edge)) is not None)
+        rest = (lane for lane in dict.fromkeys(others) if lane not in found)
+        return found | {lane: max(highest, 0) + i for i, lane in enumerate(rest, 1)}
+
+    def _loops(self) -> dict[str, int]:
+        """The lines of loops, with room for a label between them: those that leave a block nearer
+        to its top, or to its bottom, are nearer to it."""
+        heights = {e.source: self._leaving(e) for e in self.graph.edges if e.steps}
+        middle, found = self.template.height / 2, {}
+        for side in (1, -1):
+            several = [key for key, y in heights.items() if (y >= middle) == (side > 0)]
+            several.sort(key=lambda key: -side * heights[key])
+            found.update({key: side * (2 * i + 1) for i, key in enumerate(several)})
         return found
 
+    def _leaving(self, edge: Edge) -> float:
+        """How high an edge leaves its block."""
+        port = "send" if self.wiring.goes_left(edge) else "exit"
+        return self.template.way_out(self.wiring.roles[edge.source], port)[-1][1]
+
     def lane_of(self, edge: Edge) -> str | None:
+        if edge.steps:
+            return edge.source
         steps = self._index(edge.target) - self._index(edge.source)
         if steps in (0, 1) or (steps == -1 and self.wiring.goes_left(edge)):
             return None

@@ -135,7 +135,7 @@ def _text(
         for n in wiring.graph.nodes
         if isinstance(wiring.graph.frame(n.block), int)
     }
-    few = wiring.graph.level == "gates"  # whose lines into a block have room for labels
+    few = wiring.graph.few  # whose lines into a block have room for labels
     narrow = few and len({*wiring.lanes.values()}) > 1  # where labels find a place beside lines
     lines = [
         "digraph {",

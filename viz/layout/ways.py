@@ -76,11 +76,19 @@ class Ways:
         goes_left = self.wiring.goes_left(edge)
         leave, arrive = self._exit(edge.source, goes_left), self._entry(edge, goes_left)
         whole = end_to_end(leave, self._between(edge, leave[-1], arrive[0]), arrive)
+        if edge.steps:  # beyond the middle of its line
+            beyond = 7 if self.lanes[edge.source] > 0 else -7
+            middle = (leave[-1][0] + arrive[0][0]) / 2
+            return Route((), (middle, self._height(edge.source) + beyond), whole)
         if not isinstance(frame, int):
             x, y = whole[-1]
             aside = self.labels[edge.key] / 2 + 12
             above = 8 if self.ports[edge.key] >= 0 else -8
             return Route((), (x + aside if goes_left else x - aside, y + above), whole)
+        if edge.said:
+            x, y = whole[0]
+            aside = self.labels[edge.key] / 2 + 6
+            return Route((), (x - aside if goes_left else x + aside, y + 7), whole)
         left = self.frame_of[frame].left + PAD
         return Route((), self._label(self.wiring.slot(edge), left, whole), whole)
 
@@ -97,19 +105,15 @@ class Ways:
         lane = self.lane_of(edge)
         if lane is None:
             return bow(start, end)
-        aside = 8 + LANE * self.lanes[lane]
-        back = aside + 8
-        y = self.frames[0].top + LANE * (self.lanes[lane] + 1)
-        return rounded(
-            [
-                start,
-                (start[0] + aside, start[1]),
-                (start[0] + aside, y),
-                (end[0] - back, y),
-                (end[0] - back, end[1]),
-                end,
-            ]
-        )
+        way = -1 if self.wiring.goes_left(edge) else 1
+        aside = way * (8 + LANE * (abs(self.lanes[lane]) - 1))
+        out, back, y = start[0] + aside, end[0] - aside - 8 * way, self._height(lane)
+        return rounded([start, (out, start[1]), (out, y), (back, y), (back, end[1]), end])
+
+    def _height(self, lane: str) -> float:
+        """How high a line is above the frames, or below them."""
+        number = self.lanes[lane]
+        return (self.frames[0].top if number > 0 else self.frames[0].bottom) + LANE * number
 
     def zero(self, zero: Zero) -> Route:
         """Places a zero branch's end: after the last frame, or where the missing stage would be."""

@@ -35,9 +35,8 @@ class Wiring:
         return self.graph.frame(self.graph.node(key).block)
 
     def inside(self, edge: Edge) -> bool:
-        return isinstance(self.frame(edge.source), int) and self.frame(edge.source) == self.frame(
-            edge.target
-        )
+        frame = self.frame(edge.source)
+        return isinstance(frame, int) and frame == self.frame(edge.target) and not edge.steps
 
     def slot(self, edge: Edge) -> Slot:
         """The edge of the template in whose place an edge ends."""
@@ -82,12 +81,12 @@ class Wiring:
 
     @cached_property
     def _crossing(self) -> list[Edge]:
-        """The edges from one frame to another."""
+        """The edges from one frame to another, and the loops of one that stands for all."""
         return [
             edge
             for edge in self.graph.edges
             if None not in (frames := (self.frame(edge.source), self.frame(edge.target)))
-            and frames[0] != frames[1]
+            and (frames[0] != frames[1] or edge.steps)
         ]
 
     def _ports(self) -> dict[tuple[Role, int], Role]:
@@ -106,7 +105,7 @@ class Wiring:
             ends = [
                 order[frame] for key in (edge.source, edge.target) if (frame := self.frame(key))
             ]
-            steps[self.roles[edge.source]].add(ends[1] - ends[0])
+            steps[self.roles[edge.source]].add(edge.steps or ends[1] - ends[0])
         return frozenset(role for role, found in steps.items() if found == {-1})
 
     @cached_property

@@ -8,16 +8,8 @@ import html as markup
 from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Zero
 from tinygrad_lstm.viz.look.style import SHAPES, Theme, kind
 from tinygrad_lstm.viz.look.tables import inked
-from tinygrad_lstm.viz.look.text import (
-    Line,
-    contribution,
-    edge_tooltip,
-    is_first_wrong,
-    lines,
-    printable,
-    tooltip,
-    zero_tooltip,
-)
+from tinygrad_lstm.viz.look.text import Line, contribution, is_first_wrong, lines
+from tinygrad_lstm.viz.look.tooltips import edge_tooltip, tooltip, zero_tooltip
 
 __all__ = ["edge_ink", "edge_line", "escaped", "node_ink", "node_lines", "zero_ink"]
 
@@ -44,7 +36,7 @@ def node_ink(node: Node, graph: Graph, theme: Theme) -> Attributes:
         "shape": shape,
         "style": style,
         "fillcolor": theme.frame if faded else getattr(theme, name),
-        "tooltip": escaped(printable(node.name) if graph.level == "rolled" else tooltip(node)),
+        "tooltip": escaped(tooltip(node)),
         **({"peripheries": "2", "color": theme.fork, "penwidth": "1.8"} if node.fork else {}),
         **_verdict_ink(node, theme),
         **_way_ink(node.ways, graph, theme, wide=not node.fork),
@@ -87,10 +79,10 @@ def edge_ink(edge: Edge, graph: Graph, theme: Theme) -> Attributes:
     if edge.fork:
         drawn |= {"color": theme.fork, "penwidth": "1.6", "label": label}
     if edge.said:
-        source, target = graph.node(edge.source), graph.node(edge.target)
-        loop = source.block == target.block
-        drawn |= {"label": label} | ({"style": "dashed", "constraint": "false"} if loop else {})
-    if edge.through:
+        drawn["label"] = label
+    if edge.steps:
+        drawn["constraint"] = "false"
+    if edge.steps or edge.through:
         drawn["style"] = "dashed"
     if is_first_wrong(edge):
         drawn |= {

@@ -106,7 +106,7 @@ def _verdict(p: Parameter, graph: Graph) -> list[Cell]:
     wrong = [
         f"t = {r.block}" for r in p.shares if r.verdict and r.verdict.kind in ("first", "wrong")
     ]
-    line = verdict_line(said[0], graph.level == "gates") if said else Line("")
+    line = verdict_line(said[0], graph.few) if said else Line("")
     return [
         Cell(line._replace(text=f"{line.text}, share of {', '.join(wrong[:3])}") if wrong else line)
     ]

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from tinygrad_lstm.viz.graph.data import Graph
 from tinygrad_lstm.viz.look.ledger import listed
-from tinygrad_lstm.viz.look.numbers import Strip, summary
+from tinygrad_lstm.viz.look.numbers import Strip
 from tinygrad_lstm.viz.look.style import kind, text_width
 from tinygrad_lstm.viz.look.tables import Cell, Table, size
-from tinygrad_lstm.viz.look.text import SIGNS, Line, count, reading, shortened
+from tinygrad_lstm.viz.look.text import SIGNS, Line, count, reading, shortened, stated
 
 __all__ = ["headline", "legend", "titled"]
 
@@ -19,7 +19,7 @@ __all__ = ["headline", "legend", "titled"]
 def headline(graph: Graph, title: str | None, lstm: bool = False) -> str:
     """The title that was given, or one that says what is drawn."""
     root, steps = shortened(graph.node(graph.root).name), len(graph.blocks)
-    how = "rolled up" if graph.level == "rolled" else "unrolled"
+    how = "rolled up" if graph.rolled else "unrolled"
     unrolled = f"{'LSTM' if lstm else root} {how} over T = {count(steps, 'block')}"
     return (
         shortened(title, 200)
@@ -39,7 +39,7 @@ def titled(
     steps = len(graph.blocks)
     shared = sum(len(p.shares) > 1 for p in graph.parameters)
     said = [
-        f"{shortened(root.name)} = {summary(root.value)}",
+        stated(root),
         *(_sizes(graph) if lstm else ()),
         f"{count(graph.forks, 'fork')} among the values",
     ]
@@ -93,13 +93,15 @@ def _beside(entries: list[tuple[Cell, Cell]]) -> list[tuple[Cell, ...]]:
 def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
     """The entries for what is written, and for forks."""
     root = shortened(graph.node(graph.root).name)
-    found = (
-        [(Line("dashed, c<t−1>", "fork"), "a loop: the value of the block before, or after")]
-        if graph.level == "rolled"
-        else [
-            (Line("+0.4789", "value"), "value of the stage, forward; rounded, exact in the tooltip")
+    found = [
+        (Line("+0.4789", "value"), "value of the stage, forward; rounded, exact in the tooltip")
+    ]
+    if graph.rolled:
+        found = [
+            (Line("dashed, c<t−1>", "fork"), "a loop: the value of the block before, or after"),
+            (Line("(1, 4)", "muted"), "the shape of the value in every block"),
+            *(found if any(not node.said for node in graph.nodes) else []),
         ]
-    )
     if graph.has_gradients:
         found.append(
             (
@@ -107,17 +109,14 @@ def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
                 f"derivative of {root} by that value, backward; rounded",
             )
         )
-    found += _arrays(graph) if graph.level != "rolled" else []
+    found += _arrays(graph)
     if any(n.fork for n in graph.nodes):
         found.append((Line("double ring", "fork"), "fork: the value is read more than once"))
-        sent = (
-            "what that reader sends back; ∂ in the ring is the sum"
-            if graph.has_gradients
-            else "a branch of a fork"
-        )
-        found.append(
-            (Line("red edge, −0.1120" if graph.has_gradients else "red edge", "fork"), sent)
-        )
+        if any(edge.fork and edge.gradient is not None for edge in graph.edges):
+            sent = "what that reader sends back; ∂ in the ring is the sum"
+            found.append((Line("red edge, −0.1120", "fork"), sent))
+        else:
+            found.append((Line("red edge", "fork"), "a branch of a fork"))
     if any(edge.through for edge in graph.edges):
         found.append((Line("dashed edge"), "goes through stages that are not drawn"))
     if graph.zeros:

@@ -1,39 +1,28 @@
-"""What a picture says: numbers and names, as lines for nodes and as tooltips."""
+"""What is written in a picture: numbers and names, as lines."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Run, Verdict, Zero
-from tinygrad_lstm.viz.look.numbers import Reading, Strip, exact, reach, span, summary
+from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Run, Verdict
+from tinygrad_lstm.viz.look.numbers import Reading, Strip, reach, span, summary
 from tinygrad_lstm.viz.look.style import text_width
 
 __all__ = [
     "SIGNS",
-    "SMALLEST",
     "Line",
     "contribution",
     "count",
-    "description",
-    "edge_tooltip",
     "heading",
-    "ledger_tooltip",
     "lines",
     "printable",
     "reading",
     "shortened",
-    "tooltip",
+    "smallest",
+    "stated",
     "verdict_line",
-    "zero_tooltip",
 ]
 
-SMALLEST = {
-    "stages": 9.0,
-    "gates": 10.0,
-    "rolled": 10.0,
-}  # the size of the numbers on edges, in points
 APART = 3.0  # between a text and the cells behind it
 LONGEST = 48  # characters of a name on a node; the tooltip has all of them
 
@@ -66,17 +55,29 @@ class Line(NamedTuple):
 
 def reading(graph: Graph) -> Reading:
     """How the arrays of a graph are read."""
-    return Reading(graph.level != "stages", graph.entry, graph.details)
+    return Reading(graph.few, graph.entry, graph.details)
+
+
+def smallest(graph: Graph) -> float:
+    """The size of the numbers on edges, in points."""
+    return 10.0 if graph.few else 9.0
 
 
 def lines(node: Node, graph: Graph) -> list[Line]:
     """The lines of a node: its name, formula, value and gradient, what hidden branches send back,
-    and a verdict. At the level "gates" the name and the value; the gradient, where it is a sum."""
-    read = reading(graph)
-    small = SMALLEST[graph.level]
+    and a verdict. At the level "gates" the name and the value; the gradient, where it is a sum. One
+    that stands for all blocks has no numbers."""
+    read, small = reading(graph), smallest(graph)
     found = _called(node, small) if read.few else [Line(shortened(node.name), "text", 12, True)]
-    if graph.level == "rolled":
-        return found
+    if node.said:
+        found += [Line(shortened(text), "muted", small) for text in node.said]
+    else:
+        found += _numbers(node, read, small)
+    return [*found, verdict_line(node.verdict, read.few)] if node.verdict else found
+
+
+def _numbers(node: Node, read: Reading, small: float) -> list[Line]:
+    found = []
     if node.formula and not read.few:
         found.append(Line(shortened(f"= {node.formula}"), "muted", 10))
     if node.target is not None:
@@ -88,7 +89,7 @@ def lines(node: Node, graph: Graph) -> list[Line]:
         found += _entries(node.gradient, read, _scale(node), Line("", "gradient", small))
     if node.unseen is not None:
         found.append(Line(f"{summary(node.unseen, read)} not drawn", "fork", small))
-    return [*found, verdict_line(node.verdict, read.few)] if node.verdict else found
+    return found
 
 
 def _called(node: Node, small: float) -> list[Line]:
@@ -136,7 +137,7 @@ def is_first_wrong(edge: Edge) -> bool:
 def contribution(edge: Edge, graph: Graph) -> Line:
     """What is written on an edge: what a branch of a fork sends back, and the sign of its verdict;
     that of a first wrong one on any edge."""
-    line = Line("", "fork", SMALLEST[graph.level])
+    line = Line("", "fork", smallest(graph))
     if edge.said:
         return line._replace(text=shortened(edge.said))
     if not edge.fork and not is_first_wrong(edge):
@@ -158,7 +159,7 @@ def contribution(edge: Edge, graph: Graph) -> Line:
 def heading(graph: Graph, frame: int | Run) -> Line:
     """The heading of a block's frame, or of the frame of those that are not drawn stage by
     stage."""
-    if graph.level == "rolled":
+    if graph.rolled:
         text = f"block t = {graph.blocks[0]} … {graph.blocks[-1]}"
     elif not isinstance(frame, Run):
         text = f"block t = {frame}"
@@ -174,92 +175,15 @@ def heading(graph: Graph, frame: int | Run) -> Line:
     return Line(text, size=12, bold=True)
 
 
+def stated(node: Node) -> str:
+    """``Error = +0.5``; the shape where the node stands for the values of all blocks."""
+    said = f" of shape {node.said[0]}" if node.said else f" = {summary(node.value)}"
+    return shortened(node.name) + said
+
+
 def count(n: int, noun: str) -> str:
     """``1 fork``, ``2 forks``."""
     return f"{n:,} {noun}{'s' * (n != 1)}"
-
-
-def tooltip(node: Node) -> str:
-    """Everything about a node: exact value and gradient, shape, dtype, stage and block."""
-    where = "" if node.block is None else f", block {node.block}"
-    stage = f"{node.op}: {node.name} = {node.formula}" if node.formula else f"{node.op} {node.name}"
-    value = np.asarray(node.value)
-    said = [f"{stage}{where}", f"shape {value.shape}, {value.dtype}", f"value {exact(value)}"]
-    if node.gradient is not None:
-        said.append(f"gradient {exact(node.gradient)}")
-    if node.fork:
-        said.append(
-            f"fork, read {len(node.readers)} times"
-            + (": the gradient is the sum of" if node.gradient is not None else ":")
-        )
-        said += [
-            f"  {r.name}" + ("" if r.gradient is None else f" sends back {exact(r.gradient)}")
-            for r in node.readers[:20]
-        ]
-        said += [f"  … and {len(node.readers) - 20} more"] if len(node.readers) > 20 else []
-    if node.verdict:
-        said.append(node.verdict.text)
-    return "\n".join(map(printable, said))
-
-
-def ledger_tooltip(graph: Graph) -> str:
-    """The exact derivatives by the parameters, and the shares of the blocks."""
-    said = []
-    for p in graph.parameters:
-        said.append(
-            f"{p.name}: shape {p.value.shape}, {p.value.dtype}, "
-            + (f"gradient {exact(p.gradient, 8)}" if graph.has_gradients else "read")
-        )
-        if len(p.shares) <= 6 and graph.has_gradients:
-            said += [f"  t = {r.block} sends back {exact(r.gradient, 8)}" for r in p.shares]
-    return "\n".join(map(printable, said)) or "How to read"
-
-
-def edge_tooltip(edge: Edge, source: Node, target: Node) -> str:
-    """Who reads what through an edge, and what it sends back, exactly."""
-    said = [
-        f"{source.name} goes on through blocks that are not drawn"
-        if edge.through
-        else f"{source.name} is read by {target.name}, argument {edge.argument}"
-    ]
-    if edge.gradient is not None:
-        said.append(f"sends back {exact(edge.gradient)}")
-    if edge.verdict:
-        said.append(edge.verdict.text)
-    return "\n".join(map(printable, said))
-
-
-def description(graph: Graph) -> str:
-    """The picture in words, for who cannot see it."""
-    root = graph.node(graph.root)
-    said = [f"The graph that led to {shortened(root.name)} = {summary(root.value)}"]
-    if graph.blocks:
-        said.append(
-            f"one block that stands for {len(graph.blocks):,}"
-            if graph.level == "rolled"
-            else f"{count(len(graph.blocks), 'block')} of time side by side, "
-            f"{sum(run.count for run in graph.runs)} of them not stage by stage"
-        )
-    said.append(f"{count(graph.forks, 'fork')} among the values, each with a double ring")
-    forks = [n for n in graph.nodes if n.fork]
-    said += [
-        f"{shortened(n.name)} is read by {', '.join(shortened(r.name) for r in n.readers[:8])}"
-        for n in forks[:12]
-    ]
-    said += [f"and {len(forks) - 12} more forks are drawn"] if len(forks) > 12 else []
-    said += [f"Every way back to {shortened(name)} is marked" for name in graph.ways]
-    said += [
-        f"The comparison finds {shortened(v.name)} {v.text}"
-        for v in graph.verdicts
-        if v.kind == "first"
-    ]
-    return ". ".join(said) + "."
-
-
-def zero_tooltip(zero: Zero, source: Node) -> str:
-    """Which branch is not there."""
-    readers = " and ".join(zero.readers)
-    return printable(f"no {readers} reads {source.name}: the gradient from there is 0")
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
