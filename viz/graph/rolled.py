@@ -35,9 +35,10 @@ def kept(tape: Tape, blocks: Sequence[int]) -> int | None:
     for stage in tape.stages:
         x, t = stage.output, stage.block
         inputs = [i for i in x._inputs if isinstance(i, Value)]
-        if t in stages:
-            found = [(_role(i), (block_of_value(i) or t) - t) for i in inputs]
-            stages[t].append((stage.op, _role(x), x.shape, found))
+        if t is not None and t in stages:
+            blocks = map(block_of_value, inputs)
+            steps = [None if of is None else t - of for of in blocks]
+            stages[t].append((stage.op, _role(x), x.shape, [*map(_role, inputs)], steps))
         elif t is None:
             for i in inputs:
                 if (of := block_of_value(i)) in stages:
@@ -154,7 +155,7 @@ class _Roller:
     def _times(self, blocks: Collection[int | None]) -> tuple[str, ...]:
         """Which of the blocks these are, those between the drawn ones with their neighbours;
         nothing for all."""
-        pieces = []
+        pieces: list[int | str] = []
         for is_one, piece in groupby(self.within, key=lambda t: t in blocks):
             ends = list(piece)
             if is_one:
