@@ -104,7 +104,7 @@ class Composer:
         the ends, if no comparison tells the others apart."""
         if options.level == "rolled":
             keep = None if options.comparison else kept(self.tape, self.blocks)
-            return runs(self.blocks, "gates", (), keep)
+            return runs(self.blocks, keep=keep)
         return runs(self.blocks, options.level, several(options.expand), options.blocks)
 
     def _measured(self, options: Options) -> tuple[float, float, float]:

@@ -28,9 +28,9 @@ def runs(
     ----------
     blocks : sequence of int
         All blocks, in order.
-    level : {"stages", "gates", "block", "blocks"}
-        Every stage of each block, or its gates and states only; one block (the second, or the one
-        of `expand`) and the rest left out; or each block folded.
+    level : {"stages", "gates", "rolled", "block", "blocks"}
+        Every stage of each block, or its gates and states only, of each or of one for all; one
+        block (the second, or the one of `expand`) and the rest left out; or each block folded.
     expand : collection of int
         Blocks that are drawn stage by stage at every level.
     keep : int, optional
@@ -52,7 +52,7 @@ def runs(
     inner = range(keep, len(blocks) - keep) if keep is not None else range(0)
     left_out = [i in inner and t not in expand for i, t in enumerate(blocks)]
     together = [Run(piece) for piece in _pieces(blocks, left_out) if len(piece) >= FEWEST]
-    if level in ("stages", "gates"):
+    if level in ("stages", "gates", "rolled"):
         return tuple(together)
     alone = {*blocks} - {*expand} - {t for run in together for t in run.blocks}
     return tuple(sorted([*together, *(Run((t,)) for t in alone)], key=lambda run: run.first))

@@ -36,8 +36,8 @@ def kept(tape: Tape, blocks: Sequence[int]) -> int | None:
         x, t = stage.output, stage.block
         inputs = [i for i in x._inputs if isinstance(i, Value)]
         if t is not None and t in stages:
-            blocks = map(block_of_value, inputs)
-            steps = [None if of is None else t - of for of in blocks]
+            found = map(block_of_value, inputs)
+            steps = [None if of is None else t - of for of in found]
             stages[t].append((stage.op, _role(x), x.shape, [*map(_role, inputs)], steps))
         elif t is None:
             for i in inputs:

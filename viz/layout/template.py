@@ -18,6 +18,7 @@ from tinygrad_lstm.viz.look.style import SHAPES, kind
 
 __all__ = ["LOWEST", "Template", "placed", "rooms", "slots"]
 
+NEAREST = 6.0  # between the ends of two edges at a node
 LOWEST = 90.0  # the height of folded blocks, where there are no others
 CHARACTER = (
     5.4  # the width of a character of the labels' stand-ins, which are in a font of one width
@@ -137,9 +138,10 @@ def _text(
     }
     few = wiring.graph.few  # whose lines into a block have room for labels
     narrow = few and len({*wiring.lanes.values()}) > 1  # where labels find a place beside lines
+    ranks, rows = (0.2, 0.45) if narrow else (0.15 if few else 0.4, 0.28)
     lines = [
         "digraph {",
-        f"rankdir=LR nodesep=0.28 ranksep={0.2 if narrow else 0.15 if few else 0.4} "
+        f"rankdir=LR nodesep={rows} ranksep={ranks} "
         'node [fixedsize=true label=""] edge [arrowhead=none '
         "fontname=Courier fontsize=9]",
     ]
@@ -216,4 +218,36 @@ def _read(
             rest = row[4 + 2 * count :]
             if len(rest) == 5:  # a label and its place, before the style and the colour
                 template.labels[slot] = float(rest[1]) * 72, float(rest[2]) * 72
+    _part(template)
     return template
+
+
+def _part(template: Template) -> None:
+    """Move ends that lie together apart, along the side of the node at which they are."""
+    sides: dict[tuple[Role, int, bool], list[Slot]] = defaultdict(list)
+    for slot, curve in template.curves.items():
+        if size := template.sizes.get(slot[1]):
+            (x, y), (dx, dy) = template.spots[slot[1]], size
+            right, up = (curve[-1][0] - x) / dx, (curve[-1][1] - y) / dy
+            axis = 0 if abs(up) > abs(right) else 1  # along which ends are in a row
+            sides[slot[1], axis, (up if axis == 0 else right) > 0].append(slot)
+    for (_, axis, _), slots in sides.items():
+        slots.sort(key=lambda slot: [template.curves[slot][i][axis] for i in (-1, -4)])
+        ends = [template.curves[slot][-1][axis] for slot in slots]
+        for slot, end, to in zip(slots, ends, _apart(ends), strict=True):
+            template.curves[slot] = _ending(template.curves[slot], axis, to - end)
+
+
+def _apart(ends: Sequence[float]) -> list[float]:
+    """Rising numbers with at least `NEAREST` between them, about where they were."""
+    moved: list[float] = []
+    for end in ends:
+        moved.append(max(end, moved[-1] + NEAREST) if moved else end)
+    back = (sum(moved) - sum(ends)) / len(ends)
+    return [end - back for end in moved]
+
+
+def _ending(curve: Curve, axis: int, by: float) -> Curve:
+    """A curve with its end moved."""
+    x, y = (by, 0.0) if axis == 0 else (0.0, by)
+    return [*curve[:-2], *((px + x, py + y) for px, py in curve[-2:])]
