@@ -171,3 +171,10 @@ def test_slices_are_gathered(name):
 def test_an_unknown_pass_is_refused():
     with pytest.raises(TypeError, match="no such pass"):
         compile(gru, passes=["contract", "unroll"])
+
+
+def test_a_pass_that_only_numpy_gains_by_is_left_out_for_compiled_loops():
+    program = recorded("rnn")
+    for backend in ("numpy", "native"):
+        _, done = optimise(program.graph, program.roots, backend=backend)
+        assert ("widen" in [d.name for d in done]) == (backend == "numpy")

@@ -7,6 +7,7 @@ subexpressions cannot arise. Values know the stage that they come from, for whoe
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,8 @@ class Graph:
         dtype: Dtype,
     ) -> Value:
         """The value that `op` computes, which may be there already."""
-        key = (op, args, attrs, shape, dtype)  # values have the hash of objects
+        # values have the hash of objects; that of a dtype takes longer than all the rest
+        key = (op, args, attrs, shape, id(dtype))
         value = self._known.get(key)
         if value is None:
             value = Value(op, args, attrs, shape, dtype, len(self._known), self.origin)
@@ -129,14 +131,15 @@ class Graph:
 
 def in_order(roots: Iterable[Value]) -> list[Value]:
     """The values that lead to `roots`, arguments before what is computed from them."""
-    seen = {root.number: root for root in roots}
-    waiting = list(seen.values())
+    seen = set(roots)
+    waiting = list(seen)
+    add, append, pop = seen.add, waiting.append, waiting.pop
     while waiting:
-        for a in waiting.pop().args:
-            if a.number not in seen:
-                seen[a.number] = a
-                waiting.append(a)
-    return [seen[number] for number in sorted(seen)]  # a value's arguments came before it
+        for a in pop().args:
+            if a not in seen:
+                add(a)
+                append(a)
+    return sorted(seen, key=attrgetter("number"))  # a value's arguments came before it
 
 
 def readers(order: list[Value], roots: Iterable[Value]) -> dict[int, list[Value | None]]:

@@ -61,9 +61,7 @@ class Replay:
 
     def __init__(self, program: Program, backend: str, passes: Collection[str]) -> None:
         self.program = program
-        if backend == "native":  # its loops join what is of one shape, whoever it belongs to
-            passes = [name for name in passes if name != "widen"]
-        self.roots, self.done = optimise(program.graph, program.roots, passes)
+        self.roots, self.done = optimise(program.graph, program.roots, passes, backend)
         self.schedule = Schedule(self.roots)
         self.memory = Memory(self.schedule)
         self.instructions = instructions(self.schedule, self.memory)

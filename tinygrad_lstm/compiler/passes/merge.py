@@ -18,12 +18,13 @@ __all__ = ["merge"]
 
 def merge(build: Builder, roots: list[Value]) -> list[Value]:
     """Merge over blocks, which share the right factor, then over gates, which share the left."""
+    order = in_order(roots)
     for shared in (1, 0):
         for far in (_before, _behind):
-            order = in_order(roots)
             groups = _groups(order, shared, far(order))
             if groups:
                 roots = regrouped(build, roots, order, groups, partial(_one_product, build, shared))
+                order = in_order(roots)
     return roots
 
 
@@ -31,7 +32,11 @@ def _before(order: list[Value]) -> dict[Value, int]:
     """How many products lie on the longest way to each value."""
     depth: dict[Value, int] = {}
     for v in order:
-        depth[v] = max([depth[a] for a in v.args], default=0) + (v.op == "matmul")
+        here = 0
+        for a in v.args:
+            if depth[a] > here:
+                here = depth[a]
+        depth[v] = here + 1 if v.op == "matmul" else here
     return depth
 
 
@@ -41,7 +46,8 @@ def _behind(order: list[Value]) -> dict[Value, int]:
     for v in reversed(order):
         here = height[v] + (v.op == "matmul")
         for a in v.args:
-            height[a] = max(height[a], here)
+            if height[a] < here:
+                height[a] = here
     return height
 
 
