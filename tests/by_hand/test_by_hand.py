@@ -186,6 +186,8 @@ def test_arguments_stay_as_they_are_and_results_share_no_memory():
     assert all(p.grad is None for p in lstm.parameters().values())
 
 
+# The flags of a BLAS kernel that reads beyond a row, whatever stands there, are not ours.
+@pytest.mark.filterwarnings("ignore:.* encountered in matmul:RuntimeWarning")
 def test_float32_stays_float32_and_large_sums_stay_quiet():
     lstm = LSTM(2, 3, rng=0, dtype=np.float32)
     hand = by_hand.lstm(

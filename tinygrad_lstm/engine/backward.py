@@ -60,7 +60,7 @@ def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Nod
 
     A contribution is added to its total as it comes, in place where that is an array made here.
     """
-    recorded = isinstance(start, Node)
+    recorded, watched = isinstance(start, Node), guard and watching
     totals, retained = {root: start}, {}
     own: set[Node] = set()  # whose total may be written to
     adding = Adding(totals, own)
@@ -75,10 +75,10 @@ def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Nod
                 retained[node] = g
         op, params, values, arguments = node._op, node._params, node._values, node._inputs
         output, inputs = (node, arguments) if recorded else (node._array, values)
-        plain = not (guard or params or op.variadic)
+        rules = None if guard or params or op.variadic else op.rules
         for i in read:
-            if plain:  # what `send` does, in line for speed
-                contribution = op.rules[i](g, output, *inputs)
+            if rules:  # what `send` does, in line for speed
+                contribution = rules[i](g, output, *inputs)
             elif guard:
                 contribution = sent(node, i, g)
             else:
@@ -96,7 +96,7 @@ def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Nod
                 totals[x] = totals[x] + contribution
                 if not recorded:
                     own.add(x)
-            if guard and watching and (watch := detector()):
+            if watched and (watch := detector()):
                 watch.added(x, totals[x], contribution)
     adding.settle(*products)
     return totals | retained

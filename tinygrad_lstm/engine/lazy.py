@@ -72,7 +72,7 @@ def product(left: Any, right: Any) -> Any:
     worth = left.shape[1] * right.shape[1] >= ENTRIES and len(left) < ROWS
     if worth and left.dtype is right.dtype and left.dtype.kind == "f":
         return Product(left, right)
-    return np.dot(left.T, right)
+    return left.T.dot(right)
 
 
 class Product(Lazy):

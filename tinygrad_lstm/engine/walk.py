@@ -44,13 +44,14 @@ def walk(nodes: Sequence[Node]) -> Iterator[tuple[Node, list[int]]]:
     """
     for node in reversed(nodes):
         values, read = node._values, []
-        for i, x in enumerate(node._inputs):
+        i = len(values)
+        for x in reversed(node._inputs):
+            i -= 1
             if isinstance(x, Node):
                 if values[i] is not x._array and not same(values[i], x._array):
                     raise edit_error(x, node)
                 if x._requires_grad:
                     read.append(i)
-        read.reverse()
         yield node, read
 
 

@@ -358,19 +358,19 @@ def tanh(x: Any) -> Any:
 
 @tanh.rule
 def tanh_x(g: Any, y: Any, x: Any) -> Any:
-    return g * (1 - y * y)
+    return g * (1.0 - y * y)
 
 
 @operation(analytic=True, elementwise=True, kind="function")
 @np.errstate(over="ignore")  # exp(-x) is inf where the result is 0
 def sigmoid(x: Any) -> Any:
     """The logistic function ``1 / (1 + exp(-x))``, to full relative precision at both ends."""
-    return np.reciprocal(1 + np.exp(-x))
+    return np.reciprocal(1.0 + np.exp(-x))
 
 
 @sigmoid.rule
 def sigmoid_x(g: Any, y: Any, x: Any) -> Any:
-    return g * (y * (1 - y))
+    return g * (y * (1.0 - y))
 
 
 @operation(elementwise=True, kind="function")

@@ -393,7 +393,7 @@ def linear(x: Any, W: Any, b: Any) -> Any:
 
 @linear.rule
 def linear_x(g: Any, y: Any, x: Any, W: Any, b: Any) -> Any:
-    return np.dot(g, W)
+    return g.dot(W)
 
 
 @linear.rule
