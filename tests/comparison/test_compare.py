@@ -23,6 +23,7 @@ from tinygrad_lstm import (
     sigmoid,
     tanh,
 )
+from tinygrad_lstm.comparison import likely
 
 
 def lstm_case(seed=0, T=3, N=2, H=4, D=3, scale=1.0, dtype=np.float64, mask=None):
@@ -678,9 +679,11 @@ def test_an_unexplained_number_has_no_place():
 
 
 @pytest.mark.parametrize(
-    ("T", "words"), [(2, "mistakes further up"), (20, "the search ended at its budget")]
+    ("T", "budget", "words"),
+    [(2, 10**6, "mistakes further up"), (20, 5000, "ended at its budget of 5,000 operations")],
 )
-def test_it_is_told_what_was_not_searched(T, words):
+def test_it_is_told_what_was_not_searched(T, budget, words, monkeypatch):
+    monkeypatch.setattr(likely, "BUDGET", budget)
     g, hand = lstm_case(T=T, N=1)
     noise = np.random.default_rng(0).normal(size=hand["W_u"].shape)
     looks = compare(g, {"W_u": noise}).diagnoses[0].looks_like

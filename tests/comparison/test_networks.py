@@ -1,6 +1,7 @@
 """Networks as people write them, with names and without: compare finds the row, blames no right
 one, and explains nearly every slip."""
 
+import derivations
 import numpy as np
 import pytest
 from derivations import NETWORKS, case
@@ -86,6 +87,20 @@ def test_what_is_not_given_follows_from_the_parameters(name, slip, kind, words):
     report = reported(name, slip, "parameters")
     assert report.diagnoses[0].kind == kind and words in report.diagnoses[0].looks_like
     assert all(d.kind != "unexplained" for d in report.diagnoses)
+
+
+@pytest.mark.parametrize(
+    ("slip", "kind"),
+    [
+        ("dr = drh * h[t - 1] -> dr = drh * h[t]", "wrong block"),
+        ("* z + -> * (1 - z) +", "local form"),
+    ],
+)
+def test_long_sequences_from_the_parameters_alone(slip, kind, monkeypatch):
+    monkeypatch.setattr(derivations, "T", 24)
+    report = reported("gru", slip, "parameters")
+    assert {d.kind for d in report.diagnoses} == {kind} and len(report.diagnoses) == 9
+    assert str(report).count(" difference: ") == 1
 
 
 def test_what_the_rows_do_not_determine():

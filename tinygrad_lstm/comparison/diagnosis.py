@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.comparison.above import Outcome
+from tinygrad_lstm.comparison.above import Outcome, Where
 from tinygrad_lstm.comparison.combined import Guess, written
 from tinygrad_lstm.comparison.implied import Implied
 from tinygrad_lstm.comparison.rows import Entry
-from tinygrad_lstm.comparison.work import Place, Rows, Work, safely, told
+from tinygrad_lstm.comparison.work import Rows, Try, Work, safely, told
 from tinygrad_lstm.parallel.spread import HandOut, spreading
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -82,15 +82,13 @@ def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
         open_ = tuple(i for i in open_ if i not in found)
         above = desk.above(open_)
 
-        def several(places: Sequence[tuple[bool, int, int, int]]) -> list[Outcome]:
-            jobs = [Place(open_, where) for where in places]
+        def several(wheres: Sequence[Where]) -> list[Outcome]:
+            jobs = [Try(open_, where) for where in wheres]
             outcomes: list[Outcome] = hand_out(work, jobs, "compare, further up")
             return outcomes
 
-        if implied.too_large:
-            for entry, guess in above.explained(several if ahead else None):
-                found[next(i for i in open_ if work.wrong[i] is entry)] = told(guess)
-        above.tried, above.ended = above.tried + implied.tried, above.ended or implied.ended
+        for entry, guess in above.explained(several if ahead else None):
+            found[next(i for i in open_ if work.wrong[i] is entry)] = told(guess)
     rest = [
         Rows(left, True, known[group])
         for group in groups

@@ -6,7 +6,7 @@ gradient by a sum that nobody has given a name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain, edge
 from tinygrad_lstm.comparison.tidy import tidy
-from tinygrad_lstm.comparison.tree import Change, Tree
+from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.derivation.constants import constants
 from tinygrad_lstm.derivation.expression import (
     Expression,
@@ -191,10 +191,10 @@ class Formulas:
             return self.gradient_name(x)
         return f"the derivative by {text}"
 
-    def gradients_in(self, tree: Tree, change: Change) -> Iterator[Leaf]:
+    def gradients_in(self, tree: Tree, changed: Mapping[int, Expression]) -> Iterator[Leaf]:
         """The gradients in a formula that has been changed."""
         yield from tree.gradients[id(tree.root)]
-        for e in change.changed.values():
+        for e in changed.values():
             yield from (leaf for leaf in leaves(e) if leaf.gradient)
 
     def passed(self, x: Any) -> Any:

@@ -2,11 +2,12 @@
 
 If a mistake in the derivative by ``z`` is the reason for all that is wrong, then one addition to
 it in every block explains the rows. Where no other addition does, that is what stands there by
-hand, and it is searched as if it had been given. Else mistakes are tried one by one.
+hand, and it is searched as if it had been given.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -21,7 +22,6 @@ from tinygrad_lstm.comparison.responses import Responses, TooLarge, solved
 from tinygrad_lstm.comparison.rows import Entry, Row
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.steps import RULE
-from tinygrad_lstm.comparison.trials import Trials
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.node import Node
 
@@ -29,6 +29,7 @@ __all__ = ["Implied"]
 
 FREE = 1e-8  # of what may be added: what has less of it is determined
 CLOSE = {4: 1e-3, 8: 1e-6}  # how closely what the rows imply is known, by the bytes of a number
+UNKNOWN = 500  # numbers that are looked for at once
 WORK = 3e8  # multiplications of a decomposition
 FAR_FETCHED = ("wrong gradient", "another derivative", "factor")
 BLOCKS = 4  # blocks in which an explanation has to hold
@@ -86,18 +87,6 @@ class Implied:
         ]
         bytes_ = min((e.hand.dtype.itemsize for e in self.entries), default=8)
         self.close = CLOSE.get(bytes_, CLOSE[8])
-        self.trials = Trials(search)
-        self.progress, self.too_large = self.trials.progress, False
-
-    @property
-    def tried(self) -> int:
-        """How many mistakes were tried."""
-        return self.progress.tried
-
-    @property
-    def ended(self) -> bool:
-        """Whether the search ended at its budget."""
-        return self.trials.left <= 0
 
     def explained(self) -> dict[int, Guess | None]:
         """The explanations that were found, by the ``id`` of the entry."""
@@ -105,11 +94,10 @@ class Implied:
         for groups in (self._alone(), self._pairs()):
             suspects = [s for roles in groups if (s := self._suspected(roles)) is not None]
             suspects.sort(key=lambda s: -len(s.rows))
-            for look in (self._at_once, self._tried, self._past):
+            for look in (self._at_once, self._past):
                 self._looked(look, suspects, found)
             if len(found) == len(self.open):
                 break
-        self.progress.done()
         return found
 
     def _looked(
@@ -163,17 +151,18 @@ class Implied:
         return list(found)
 
     def _suspected(self, roles: tuple[str, ...]) -> Suspect | None:
-        try:
+        with contextlib.suppress(TooLarge):
             return self._suspect(roles)
-        except TooLarge:
-            self.too_large = True
-            return None
+        return None
 
     def _suspect(self, roles: tuple[str, ...]) -> Suspect | None:
         values = sorted(
             (x for role in roles for x in self.roles[role]),
             key=lambda x: self.search.vocabulary.places[id(x)],
         )
+        unknown, known = (sum(map(np.size, a)) for a in ([x._array for x in values], self.missing))
+        if unknown > min(known, UNKNOWN):
+            raise TooLarge  # or too few numbers to determine anything
         rows, totals = self.responses.of(values)
         own = [e for e in self.entries if self._is_own(e, roles)]
         rows = {i: m for i, m in rows.items() if self.entries[i] not in own and m.any()}
@@ -248,15 +237,6 @@ class Implied:
                 return None
             first = first or told(search, part.value, guess, len(suspect.wrong) > 1)
         return first
-
-    def _tried(self, suspect: Suspect) -> Guess | None:
-        """Where the rows do not say what it is, the mistake that gives the rows."""
-        if len(suspect.wrong) + len(suspect.right) >= len(suspect.values):
-            return None
-        missing = np.concatenate([self.missing[i] for i in suspect.matrices])
-        matrix = np.concatenate(list(suspect.matrices.values()))
-        found = self.trials.guess(suspect.values, matrix, suspect.totals, missing)
-        return found and told(self.search, found.value, found.guess, len(suspect.values) > 1)
 
 
 def told(search: Search, x: Any, guess: Guess, blocks: bool) -> Guess:

@@ -34,7 +34,7 @@ class Parts:
         self.shaped = shaped
         self.tree, self.vocabulary, self.branch = tree, vocabulary, branch
         self.formulas = vocabulary.formulas
-        self.at: int | None = branch.stage.block
+        self.at = vocabulary.at(branch)
         self.nodes = list(enumerate(tree.order))[::-1]
         self.products = [
             (i, n, factors(n))

@@ -10,12 +10,15 @@ import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain, Edge, edge
 from tinygrad_lstm.comparison.formulas import Formulas
-from tinygrad_lstm.comparison.tree import Change, Tree
+from tinygrad_lstm.comparison.tree import Tree
+from tinygrad_lstm.derivation.expression import Expression
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.recorder import recording
 from tinygrad_lstm.engine.walk import sent as send
 
-__all__ = ["Rerun"]
+__all__ = ["Changed", "Rerun"]
+
+Changed = Mapping[int, Expression]  # what is written instead of a part, by the `id` of the part
 
 
 class Rerun:
@@ -95,11 +98,11 @@ class Rerun:
         """The rows of some bits: the one with the fewest branches first."""
         return [i for i in range(len(self.rows)) if mask >> i & 1]
 
-    def value(
-        self, row: int, changed: Mapping[Edge, tuple[Tree, Change]]
-    ) -> tuple[np.ndarray, int]:
-        """What a row is when some branches send back something else, and how many rules ran."""
-        bit, part = 1 << row, self.rows[row]
+    def values(
+        self, mask: int, changed: Mapping[Edge, tuple[Tree, Changed]]
+    ) -> tuple[dict[int, np.ndarray], int]:
+        """What some rows are when some branches send back something else, and how many rules
+        ran."""
         sent: dict[Edge, np.ndarray] = {}
         totals: dict[int, np.ndarray] = {}
         stale = {key[0] for key in changed}
@@ -114,7 +117,7 @@ class Rerun:
             for x, branch in self._by_stage[id(y)]:
                 key = edge(branch)
                 change = changed.get(key)
-                if not self.inherits[key] & bit or (change is None and id(y) not in moved):
+                if not self.inherits[key] & mask or (change is None and id(y) not in moved):
                     continue
                 count += 1
                 if change is None:
@@ -124,19 +127,20 @@ class Rerun:
                 if not self.chain.is_given(x):
                     stale.add(id(x))
                     moved.add(id(x))
-        return self.chain.follows(part, {**self.chain.sent, **sent}), count
+        every = _Over(sent, self.chain.sent)
+        return {i: self.chain.follows(self.rows[i], every) for i in self.rows_in(mask)}, count
 
     def _total(self, y: Any, sent: Mapping[Edge, np.ndarray]) -> np.ndarray:
         part = Part(y, self.chain.gradients.branches(y), "total")
         return self.chain.follows(part, _Over(sent, self.chain.sent))
 
-    def _run(self, tree: Tree, change: Change, totals: Mapping[int, np.ndarray]) -> np.ndarray:
+    def _run(self, tree: Tree, changed: Changed, totals: Mapping[int, np.ndarray]) -> np.ndarray:
         given = {
             id(leaf): totals[id(source)]
-            for leaf in self.formulas.gradients_in(tree, change)
+            for leaf in self.formulas.gradients_in(tree, changed)
             if (source := self.formulas.source.get(leaf)) is not None and id(source) in totals
         }
-        return tree.run(change.changed, given)
+        return tree.run(changed, given)
 
 
 class _Over(dict[Edge, np.ndarray]):

@@ -18,7 +18,7 @@ from tinygrad_lstm.engine.recorder import recording
 from tinygrad_lstm.engine.tape import Branch
 from tinygrad_lstm.engine.walk import sent as send
 
-__all__ = ["Additions", "Responses", "TooLarge", "solved"]
+__all__ = ["Additions", "Responses", "TooLarge", "cut", "solved"]
 
 MOST = 30_000  # times that rules run to be written as matrices
 NUMBERS = 2_000_000  # of one matrix
@@ -52,20 +52,7 @@ class Responses:
                 self._totals[id(part.value)].append(i)
             for b in part.branches if part.kind != "total" else ():
                 self._branches[edge(b)].append(i)
-        self._cut = self._constant()
-
-    def _constant(self) -> set[Edge]:
-        """The branches whose sum or share is given, so that nothing goes on through them."""
-        found = set()
-        for x in self.chain.order:
-            part = Part(x, self.chain.gradients.branches(x), "total")
-            stop = self.chain.is_given(x) or bool(x._hooks)
-            for branches in in_blocks(part):
-                share = stop or Part(x, branches, "share").id in self.chain.given
-                for b in branches:
-                    if share or Part(x, (b,), "branch").id in self.chain.given:
-                        found.add(edge(b))
-        return found
+        self._cut = cut(chain)
 
     def of(self, values: Sequence[Any]) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
         """What one more in each entry of the derivatives by some values does.
@@ -124,6 +111,20 @@ class Responses:
                     found[:, k] = np.ravel(send(node, branch.argument, one.reshape(node.shape)))
             self._matrices[key] = np.asarray(found, float)
         return self._matrices[key]
+
+
+def cut(chain: Chain) -> set[Edge]:
+    """The branches whose sum or share is given, so that nothing goes on through them."""
+    found = set()
+    for x in chain.order:
+        part = Part(x, chain.gradients.branches(x), "total")
+        stop = chain.is_given(x) or bool(x._hooks)
+        for branches in in_blocks(part):
+            share = stop or Part(x, branches, "share").id in chain.given
+            for b in branches:
+                if share or Part(x, (b,), "branch").id in chain.given:
+                    found.add(edge(b))
+    return found
 
 
 class Additions(NamedTuple):

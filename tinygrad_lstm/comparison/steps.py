@@ -91,9 +91,9 @@ class Steps:
 
     def terms(self, part: Part) -> list[Term]:
         """The branches of a row, each with its formula and its value."""
-        found = []
+        found, own = [], set(map(edge, part.branches))
         for i, branch in enumerate(self.chain.gradients.branches(part.value), 1):
-            if any(edge(branch) == edge(b) for b in part.branches):
+            if edge(branch) in own:
                 array = self.chain.follows(Part(part.value, (branch,), "branch"))
                 hand = None
                 if part.kind != "branch":
@@ -123,6 +123,9 @@ class Steps:
             self._changes[key] = Changes(Tree(formula), self.vocabulary, branch, shaped)
         return self._changes[key]
 
-    def place(self, branch: Branch) -> tuple[str, int]:
-        """What a branch is called in every block."""
-        return self.formulas.base(branch.stage.output), branch.argument
+    def place(self, branch: Branch) -> tuple[str, int | str]:
+        """What a branch is called in every block: by the argument, or what is read there where
+        their number is open."""
+        node, argument = branch.stage.output, branch.argument
+        base = self.formulas.base(node)
+        return base, self.formulas.base(node._inputs[argument]) if node._op.variadic else argument

@@ -101,11 +101,11 @@ class Tree:
         key = id(part)
         if isinstance(part, Leaf):
             mine = frozenset({part}) if part.name is not None else frozenset()
-            self.arrays[key] = part.array
+            self.arrays[key] = self._array(part)
             self.gradients[key] = mine if part.gradient else frozenset()
             self.values[key] = frozenset() if part.gradient else mine
             return
-        self.arrays[key] = _run(part, self.arrays)
+        self.arrays[key] = self._run(part, self.arrays)
         self.gradients[key] = frozenset().union(*(self.gradients[id(a)] for a in part.args))
         self.values[key] = frozenset().union(*(self.values[id(a)] for a in part.args))
         for arg in part.args:
@@ -126,10 +126,10 @@ class Tree:
     ) -> np.ndarray:
         """The value of the formula with some parts written otherwise, or leaves of other value."""
         known: MutableMapping[int, Any] = self._known(given) if given else self.arrays
-        fresh = {key: _value(other, known) for key, other in changed.items()}
+        fresh = {key: self._value(other, known) for key, other in changed.items()}
         now = ChainMap(fresh, known)
         for part in self._above(frozenset(changed)):
-            fresh[id(part)] = _run(part, now)
+            fresh[id(part)] = self._run(part, now)
         return np.asarray(now[id(self.root)])
 
     def _known(self, given: Mapping[int, Any]) -> MutableMapping[int, Any]:
@@ -137,8 +137,27 @@ class Tree:
         fresh = dict(given)
         now = ChainMap(fresh, self.arrays)
         for part in self._above(frozenset(given)):
-            fresh[id(part)] = _run(part, now)
+            fresh[id(part)] = self._run(part, now)
         return now
+
+    def _array(self, leaf: Leaf) -> Any:
+        """The value of a leaf."""
+        return leaf.array
+
+    def _run(self, part: Apply, values: Mapping[int, Any]) -> Any:
+        return self._computed(part, [values[id(arg)] for arg in part.args])
+
+    def _computed(self, part: Apply, args: list[Any]) -> Any:
+        return part.op.forward(*args, **part.params)
+
+    def _value(self, e: Expression, known: Mapping[int, Any]) -> Any:
+        """The value of what is written instead of a part; what the formula has in it is known."""
+        done = known.get(id(e))
+        if done is not None:
+            return done
+        if isinstance(e, Leaf):
+            return self._array(e)
+        return self._computed(e, [self._value(arg, known) for arg in e.args])
 
     def _above(self, keys: frozenset[int]) -> list[Apply]:
         """What is computed from some parts, and is none of them."""
@@ -171,20 +190,6 @@ class Tree:
         """Whether a product is not itself a factor of one."""
         users = self.users[id(part)]
         return not users or any(user.op.name not in PRODUCTS for user in users)
-
-
-def _run(part: Apply, values: Mapping[int, Any]) -> Any:
-    return part.op.forward(*[values[id(arg)] for arg in part.args], **part.params)
-
-
-def _value(e: Expression, known: Mapping[int, Any]) -> Any:
-    """The value of what is written instead of a part; what the formula has in it is known."""
-    done = known.get(id(e))
-    if done is not None:
-        return done
-    if isinstance(e, Leaf):
-        return e.array
-    return e.op.forward(*[_value(arg, known) for arg in e.args], **e.params)
 
 
 def _shape(a: Expression, b: Expression) -> tuple[int, ...]:

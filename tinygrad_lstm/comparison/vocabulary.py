@@ -86,6 +86,11 @@ class Vocabulary:
         """The block of a value."""
         return self._blocks[id(x)] if id(x) in self._blocks else block_of(x)
 
+    def at(self, branch: Branch) -> int | None:
+        """The block of a branch: that of its stage, or of what the stage reads of the blocks."""
+        block = branch.stage.block
+        return self.block(branch.stage.output._inputs[branch.argument]) if block is None else block
+
     def near(self, v: Any, at: int | None, shaped: bool = True) -> list[Any]:
         """Values of the shape of `v` in block `at`, beside it, in its mirror image, or in none;
         those that have its own name in another block first; of other shapes too, unless they are
@@ -142,6 +147,23 @@ class Vocabulary:
             return [(base, ""), *states]
         mirror = [(base, "mirror")] if b == self.ends - at else []
         return [(base, signed(b - at)), *mirror, *states]
+
+    def in_block(self, base: str, block: int) -> Any:
+        """The value that is called so in a block, or the state that stands for it there; None where
+        there is none."""
+        return self._by_name.get((base, block))
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, int], Any]:
+        found = {
+            (self.formulas.base(x), b): x
+            for x in self.tape.values
+            if (b := self.block(x)) is not None
+        }
+        for x in self.tape.leaves:
+            for role, block in self.states.get(id(x), ()):
+                found.setdefault((role, block), x)
+        return found
 
     @cached_property
     def branches(self) -> dict[tuple[str, int | None], list[tuple[Node, Branch]]]:

@@ -1,4 +1,4 @@
-"""The searches of one comparison, as they are handed out: some rows, or one place further up.
+"""The searches of one comparison, as they are handed out: some rows, or one mistake further up.
 
 What is found does not depend on who searches. Rows go together where what explains one is tried
 first in the next: those whose branches have a place in common, or whose values a name.
@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from tinygrad_lstm.comparison.above import Above, Outcome
+from tinygrad_lstm.comparison.above import Above, Outcome, Where
 from tinygrad_lstm.comparison.blame import locate
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.combined import Guess, written
@@ -24,7 +24,7 @@ from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.parallel.tapes import packed_tape, read_tape
 
-__all__ = ["Place", "Rows", "Work", "begun", "safely", "told"]
+__all__ = ["Rows", "Try", "Work", "begun", "safely", "told"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -74,25 +74,25 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Place:
-    """The search in one place further up.
+class Try:
+    """A mistake that is tried further up.
 
     Attributes
     ----------
     among : tuple of int
         Which of the wrong rows may be explained.
-    where : tuple
-        The arguments of :meth:`Above.searched`.
+    where : Where
+        The mistake.
     """
 
     among: tuple[int, ...]
-    where: tuple[bool, int, int, int]
+    where: Where
 
     def __call__(self, work: Work) -> Outcome:
         """What is found there."""
         with work.desk() as desk:
-            outcome = desk.above(self.among).searched(*self.where)
-            return outcome._replace(hits=[(told(guess), rows) for guess, rows in outcome.hits])
+            outcome = desk.above(self.among).tried(self.where)
+            return outcome._replace(guess=outcome.guess and told(outcome.guess))
 
 
 def told(guess: Guess) -> Guess:

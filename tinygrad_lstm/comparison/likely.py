@@ -1,0 +1,129 @@
+"""Which mistakes further up are worth a try: those whose effect points where the rows are wrong.
+
+A mistake is made in every block alike, since it stands in a loop. What each would add there is
+computed in all blocks at once, and what that does to the rows to first order: without what the
+addition in one block changes in those before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_lstm.comparison.chain import edge
+from tinygrad_lstm.comparison.effects import Effects
+from tinygrad_lstm.comparison.everywhere import FAILED
+from tinygrad_lstm.comparison.places import Places
+from tinygrad_lstm.comparison.progress import Progress
+from tinygrad_lstm.comparison.rows import Entry
+from tinygrad_lstm.comparison.search import Search
+from tinygrad_lstm.comparison.stacked import Stacked
+
+__all__ = ["BUDGET", "Candidate", "Likely"]
+
+BUDGET = 400_000  # operations on up to NUMBERS numbers; a longer search ends, and says so
+NUMBERS = 1000  # of two arrays so large, one costs as much as two operations on small ones
+SIMPLE, FAR = 0.4, 1.5  # how far-fetched a mistake is
+ACROSS = 0.8  # how far off is what has nothing to do with the rows
+SPOILING = 2.0  # what is added for a mistake that would change right rows too
+FAR_FETCHED = ("wrong gradient", "another derivative", "factor")
+
+
+class Candidate(NamedTuple):
+    """A mistake that is worth a try: how far off its effect points, the more so the more
+    far-fetched it is, and where it is made."""
+
+    off: float
+    fetched: float
+    place: int
+    label: Any
+
+
+class Likely(Places):
+    """The mistakes that may be made in some places; the parameters are those of :class:`Places`.
+
+    Attributes
+    ----------
+    spent : float
+        How much of the budget.
+    """
+
+    spent: float
+
+    def __init__(self, search: Search, open_: Sequence[Entry], found: Sequence[Entry]) -> None:
+        super().__init__(search, open_, found)
+        self.progress, self.spent = Progress(), 0.0
+        sizes = [stage.output._array.size for stage in self.formulas.tape.stages]
+        self._rule_cost = 1 + sum(sizes) / max(len(sizes), 1) / NUMBERS
+        self._stacks: dict[Any, np.ndarray] = {}
+
+    @property
+    def ended(self) -> bool:
+        """Whether the search ended at its budget."""
+        return self.spent > BUDGET
+
+    def _candidates(self) -> list[Candidate]:
+        """The mistakes whose effect points where the rows are wrong, the nearest first."""
+        missing = [
+            e.hand - self.chain.follows(part) for e, part in zip(self.rows, self.parts, strict=True)
+        ]
+        effects = Effects(self.chain, self.parts, missing)
+        self.spent += effects.spent * self._rule_cost
+        found = [
+            candidate
+            for number in range(len(self.places))
+            for candidate in self._in_place(number, effects)
+        ]
+        return sorted(found, key=lambda c: (c.off, c.fetched))
+
+    def _in_place(self, number: int, effects: Effects) -> Iterator[Candidate]:
+        """The mistakes in one place."""
+        place = self.places[number]
+        blocks, changes = self._pattern(number)
+        values = {edge(b): x for x, b in place.edges}
+        found = [effects.of(values[edge(b)], b) for b in blocks.branches]
+        answers = [answer for answer in found if answer is not None]
+        if len(answers) < len(found) or not len(effects.row):
+            yield from (Candidate(ACROSS, 0, number, change.label) for change in changes.all())
+            return
+        answer = np.concatenate(answers, axis=1)
+        looked = np.array([place.rows >> int(i) & 1 for i in effects.row], bool)
+        stacked, simple = Stacked(blocks, self._stacks), {c.label for c in changes.simple()}
+        seen: set[bytes] = set()  # effects: of mistakes that come to the same, the first is tried
+        cost = len(stacked.order) * (1 + stacked.array.size / NUMBERS)
+        for change in changes.all():
+            if self.ended:
+                return
+            self.spent += cost
+            self.progress.step(self.spent / BUDGET)
+            try:
+                added = stacked.changed(change) - stacked.array
+                points = answer @ np.ravel(added) if added.shape == stacked.array.shape else None
+            except FAILED:  # shapes that do not fit this mistake
+                continue
+            if points is None or not np.any(added):
+                continue
+            same = np.round(points, 9).tobytes()
+            if same not in seen:
+                seen.add(same)
+                off = _apart(points[looked], effects.missing[looked])
+                simpler = change.label in simple
+                if off > ACROSS and not simpler:
+                    continue
+                off += SPOILING * (place.spoiled > 0)
+                fetched = SIMPLE if simpler else FAR if change.kind in FAR_FETCHED else 1.0
+                yield Candidate(round(off, 6) * fetched, fetched, number, change.label)
+
+
+def _apart(points: np.ndarray, missing: np.ndarray) -> float:
+    """How far off an effect points: 0 in the direction of what is missing, 1 across; more where it
+    is too long or too short, though not much, as what is made in one block is passed on to the
+    next."""
+    size, wanted = float(np.linalg.norm(points)), float(np.linalg.norm(missing))
+    if not size > 0 or not wanted > 0:
+        return ACROSS
+    along = float(points @ missing) / (size * wanted)
+    off = float(np.sqrt(max(1 - along**2, 0.0))) + (along < 0)
+    return off * (1 + abs(float(np.log(size / wanted))))

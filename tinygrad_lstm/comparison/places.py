@@ -1,0 +1,99 @@
+"""Where a mistake may be made in what is not given: a place in all blocks, and the rows that
+inherit from it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from tinygrad_lstm.comparison.chain import Edge, edge
+from tinygrad_lstm.comparison.changes import Changes
+from tinygrad_lstm.comparison.rerun import Rerun
+from tinygrad_lstm.comparison.rows import Entry
+from tinygrad_lstm.comparison.search import Search
+from tinygrad_lstm.comparison.stacked import Blocks
+from tinygrad_lstm.comparison.steps import RULE
+from tinygrad_lstm.comparison.tree import Tree
+from tinygrad_lstm.engine.tape import Branch
+
+__all__ = ["Place", "Places"]
+
+
+class Place(NamedTuple):
+    """The branches of one place in all blocks, and the wrong rows that inherit from them."""
+
+    edges: list[tuple[Any, Branch]]
+    rows: int  # as bits
+    spoiled: int  # right rows that a mistake here would change
+
+
+class Places:
+    """The places.
+
+    Parameters
+    ----------
+    search : Search
+        What is known of the formulas.
+    open_ : sequence of Entry
+        The rows that nothing in their own formula explains.
+    found : sequence of Entry
+        All rows.
+    """
+
+    search: Search
+    rows: list[Entry]
+    rerun: Rerun
+    places: list[Place]
+
+    def __init__(self, search: Search, open_: Sequence[Entry], found: Sequence[Entry]) -> None:
+        self.search, self.formulas, self.chain = search, search.formulas, search.chain
+        self.rows = [entry for entry in open_ if self._usable(entry)]
+        self.parts = [entry.part for entry in self.rows if entry.part]
+        self.rerun = Rerun(self.chain, self.parts, self.formulas)
+        right = [e.part for e in found if e.part and e.row.verdict == "right"]
+        self.places = self._places([part.value for part in right if part.kind == "total"])
+        self._changes: dict[int, Changes] = {}
+        self._blocks: dict[int, Blocks] = {}
+        self._trees: dict[Edge, Tree] = {}
+
+    def _usable(self, entry: Entry) -> bool:
+        assert entry.part is not None
+        right = self.chain.follows(entry.part)
+        finite = entry.row.verdict not in ("not finite", "wrong shape")
+        return finite and not self.search.opaque(entry.part, right) and bool(entry.hand.size)
+
+    def _places(self, right: list[Any]) -> list[Place]:
+        """The places from which wrong rows inherit: first those from which all do, and no right
+        one."""
+        spoiled = {id(x): 1 << i for i, x in enumerate(right) if x._op is None}
+        below = self.rerun.masks(spoiled)
+        groups: dict[Any, list[tuple[Any, Branch]]] = defaultdict(list)
+        for x, branch in self.rerun.edges:
+            groups[self.search.place(branch)].append((x, branch))
+        places = []
+        for edges in groups.values():
+            rows = spoils = 0
+            for x, branch in edges:
+                rows |= self.rerun.inherits[edge(branch)]
+                spoils |= below.get(id(x), 0)
+            places.append(Place(edges, rows, spoils))
+        every = (1 << len(self.rows)) - 1
+        places.sort(key=lambda p: (p.rows != every, p.spoiled.bit_count(), -p.rows.bit_count()))
+        return places
+
+    def _pattern(self, number: int) -> tuple[Blocks, Changes]:
+        """The formula of a place in all blocks, and what can go wrong in that of one."""
+        if number not in self._blocks:
+            branches = [b for _, b in self.places[number].edges]
+            pattern = len(branches) // 3  # not in the middle, which is its own mirror image
+            vocabulary, rule = self.search.vocabulary, self.formulas.rule
+            self._blocks[number] = Blocks(vocabulary, branches, pattern, rule)
+            self._changes[number] = self.search.changes(branches[pattern], RULE)
+        return self._blocks[number], self._changes[number]
+
+    def _tree(self, blocks: Blocks, n: int) -> Tree:
+        key = edge(blocks.branches[n])
+        if key not in self._trees:
+            self._trees[key] = Tree(blocks.orders[n][-1])
+        return self._trees[key]

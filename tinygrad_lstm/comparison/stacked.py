@@ -1,0 +1,199 @@
+"""The formula of one place in all blocks at once: its values stacked, so that what is changed in it
+is computed in every block by a few NumPy calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.comparison.tree import Change, Tree
+from tinygrad_lstm.comparison.vocabulary import Vocabulary
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, leaves, parts, substitute
+from tinygrad_lstm.engine.tape import Branch
+
+__all__ = ["Blocks", "Stacked"]
+
+
+class Blocks:
+    """The formulas of a place, block by block, and what corresponds to what in them.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        What values are called in which block.
+    branches : sequence of Branch
+        The place in all blocks.
+    pattern : int
+        The block whose formula is changed.
+    rule : callable
+        The formula of a branch.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        branches: Sequence[Branch],
+        pattern: int,
+        rule: Callable[[Branch], Expression],
+    ) -> None:
+        self.vocabulary, self.formulas = vocabulary, vocabulary.formulas
+        self.at = vocabulary.at(branches[pattern])
+        self.order = parts(rule(branches[pattern]))
+        self.index = {id(part): k for k, part in enumerate(self.order)}
+        alike = [(b, parts(rule(b))) for b in branches]
+        alike = [(b, order) for b, order in alike if _same_structure(order, self.order)]
+        self.branches = [b for b, _ in alike]
+        self.orders = [order for _, order in alike]
+        self.numbers = [vocabulary.at(b) or 0 for b in self.branches]
+        self._known: dict[tuple[Leaf, bool], Sequence[Leaf | None]] = {}
+
+    def everywhere(self, leaf: Leaf, mirrored: bool = False) -> Sequence[Leaf | None]:
+        """What stands in the place of a leaf in each block; None where nothing does."""
+        key = leaf, mirrored
+        if key not in self._known:
+            self._known[key] = list(self._everywhere(leaf, mirrored))
+        return self._known[key]
+
+    def _everywhere(self, leaf: Leaf, mirrored: bool) -> Iterator[Leaf | None]:
+        k, source = self.index.get(id(leaf)), self.formulas.source.get(leaf)
+        if k is not None:
+            found = (order[k] for order in self.orders)
+            yield from (other if isinstance(other, Leaf) else None for other in found)
+            return
+        block = None if source is None else self.vocabulary.block(source)
+        if self.at is None or block is None:
+            array = np.asarray(leaf.array)
+            alike = source is not None or (array.size and np.all(array == array.flat[0]))
+            yield from [leaf if alike else None] * len(self.branches)
+            return
+        base = self.formulas.base(source)
+        for here in self.numbers:
+            there = self.vocabulary.ends - here if mirrored else here + block - self.at
+            yield self._corresponding(leaf, self.vocabulary.in_block(base, there))
+
+    def _corresponding(self, leaf: Leaf, x: Any) -> Leaf | None:
+        """A value, or its derivative, in the place of another one."""
+        if x is None or x.shape != leaf.shape:
+            return None
+        if not leaf.gradient:
+            return self.formulas.leaf(x)
+        return self.formulas.gradient_leaf(x) if id(x) in self.formulas.chain.totals else None
+
+    def placed(self, change: Change, n: int) -> Mapping[int, Expression] | None:
+        """A change of the pattern, made in block number `n`; None where it cannot be."""
+        mirrored, found = _mirrored(change.label), {}
+        for key, e in change.changed.items():
+            moves = {leaf: self.everywhere(leaf, mirrored)[n] for leaf in leaves(e)}
+            if any(other is None for other in moves.values()):
+                return None
+            others = {a: b for a, b in moves.items() if b is not None and b is not a}
+            found[id(self.orders[n][self.index[key]])] = substitute(e, others)
+        return found
+
+
+class Stacked(Tree):
+    """The values of a formula in all blocks, the block along the first axis.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        The place.
+    known : dict
+        Values that are stacked already, for other places: what belongs to this one comes in.
+    """
+
+    def __init__(self, blocks: Blocks, known: dict[Any, np.ndarray]) -> None:
+        self._blocks, self._mirrored, self._stacks = blocks, False, known
+        self._params: dict[int, list[Mapping[str, Any]]] = {}
+        for k, part in enumerate(blocks.order):
+            if isinstance(part, Apply):
+                each = [order[k].params for order in blocks.orders]  # type: ignore[union-attr]
+                if not all(_equal(params, part.params) for params in each):
+                    self._params[id(part)] = each
+        super().__init__(blocks.order[-1])
+
+    def changed(self, change: Change) -> np.ndarray:
+        """The values with a change, made alike in every block."""
+        self._mirrored = _mirrored(change.label)
+        return self.run(change.changed)
+
+    def _array(self, leaf: Leaf) -> np.ndarray:
+        if id(leaf) in self._blocks.index:
+            return self._stack(leaf)
+        key = leaf, self._mirrored, self._blocks.at, *self._blocks.numbers
+        if key not in self._stacks:
+            self._stacks[key] = self._stack(leaf)
+        return self._stacks[key]
+
+    def _stack(self, leaf: Leaf) -> np.ndarray:
+        count = len(self._blocks.orders)
+        found = self._blocks.everywhere(leaf, self._mirrored)
+        there = [other for other in found if other is not None]
+        if not there:
+            raise ValueError(leaf.name)
+        if all(other is there[0] for other in found):
+            return np.broadcast_to(leaf.array, (count, *leaf.shape))
+        zero = np.zeros(leaf.shape)  # beyond the first block and the last
+        return np.stack([zero if other is None else other.array for other in found])
+
+    def _computed(self, part: Apply, args: list[Any]) -> Any:
+        each = self._params.get(id(part))
+        together = None if each else _together(part, args)
+        if together is not None:
+            return together
+        params = each or [part.params] * len(self._blocks.orders)
+        return np.stack([part.op.forward(*(a[n] for a in args), **p) for n, p in enumerate(params)])
+
+
+def _mirrored(label: Any) -> bool:
+    """Whether a change takes a value out of the mirror image of time."""
+    return label == "mirror" or (isinstance(label, tuple) and any(map(_mirrored, label)))
+
+
+def _together(part: Apply, args: Sequence[np.ndarray]) -> np.ndarray | None:
+    """An operation on all blocks at once; None where it is not known how."""
+    op, params = part.op, part.params
+    if op.elementwise:
+        ndim = max(a.ndim for a in args)
+        aligned = [a.reshape(len(a), *(1,) * (ndim - a.ndim), *a.shape[1:]) for a in args]
+        return np.asarray(op.forward(*aligned, **params))
+    if op.name == "matmul" and all(a.ndim == 3 for a in args):
+        return np.asarray(np.matmul(*args))
+    if op.name == "transpose" and args[0].ndim == 3 and params.get("axes") is None:
+        return args[0].swapaxes(1, 2)
+    if op.name in ("sum", "mean"):
+        axis = params.get("axis")
+        ndim = args[0].ndim - 1
+        axes = range(ndim) if axis is None else (int(a) % ndim for a in np.atleast_1d(axis))
+        moved = {**params, "axis": tuple(a + 1 for a in axes)}
+        return np.asarray(op.forward(args[0], **moved))
+    return None
+
+
+def _same_structure(one: Sequence[Expression], other: Sequence[Expression]) -> bool:
+    """Whether two formulas are made of the same operations on values of the same shapes."""
+    return len(one) == len(other) and all(map(_alike, one, other))
+
+
+def _alike(a: Expression, b: Expression) -> bool:
+    if isinstance(a, Leaf) or isinstance(b, Leaf):
+        return isinstance(a, Leaf) and isinstance(b, Leaf) and a.shape == b.shape
+    return a.op.name == b.op.name and a.shape == b.shape
+
+
+def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether parameters are the same, arrays among them."""
+    return one is other or (
+        one.keys() == other.keys()
+        and all(v is other[k] or _equal_value(v, other[k]) for k, v in one.items())
+    )
+
+
+def _equal_value(a: Any, b: Any) -> bool:
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(map(_equal_value, a, b))
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return np.array_equal(a, b)
+    return bool(a == b)
