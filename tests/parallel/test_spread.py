@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from parallel_losses import model, raised, square_or_die, wrong
 
-from tinygrad_lstm import DataError, DtypeError, Tensor, gradcheck, gradgradcheck, spread
+from tinygrad_lstm import (
+    DataError,
+    DtypeError,
+    Tensor,
+    data_parallel,
+    gradcheck,
+    gradgradcheck,
+    spread,
+)
 from tinygrad_lstm.progress import bar
 
 
@@ -58,13 +66,22 @@ def test_nor_does_what_it_was_the_cause_of():
                 spread(odd, [1], pool)
 
 
+def test_nor_what_a_shard_raises():
+    pytest.importorskip("tblib")
+    pool, params = ProcessPoolExecutor(1, initializer=with_causes), {"W": Tensor([1.0], True)}
+    with pool, data_parallel(odd, pool, params=params) as step:
+        for _ in range(2):
+            with pytest.raises(DataError, match=r"shard 1, rows 0 to 2.*Odd: its words"):
+                step(np.ones(3))
+
+
 def with_causes():
     from tblib import pickling_support
 
     pickling_support.install()
 
 
-def odd(item):
+def odd(*item):
     raise Odd("its words")
 
 

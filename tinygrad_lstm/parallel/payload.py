@@ -20,7 +20,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from tinygrad_lstm.compiler.compiled import compile
-from tinygrad_lstm.errors import DataError, DtypeError, Error, GradientError
+from tinygrad_lstm.errors import DtypeError, Error, GradientError
+from tinygrad_lstm.parallel.travel import travelling
 from tinygrad_lstm.tensor.tensor import Tensor
 
 __all__ = [
@@ -250,22 +251,7 @@ def called(function: Message, item: Any) -> Any:
             _make_room(_functions)
             _functions[function.key] = pickle.loads(function.read())
         found = _functions[function.key]
-    try:
-        return found(item)
-    except Exception as error:
-        sent = _sendable(error)
-        if sent is error:
-            raise
-    raise sent  # out here it has no cause and no context, which could not travel either
-
-
-def _sendable(error: Exception) -> Exception:
-    """An error that can travel back: one that cannot be made again breaks a pool of processes."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # whatever its class does
-        return DataError(f"{type(error).__name__}: {error}", where="a worker")
-    return error
+    return travelling(found, item)
 
 
 def _make_room(kept: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from tinygrad_lstm.engine.recorder import no_grad
 from tinygrad_lstm.errors import DataError, DtypeError, Error, GradientError
 from tinygrad_lstm.parallel.payload import Loss, Message, Shelf, loaded
 from tinygrad_lstm.parallel.shards import Axes, Shard, rows_of, taken
+from tinygrad_lstm.parallel.travel import travelling
 from tinygrad_lstm.tensor.tensor import Tensor
 
 __all__ = ["Job", "Share", "added", "one_thread", "run", "run_lent", "total"]
@@ -81,7 +82,8 @@ def run(job: Job) -> Callable[[Message, Message, Shard], Share]:
 
 def _run(job: Job, function: Message, values: Message, shard: Shard) -> Share:
     with loaded(function, values) as loss:
-        return run_here(loss, job, shard)
+        share: Share = travelling(run_here, loss, job, shard)
+        return share
 
 
 def run_lent(shelf: Shelf, job: Job, shard: Shard) -> Share:
