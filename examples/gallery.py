@@ -12,6 +12,8 @@ PICTURES = {
         (
             *("lstm_gates.svg", "lstm_gates_dark.svg", "lstm.svg", "lstm_dark.svg"),
             *("lstm_ways.svg", "lstm_audit.svg", "lstm_blocks.svg"),
+            *("lstm_rolled.svg", "lstm_rolled_dark.svg"),
+            *("layers.svg", "layers_dark.svg", "directions.svg", "layers_rolled.svg"),
         ),
         "unrolled_picture.py",
     ),

@@ -1,9 +1,9 @@
 """The unrolled graph of an LSTM: a figure of scalars in which each number follows from those around
-it; every stage; ways, an audit, and a long sequence."""
+it; every stage; ways, an audit, and a long sequence; layers and directions; and rolled up."""
 
 import numpy as np
 
-from tinygrad_lstm import LSTM, by_hand, compare, gradients
+from tinygrad_lstm import LSTM, by_hand, compare, gradients, nn
 from tinygrad_lstm.viz import draw
 
 
@@ -53,3 +53,23 @@ draw(loss, "lstm_audit.svg", gradients=g, comparison=report, title=title, **figu
 _, _, _, loss = lstm_of(500, inputs=1, units=1)
 title = "LSTM, 500 blocks, the first and the last"
 draw(loss, "lstm_blocks.svg", gradients=gradients(loss), blocks=1, title=title, **figure)
+
+# One block that stands for five hundred, with what it hands on as loops.
+title = "LSTM, 500 blocks rolled up"
+for theme, file in (("light", "lstm_rolled.svg"), ("dark", "lstm_rolled_dark.svg")):
+    draw(loss, file, level="rolled", width="readme", title=title, theme=theme)
+
+
+# Layers and directions: lanes above each other.
+def net_of(cell, **kind):
+    """The loss of a net of one unit a layer."""
+    rng, net = np.random.default_rng(1), cell(1, 1, rng=1, **kind)
+    return net.error(rng.normal(size=(2, 1, 1)), rng.normal(size=(2, 1, net.directions)))
+
+
+stacked, both = net_of(nn.LSTM, num_layers=2), net_of(nn.GRU, bidirectional=True)
+g, title = gradients(stacked), "Two layers"
+for theme, file in (("light", "layers.svg"), ("dark", "layers_dark.svg")):
+    draw(stacked, file, gradients=g, title=title, theme=theme, **figure)
+draw(both, "directions.svg", gradients=gradients(both), title="Two directions", **figure)
+draw(stacked, "layers_rolled.svg", level="rolled", width="readme", title="Two layers, rolled up")

@@ -37,6 +37,12 @@ SMALLEST = {  # px of the smallest text in that column
     "lstm_ways.svg": 9,
     "lstm_audit.svg": 9,
     "lstm_blocks.svg": 9,
+    "lstm_rolled.svg": 9,
+    "lstm_rolled_dark.svg": 9,
+    "layers.svg": 9,
+    "layers_dark.svg": 9,
+    "directions.svg": 9,
+    "layers_rolled.svg": 9,
     "lstm.svg": 6,  # every stage of three blocks, to be opened by itself
     "lstm_dark.svg": 6,
     "gradient_flow.svg": 9,

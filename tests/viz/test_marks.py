@@ -85,7 +85,7 @@ def test_a_way_in_the_picture():
     loss = lstm_loss(2)
     plain, marked = draw(loss).dot, draw(loss, path="W_f").dot
     assert "wide line" not in plain
-    assert "wide line: W_f" in marked
+    assert "━━► W_f" in marked
     assert "every way from Error back to it" in marked
     assert marked.count("penwidth=2.8") == sum(
         bool(x.ways) for g in [build(loss.tape, path=["W_f"])] for x in (*g.nodes, *g.edges)

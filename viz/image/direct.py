@@ -16,7 +16,7 @@ from tinygrad_lstm.viz.layout.places import RING, Box, Frame, Layout, Route
 from tinygrad_lstm.viz.look.ink import edge_ink, edge_line, node_ink, node_lines, zero_ink
 from tinygrad_lstm.viz.look.numbers import CELL, LINE, Strip
 from tinygrad_lstm.viz.look.style import FONT, Theme
-from tinygrad_lstm.viz.look.tables import cells
+from tinygrad_lstm.viz.look.tables import Cell, cells
 from tinygrad_lstm.viz.look.text import Line, heading
 from tinygrad_lstm.viz.look.tooltips import edge_tooltip, tooltip, zero_tooltip
 
@@ -228,16 +228,31 @@ def _table(shown: Shown, theme: Theme) -> str:
         inner.append(_rect(shown.box, f'fill="none" stroke="{theme.line}"'))
     for cell, x, y, width, height in cells(shown.table):
         at = Box(left + x + width / 2, top - y - height / 2, width, height)
-        if cell.fill:
+        if cell.outline:
+            inner += _outline(cell, at, theme)
+        elif cell.fill:
             inner.append(_rect(at, f'fill="{getattr(theme, cell.fill)}" stroke="none"'))
         if cell.line.text:
-            start = cell.align == "LEFT"
+            start, pad = cell.align == "LEFT", 8 if cell.outline else 3
             inner.append(
                 _text(
                     cell.line,
-                    (at.left[0] + 3 if start else at.right[0] - 3, at.y),
+                    (at.left[0] + pad if start else at.right[0] - pad, at.y),
                     theme,
                     "start" if start else "end",
                 )
             )
     return _group(shown.name, "node", shown.said, inner)
+
+
+def _outline(cell: Cell, at: Box, theme: Theme) -> Iterator[str]:
+    """What is drawn around the text of a cell."""
+    width = cell.line.width + 10
+    box = Box(at.left[0] + 3 + width / 2, at.y, width, at.height - 4)
+    fill = getattr(theme, cell.fill) if cell.fill else "none"
+    ring = cell.outline == "ring"
+    stroke = _stroke({"style": cell.outline}, theme.fork if ring else theme.line)
+    yield _rect(box, f'fill="{fill}" {stroke}', 6 if cell.outline == "rounded" else 0)
+    if ring:
+        inside = box._replace(width=width - 5, height=box.height - 5)
+        yield _rect(inside, f'fill="none" {stroke}')

@@ -106,13 +106,16 @@ def _node_size(node: Node, graph: Graph) -> tuple[float, float]:
 
 def _around(graph: Graph, title: str | None, layout: Layout, is_lstm: bool) -> Iterator[Shown]:
     """The title above the frames, the legend and the ledger below them, from the left side on."""
-    lefts = [frame.left for frame in layout.frames]
-    room = max(NARROWEST, max(frame.right for frame in layout.frames) - min(lefts))
+    left, right = layout.frames[0].left, max(frame.right for frame in layout.frames)
+    if len(layout.frames) == 1:  # narrow, between what is beside it
+        left = min(box.left[0] for box in layout.boxes.values())
+        right = max(box.right[0] for box in layout.boxes.values())
+    room = max(NARROWEST, right - left)
     head = titled(graph, title, is_lstm, "LEFT", room)
-    left, top = lefts[0], layout.bottom - 20
+    top = layout.bottom - 20
     yield _shown("title", head, (left, layout.top + size(head)[1]), head.rows[0][0].line.text)
     used, lowest = 0.0, top
-    for name, table in (("legend", legend(graph, room)), ("ledger", ledger(graph))):
+    for name, table in (("legend", legend(graph, room)), ("ledger", ledger(graph, room))):
         if table:
             width, height = size(table)
             if used and used + width > room:  # below the one before

@@ -14,7 +14,7 @@ from tinygrad_lstm.viz.layout.outside import Outside
 from tinygrad_lstm.viz.layout.places import RING, Box, Frame, Layout, Measures
 from tinygrad_lstm.viz.layout.template import Template
 from tinygrad_lstm.viz.layout.ways import LANE, Ways
-from tinygrad_lstm.viz.layout.wiring import Wiring
+from tinygrad_lstm.viz.layout.wiring import ROWS, Wiring
 
 __all__ = ["place"]
 
@@ -23,10 +23,12 @@ MOST_LANES = 12
 MOST_OUTSIDE = 40  # nodes outside of the frames
 
 
-def place(graph: Graph, measures: Measures, arrange: Callable[[str], str]) -> Layout | None:
-    """The layout of a graph whose blocks are about the same; None for any other graph, and where
-    Graphviz cannot place one."""
-    wiring = Wiring(graph)
+def place(
+    graph: Graph, measures: Measures, arrange: Callable[[str], str], rows: float = ROWS
+) -> Layout | None:
+    """The layout of a graph whose blocks are about the same, with so many inches between the rows
+    of a block; None for any other graph, and where Graphviz cannot place one."""
+    wiring = Wiring(graph, rows)
     if (
         (len(graph.frames) < 2 and not graph.rolled)
         or not wiring.repeats
@@ -128,14 +130,13 @@ class Placer:
         """The lines above the frames, from 1, each for the edges to one node outside, or for those
         from one node; below the frames, from -1, for loops that leave a block low."""
         found = self._loops()
-        highest = max(found.values(), default=0)
-        others = (lane for edge in self.graph.edges if (lane := self.lane_of(edge)) is not None)
-        rest = (lane for lane in dict.fromkeys(others) if lane not in found)
-        return found | {lane: max(highest, 0) + i for i, lane in enumerate(rest, 1)}
+        for edge in self.graph.edges:
+            if (lane := self.lane_of(edge)) is not None:
+                found.setdefault(lane, max([0, *found.values()]) + 1)
+        return found
 
     def _loops(self) -> dict[str, int]:
-        """The lines of loops, with room for a label between them: those that leave a block nearer
-        to its top, or to its bottom, are nearer to it."""
+        """The lines of loops, with room for labels; what leaves near a side is near it."""
         heights = {e.source: self._leaving(e) for e in self.graph.edges if e.steps}
         middle, found = self.template.height / 2, {}
         for side in (1, -1):

@@ -56,33 +56,35 @@ def _cells(rect: Rect) -> Iterator[tuple[int, int]]:
             yield i, j
 
 
-def apart(layout: Layout, widths: Sequence[float]) -> Layout:
-    """The layout with every label at a free place beside its line, where there is one; `widths` are
-    those of the labels, 0 for none."""
+def apart(layout: Layout, widths: Sequence[float]) -> tuple[Layout, int]:
+    """The layout with every label at a free place beside its line, where there is one, and on how
+    many things labels lie; `widths` are those of the labels, 0 for none."""
     field = _Field()
     for box in layout.boxes.values():
         field.add(_outline(box))
     for route in (*layout.routes, *layout.zeros):
         for x, y in sampled(route.curve):
             field.add(Rect(x - 0.5, y - 0.5, x + 0.5, y + 0.5))
-    routes = []
+    routes, hits = [], 0
     for route, width in zip(layout.routes, widths, strict=True):
-        place = _best(route, width, field) if width else route.label
+        place, found = _best(route, width, field) if width else (route.label, 0)
+        hits += found
         if width:
             field.add(_around(place, width))
         routes.append(route._replace(label=place))
-    return replace(layout, routes=tuple(routes))
+    return replace(layout, routes=tuple(routes)), hits
 
 
-def _best(route: Route, width: float, field: _Field) -> Point:
-    """The first place on which nothing lies, or the one on which the fewest things do."""
-    fewest, best = math.inf, route.label
-    for place in (route.label, *_beside(route.curve, width)):
+def _best(route: Route, width: float, field: _Field) -> tuple[Point, int]:
+    """The first place on which nothing lies, or the one on which the fewest things do; and how many
+    do."""
+    fewest, best = field.hits(_around(route.label, width)), route.label
+    for place in _beside(route.curve, width) if fewest else ():
         if (hits := field.hits(_around(place, width))) < fewest:
             fewest, best = hits, place
         if not hits:
             break
-    return best
+    return best, fewest
 
 
 def _beside(curve: Curve, width: float) -> Iterator[Point]:

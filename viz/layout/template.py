@@ -138,10 +138,10 @@ def _text(
     }
     few = wiring.graph.few  # whose lines into a block have room for labels
     narrow = few and len({*wiring.lanes.values()}) > 1  # where labels find a place beside lines
-    ranks, rows = (0.2, 0.45) if narrow else (0.15 if few else 0.4, 0.28)
+    ranks = 0.2 if narrow else 0.15 if few else 0.4
     lines = [
         "digraph {",
-        f"rankdir=LR nodesep={rows} ranksep={ranks} "
+        f"rankdir=LR nodesep={wiring.rows} ranksep={ranks} "
         'node [fixedsize=true label=""] edge [arrowhead=none '
         "fontname=Courier fontsize=9]",
     ]

@@ -10,9 +10,11 @@ from typing import Any
 
 from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Run
 
-__all__ = ["LEFT", "Port", "Role", "Slot", "Wiring"]
+__all__ = ["LEFT", "ROWS", "Port", "Role", "Slot", "Wiring"]
 
 LIKENESS = 1.5  # blocks repeat if their union is at most this much larger than the largest of them
+
+ROWS = 0.28
 
 Role = tuple[str, int]  # the name or the operation, and its number among those of the block
 Port = tuple[str, Any]  # "entry", "exit" of what goes to the right; "return", "send" to the left;
@@ -22,12 +24,13 @@ LEFT = ("entry", "send", "rise", "lower")  # the ports on the left side of a blo
 
 
 class Wiring:
-    """The roles of the nodes in their blocks, and how edges enter and leave the blocks."""
+    """The roles of the nodes in their blocks, and how edges enter and leave the blocks; `rows` are
+    the inches between nodes above each other."""
 
     ports: dict[tuple[Role, int], Role]
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, rows: float = ROWS) -> None:
+        self.graph, self.rows = graph, rows
         self.roles: dict[str, Role] = dict(_roles(graph.nodes))
         self.ports = self._ports()
 

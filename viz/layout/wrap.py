@@ -110,7 +110,8 @@ class _Wrapper:
         curve = route.curve
         if self._row(curve[0][0]).dy < self._row(curve[-1][0]).dy:
             there = self._route(Route((), route.label, curve[::-1]))
-            return there._replace(bent=there.curve[::-1])
+            label = self._row(curve[-1][0]).moved(route.label)
+            return there._replace(bent=there.curve[::-1], label=label)
         start, end = self._row(curve[0][0]), self._row(curve[-1][0])
         label = end.moved(route.label)  # of a line between rows: where it comes in
         if start is end:

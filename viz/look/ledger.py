@@ -6,17 +6,22 @@ from typing import Any
 
 from tinygrad_lstm.viz.graph.data import Graph, Parameter
 from tinygrad_lstm.viz.look.numbers import PLAIN, Reading, summary
-from tinygrad_lstm.viz.look.tables import Cell, Table
+from tinygrad_lstm.viz.look.tables import Cell, Table, size
 from tinygrad_lstm.viz.look.text import Line, shortened, verdict_line
 
 __all__ = ["ledger", "listed"]
 
+Row = list[Cell]
+
+BLANK = Cell(Line(""))
+APART = Cell(Line("      "))  # between two columns
+MOST = 12  # parameters in one column, where there is room for two
 COLUMNS = 6  # blocks with a column of their own; of more, the ones in the middle are summed
 
 
-def ledger(graph: Graph) -> Table | None:
-    """The parameters: their gradients, and each block's share of them. None where there are
-    none."""
+def ledger(graph: Graph, room: float = 0.0) -> Table | None:
+    """The parameters: their gradients, and each block's share of them; many in two columns, where
+    there is `room`. None where there are none."""
     if not graph.parameters:
         return None
     shared = any(len(p.shares) > 1 for p in graph.parameters)
@@ -41,14 +46,26 @@ def ledger(graph: Graph) -> Table | None:
         for p in graph.parameters
     ]
     if not graph.has_gradients:
-        return Table([[Cell(heading)], *rows])
+        return _set([], rows, heading, room)
     total = Cell(Line("∂ total =", "gradient"), align="RIGHT")
     top = [
-        *[Cell(Line(""))] * (2 + valued),
+        *[BLANK] * (2 + valued),
         total,
         *(Cell(Line(_times(s), "fork"), align="RIGHT") for s in spans),
     ]
-    return Table([[Cell(heading)], [*top, *[Cell(Line(""))] * (len(rows[0]) - len(top))], *rows])
+    return _set([[*top, *[BLANK] * (len(rows[0]) - len(top))]], rows, heading, room)
+
+
+def _set(top: list[Row], rows: list[Row], heading: Line, room: float) -> Table:
+    """The table; in two columns, one beside the other, if it is long and they fit."""
+    half = (len(rows) + 1) // 2
+    if len(rows) > MOST:
+        left, right = [*top, *rows[:half]], [*top, *rows[half:]]
+        right += [[BLANK] * len(rows[0])] * (len(left) - len(right))
+        beside = [[*one, APART, *other] for one, other in zip(left, right, strict=True)]
+        if size(table := Table([[Cell(heading)], *beside]))[0] <= room:
+            return table
+    return Table([[Cell(heading)], *top, *rows])
 
 
 def listed(graph: Graph) -> str:

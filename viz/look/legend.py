@@ -15,6 +15,8 @@ from tinygrad_lstm.viz.look.text import SIGNS, Line, count, reading, shortened, 
 
 __all__ = ["headline", "legend", "titled"]
 
+RING = "read twice"
+
 
 def headline(graph: Graph, title: str | None, lstm: bool = False) -> str:
     """The title that was given, or one that says what is drawn."""
@@ -98,7 +100,7 @@ def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
     ]
     if graph.rolled:
         found = [
-            (Line("dashed, c<t−1>", "fork"), "a loop: the value of the block before, or after"),
+            (Line("‒ ‒► c<t−1>", "fork"), "a loop: the value of the block before, or after"),
             (Line("(1, 4)", "muted"), "the shape of the value in every block"),
             *(found if any(not node.said for node in graph.nodes) else []),
         ]
@@ -109,27 +111,33 @@ def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
                 f"derivative of {root} by that value, backward; rounded",
             )
         )
-    found += _arrays(graph)
-    if any(n.fork for n in graph.nodes):
-        found.append((Line("double ring", "fork"), "fork: the value is read more than once"))
-        if any(edge.fork and edge.gradient is not None for edge in graph.edges):
-            sent = "what that reader sends back; ∂ in the ring is the sum"
-            found.append((Line("red edge, −0.1120", "fork"), sent))
-        else:
-            found.append((Line("red edge", "fork"), "a branch of a fork"))
+    found += [*_arrays(graph), *_forks(graph)]
     if any(edge.through for edge in graph.edges):
-        found.append((Line("dashed edge"), "goes through stages that are not drawn"))
+        found.append((Line("‒ ‒►"), "dashed: goes through stages that are not drawn"))
     if graph.zeros:
-        found.append((Line("0 in a circle", "fork"), "branch that is not there: 0 comes back"))
+        found.append((Line("····► 0", "fork"), "branch that is not there: 0 comes back"))
     found += [
         (
-            Line(f"wide line: {shortened(name)}", f"way_{i % 4}", bold=True),
-            f"every way from {root} back to it",
+            Line(f"━━► {shortened(name)}", f"way_{i % 4}", bold=True),
+            f"wide line: every way from {root} back to it",
         )
         for i, name in enumerate(graph.ways)
     ]
     found += _verdicts(graph)
-    return [(Cell(sample), Cell(Line(text))) for sample, text in found]
+    return [
+        (Cell(sample, outline="ring" if sample.text == RING else ""), Cell(Line(text)))
+        for sample, text in found
+    ]
+
+
+def _forks(graph: Graph) -> Iterator[tuple[Line, str]]:
+    if any(n.fork for n in graph.nodes):
+        yield Line(RING, "fork"), "fork: the value is read more than once"
+        if any(edge.fork and edge.gradient is not None for edge in graph.edges):
+            sent = "what that reader sends back; ∂ in the ring is the sum"
+            yield Line("──► −0.1120", "fork"), f"branch: {sent}"
+        else:
+            yield Line("──►", "fork"), "a branch of a fork"
 
 
 def _arrays(graph: Graph) -> Iterator[tuple[Line, str]]:
@@ -173,19 +181,19 @@ def _verdicts(graph: Graph) -> Iterator[tuple[Line, str]]:
 def _kinds(graph: Graph) -> list[tuple[Cell, Cell]]:
     losses = {node.stem for node in graph.nodes if kind(node) == "error"}
     described = {
-        "product": ("box", "weighted sum: matrix product and bias"),
-        "function": ("rounded box", _functions(graph)),
-        "arithmetic": ("ellipse", "arithmetic and other stages; ∘ multiplies entry by entry"),
-        "move": ("box", "entries put together or picked out"),
-        "error": ("hexagon", shortened(losses.pop()) if len(losses) == 1 else "loss"),
-        "constant": ("dashed box", "constant: it needs no gradient"),
-        "leaf": ("box", "start: a leaf that requires a gradient"),
-        "parameter": ("dog-eared box", "parameter: a fork across the blocks that read it"),
+        "product": ("sum", "box", "weighted sum: matrix product and bias"),
+        "function": ("gate", "rounded", _functions(graph)),
+        "arithmetic": ("◯", "", "arithmetic and other stages; ∘ multiplies entry by entry"),
+        "move": ("move", "box", "entries put together or picked out"),
+        "error": ("⬡", "", shortened(losses.pop()) if len(losses) == 1 else "loss"),
+        "constant": ("constant", "dashed", "it needs no gradient"),
+        "leaf": ("start", "box", "a leaf that requires a gradient"),
+        "parameter": ("parameter", "box", "dog-eared: a fork across the blocks that read it"),
     }
     present = {kind(node) for node in graph.nodes}
     return [
-        (Cell(Line(sample), name), Cell(Line(text)))
-        for name, (sample, text) in described.items()
+        (Cell(Line(sample, size=10 if outline else 12), name, outline=outline), Cell(Line(text)))
+        for name, (sample, outline, text) in described.items()
         if name in present
     ]
 

@@ -14,15 +14,19 @@ from tinygrad_lstm.viz.look.text import Line, printable
 __all__ = ["Cell", "Table", "cells", "html", "inked", "size"]
 
 PAD = 3
+OUTLINES = {"box": 2, "rounded": 2, "dashed": 2, "ring": 6}  # how much higher a text is in them
+WIDER = 1.06  # where letters are wider than estimated, a table would grow beyond its place
 
 
 class Cell(NamedTuple):
-    """A cell: its text, and the theme's colour of the surface it stands on, where that is not the
-    table's."""
+    """A cell: its text, the theme's colour of the surface it stands on, where that is not the
+    table's, and what is drawn around the text: a ``box``, one that is ``rounded`` or ``dashed``, or
+    a fork's double ``ring``."""
 
     line: Line
     fill: str | None = None
     align: str = "LEFT"
+    outline: str = ""
 
 
 class Table(NamedTuple):
@@ -48,12 +52,13 @@ def _columns(table: Table) -> list[int]:
 
 
 def _width(cell: Cell) -> int:
-    return math.ceil(cell.line.width) + 2 * PAD
+    return math.ceil(cell.line.width * WIDER) + 2 * PAD
 
 
 def _height(row: Sequence[Cell]) -> int:
     strips = [cell.line.strip.height for cell in row if cell.line.strip]
-    return math.ceil(max([*strips, *(cell.line.size * 1.25 for cell in row)])) + 2 * PAD
+    texts = (cell.line.size * 1.25 + OUTLINES.get(cell.outline, 0) for cell in row)
+    return math.ceil(max([*strips, *texts])) + 2 * PAD
 
 
 def size(table: Table) -> tuple[int, int]:
@@ -91,9 +96,23 @@ def _cell(row: Sequence[Cell], i: int, widths: list[int], theme: Theme) -> str:
     span = f' COLSPAN="{len(widths)}"' if len(row) == 1 < len(widths) else ""
     width = sum(widths) if len(row) == 1 else widths[i]
     fill = f' BGCOLOR="{getattr(theme, cell.fill)}"' if cell.fill else ""
+    text = inked(cell.line, theme)
+    if cell.outline:
+        text, fill = _outlined(text, cell, theme, fill), ""
     return (
-        f'<TD WIDTH="{width}" HEIGHT="{_height(row)}" '
-        f'ALIGN="{cell.align}"{span}{fill}>{inked(cell.line, theme)}</TD>'
+        f'<TD WIDTH="{width}" HEIGHT="{_height(row)}" ALIGN="{cell.align}"{span}{fill}>{text}</TD>'
+    )
+
+
+def _outlined(text: str, cell: Cell, theme: Theme, fill: str) -> str:
+    """A text in a box of its own, as wide as the text."""
+    ring = cell.outline == "ring"
+    color = f'COLOR="{theme.fork if ring else theme.line}"'
+    style = f' STYLE="{cell.outline}"' if cell.outline in ("rounded", "dashed") else ""
+    inner = f' BORDER="1" {color}' if ring else ""
+    return (
+        f'<TABLE BORDER="1" {color}{style}{fill} CELLBORDER="0" CELLSPACING="{1 * ring}" '
+        f'CELLPADDING="0"><TR><TD{inner}>{text}</TD></TR></TABLE>'
     )
 
 
