@@ -3,12 +3,14 @@ what else computes it.
 
     pip install -e ".[fast,plot]" torch jax autograd mygrad   # whichever you want to compare with
     python benchmarks/compiled_step.py              # one thread, then all; --quick for less
-    python benchmarks/compiled_step.py --write      # and the table and plot of the docs
+    python benchmarks/compiled_step.py --growth     # and how it grows with T, N and H
+    python benchmarks/compiled_step.py --write      # that too, and the tables and plots of the docs
 
 Every contestant runs in a process of its own. The processes take turns, a burst of steps each, so
 that all of them meet the same noise; ratios are taken within each round, to the fastest peer of
 that round and to the matrix products alone, which no program can do without (NumPy's BLAS, at the
 shapes of a merged program). Before it is timed, each contestant's gradient is held against eager's.
+Memory is the peak during the first call, planning included, above what the imports have taken.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
+from compiled_docs import NAMES, write
 from machine import machine
 
 SIZES = {  # (T, N, D, H): steps a burst
@@ -31,17 +33,12 @@ SIZES = {  # (T, N, D, H): steps a burst
     (100, 64, 64, 128): 3,
     (100, 64, 256, 512): 1,
 }
-NAMES = {
-    "native": "compiled, native",
-    "numpy": "compiled, NumPy",
-    "eager": "eager",
-    "torch_lstm": "torch.nn.LSTM",
-    "jax": "jax.jit of a scan",
-    "torch_plain": "PyTorch, plain code",
-    "autograd": "HIPS/autograd",
-    "mygrad": "MyGrad",
-    "products": "the products alone",
+GROWTH = {  # what a step takes as one length grows
+    "T": [(T, 16, 16, 32) for T in (5, 50, 250, 1000)],
+    "N": [(50, N, 16, 32) for N in (1, 16, 64, 256)],
+    "H": [(50, 16, H // 2, H) for H in (8, 32, 128, 512)],
 }
+GROWING = ("native", "numpy", "eager", "torch_lstm", "jax")  # who is measured there
 NEEDS = {
     "native": "llvmlite",
     "torch_lstm": "torch",
@@ -53,9 +50,9 @@ NEEDS = {
 PEERS = ("torch_lstm", "jax", "torch_plain", "autograd", "mygrad")
 LIBRARIES = ("numpy", "torch", "jax", "autograd", "mygrad", "llvmlite")
 SLOW = {"autograd", "mygrad"}  # not at the two large sizes: they would take most of the time
+SMALLEST = (3, 1, 3, 4)
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 GATES = "fuco"
-DOCS = Path(__file__).parents[1] / "docs" / "explanation"
 
 
 def data(size):
@@ -263,11 +260,24 @@ def products_step(size):
     return step
 
 
-def peak():
-    """The process's peak of resident memory, in MB."""
+def burst(size):
+    """How many steps are timed at a time."""
+    T, N, _, H = size
+    return SIZES.get(size) or max(1, 1000 // T // max(1, N * H // 512))
+
+
+def memory(afresh=False):
+    """The most memory that the process has used, in MB: ever, or since it was asked for afresh."""
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    try:
+        if afresh:
+            with open("/proc/self/clear_refs", "w") as file:
+                file.write("5")
+        with open("/proc/self/status") as file:
+            return next(int(line.split()[1]) for line in file if line[:6] == "VmHWM:") / 1024
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def child(name):
@@ -280,17 +290,19 @@ def child(name):
         size = tuple(json.loads(line))
         if size not in steps:
             steps.clear()
-            base, start = peak(), time.process_time()
+            start = time.process_time()
+            globals()[f"{name}_step"](SMALLEST)()  # what is imported counts as time only
+            base = memory(afresh=True)
             steps[size] = globals()[f"{name}_step"](size)
             gradient = steps[size]()
             first = time.process_time() - start
             check = None if gradient is None else float(abs(gradient).sum())
-            print(json.dumps([check, first, peak() - base]), flush=True)
+            print(json.dumps([check, first, memory() - base]), flush=True)
             continue
         # on one thread the time of this process alone: what else the machine does counts less
         clock = time.process_time if os.environ[THREADS[0]] == "1" else time.perf_counter
         times = []
-        for _ in range(SIZES[size]):
+        for _ in range(burst(size)):
             start = clock()
             steps[size]()
             times.append(clock() - start)
@@ -345,7 +357,7 @@ def measure(threads, rounds, names, sizes):
             row["memory"] = first[n][2]
             row["ms"] = statistics.median(t[n] for t in times) * 1e3
             row["spread"] = max(t[n] for t in times) / min(t[n] for t in times)
-            for to, those in (("peer", peers), ("products", ["products"])):
+            for to, those in (("peer", peers), ("products", [p for p in here if p == "products"])):
                 if those:
                     row[to] = statistics.median(t[n] / min(t[p] for p in those) for t in times)
             rows.append(row)
@@ -363,55 +375,6 @@ def show(row):
     )
 
 
-def table(rows):
-    """The rows as Markdown."""
-    lines = []
-    for threads in sorted({r["threads"] for r in rows}):
-        these = [r for r in rows if r["threads"] == threads]
-        names = [n for n in NAMES if any(r["name"] == n for r in these)]
-        lines += ["", f"{threads} thread{'s' * (threads > 1)}:", ""]
-        lines.append("| (T, N, D, H) | " + " | ".join(NAMES[n] for n in names) + " |")
-        lines.append("|---" * (len(names) + 1) + "|")
-        for size in SIZES:
-            cells = {r["name"]: r for r in these if r["size"] == size}
-            if cells:
-                shown = [
-                    f"{cells[n]['ms']:.3g} ms ({cells[n].get('peer', float('nan')):.2f})"
-                    if n in cells
-                    else "-"
-                    for n in names
-                ]
-                lines.append(f"| {size} | " + " | ".join(shown) + " |")
-    return "\n".join(lines)
-
-
-def write(rows):
-    """The table and the plot of the docs."""
-    import matplotlib.pyplot as plt
-
-    DOCS.mkdir(exist_ok=True)
-    (DOCS / "compiled_step.md").write_text(
-        "<!-- written by benchmarks/compiled_step.py --write -->\n"
-        "Milliseconds of a training step, and in brackets the ratio to the fastest peer of the "
-        "same round (below 1: faster than all of them).\n"
-        f"{table(rows)}\n\nMeasured on {machine(*LIBRARIES)}.\n",
-        encoding="utf-8",
-    )
-    one = [r for r in rows if r["threads"] == 1]
-    figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
-    for name in NAMES:
-        points = [(SIZES_SHOWN[r["size"]], r["peer"]) for r in one if r["name"] == name]
-        if points:
-            axes.plot(*zip(*points, strict=True), marker="o", label=NAMES[name])
-    axes.axhline(1, color="gray", linewidth=0.8)
-    axes.set(yscale="log", ylabel="time, to the fastest peer", xlabel="(T, N, D, H)")
-    axes.legend(fontsize=7, ncols=2)
-    figure.savefig(DOCS / "compiled_step.svg", metadata={"Date": None})
-
-
-SIZES_SHOWN = {size: str(size) for size in SIZES}
-
-
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -420,7 +383,8 @@ def main():
     parser.add_argument("--quick", action="store_true", help="three rounds, one thread")
     parser.add_argument("--sizes", default="0,1,2,3", help="which of the sizes")
     parser.add_argument("--only", default=",".join(NAMES), help="which contestants, with eager")
-    parser.add_argument("--write", action="store_true", help="the table and plot of the docs")
+    parser.add_argument("--growth", action="store_true", help="the growth with T, N and H as well")
+    parser.add_argument("--write", action="store_true", help="the tables and plots of the docs")
     parser.add_argument("--child", choices=NAMES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
@@ -428,12 +392,17 @@ def main():
     wanted = {"eager", *args.only.split(",")}
     names = [n for n in NAMES if n in wanted and importlib.util.find_spec(NEEDS.get(n, "numpy"))]
     sizes = [list(SIZES)[int(i)] for i in args.sizes.split(",")]
-    rows = measure(1, 3 if args.quick else args.rounds, names, sizes)
-    if not args.quick and (os.cpu_count() or 1) > 1:
-        rows += measure(os.cpu_count(), args.rounds, names, sizes)
-    print(machine(*LIBRARIES))
-    if args.write:
-        write(rows)
+    rows, growth, load = [], [], os.getloadavg()[0]
+    where = f"{machine(*LIBRARIES)}; before it the machine's load was {load:.1f}"
+    for threads in sorted({1} if args.quick else {1, os.cpu_count() or 1}):
+        rows += measure(threads, 3 if args.quick else args.rounds, names, sizes)
+        if args.growth or args.write:
+            those = [n for n in names if n in GROWING]
+            growing = list(dict.fromkeys(size for some in GROWTH.values() for size in some))
+            growth += measure(threads, min(3, args.rounds), those, growing)
+        if args.write:
+            write(rows, growth, GROWTH, where)
+    print(where)
     return 0
 
 
