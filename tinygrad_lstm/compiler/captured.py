@@ -1,17 +1,20 @@
 """What a function finds outside its arguments, and whether it still finds the same.
 
 A recorded program holds for the objects that the function reached when it was recorded: the cells
-of its closure, the globals that its code names, the attributes of objects it reaches through them,
-and what lists, tuples and dictionaries hold. A name that is bound to something else, or an array
-that was edited, is noticed at the next call.
+of its closure, the globals that its code names, the attributes of objects it reaches through them
+and of their classes, what its code names of the user's modules, and what containers hold. A name
+that is bound to something else, or an array that was edited, is noticed at the next call.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
+import random
+import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import suppress
 from typing import Any
 
@@ -24,7 +27,8 @@ from tinygrad_lstm.engine.node import Node
 __all__ = ["Captured"]
 
 PLAIN = (*SCALARS, str, bytes, type(None))
-LIBRARY = (types.BuiltinFunctionType, np.ufunc, np.random.Generator)
+LIBRARY = (np.ufunc, np.random.Generator)
+SOURCES = (np.random.RandomState, random.Random)  # of random numbers, that are no Generators
 DEPTH = 8  # objects within objects
 MANY = 20_000  # objects that are looked at
 
@@ -48,12 +52,16 @@ class Captured:
         self._bindings: list[tuple[Callable[[Any], Any], Any, Any]] = []
         self._arrays: list[tuple[NDArray[Any], NDArray[Any]]] = []
         self._tensors: list[tuple[Any, Any]] = []
-        self._lengths: list[tuple[Any, int]] = []
+        self._lengths: list[tuple[Sized, int]] = []
+        self._sets: list[tuple[Any, frozenset[Any]]] = []
+        self._modules: list[types.ModuleType] = []
+        self._sources: list[Any] = [np.random.mtrand._rand, random._inst]  # type: ignore[attr-defined]
         self.generators: list[np.random.Generator] = []
         self.codes: list[types.CodeType] = []
         self._seen: set[int] = set()
         self._keep: list[Any] = []
-        self._look(function)
+        self._look([function])
+        self._look_into_modules()
         self.generators += [x for x in arguments if isinstance(x, np.random.Generator)]
 
     def states(self) -> list[dict[str, Any]]:
@@ -65,8 +73,28 @@ class Captured:
         for g, state in zip(self.generators, states, strict=True):
             g.bit_generator.state = state
 
-    def _look(self, root: Any) -> None:
-        waiting = [(root, 0)]
+    def others(self) -> list[Any]:
+        """Where sources of random numbers stand that are no generators: those of NumPy and of
+        Python itself, and what of their kind the function reaches."""
+        return [s.get_state() if hasattr(s, "get_state") else s.getstate() for s in self._sources]
+
+    def restore_others(self, states: list[Any]) -> None:
+        """Set them back."""
+        for s, state in zip(self._sources, states, strict=True):
+            (s.set_state if hasattr(s, "set_state") else s.setstate)(state)
+
+    def _look_into_modules(self) -> None:
+        """What the code that was found may read of the modules that it names."""
+        named = {name for code in self.codes for name in _names(code)}
+        for module in self._modules:
+            own = vars(module)
+            keys = [name for name in named if name in own and name not in ("__name__", "__doc__")]
+            for get, key, value in self._all(module, own.get, keys):
+                self._bindings.append((get, key, value))
+                self._look([value])
+
+    def _look(self, roots: Iterable[Any]) -> None:
+        waiting = [(root, 0) for root in roots]
         while waiting and len(self._seen) < MANY:
             x, depth = waiting.pop()
             if isinstance(x, PLAIN) or id(x) in self._seen or depth > DEPTH:
@@ -79,7 +107,14 @@ class Captured:
                 self._arrays.append((x, x.copy()))
             elif isinstance(x, np.random.Generator):
                 self.generators.append(x)
-            elif not isinstance(x, (types.ModuleType, type)):
+            elif isinstance(x, SOURCES):
+                self._sources.append(x)
+            elif isinstance(x, types.ModuleType):
+                if not _library(x.__name__):
+                    self._modules.append(x)
+            elif isinstance(x, (set, frozenset)):
+                self._sets.append((x, frozenset(x)))
+            else:
                 for get, key, value in self._inside(x):
                     self._bindings.append((get, key, value))
                     waiting.append((value, depth + 1))
@@ -90,17 +125,24 @@ class Captured:
             yield from self._all(x, functools.partial(getattr, x), ("__self__", "__func__"))
         elif isinstance(x, types.FunctionType):
             yield from self._of_function(x)
+        elif isinstance(x, types.BuiltinMethodType):
+            yield from self._all(x, functools.partial(getattr, x), ("__self__",))
         elif isinstance(x, types.CellType):
             yield from self._all(x, functools.partial(getattr, x), ("cell_contents",))
-        elif isinstance(x, (list, tuple)):
+        elif isinstance(x, type):
+            yield from self._of_class(x)
+        elif isinstance(x, (list, tuple, deque)):
             self._lengths.append((x, len(x)))
             yield from self._all(x, x.__getitem__, range(len(x)))
         elif isinstance(x, dict):
             self._lengths.append((x, len(x)))
             yield from self._all(x, x.__getitem__, list(x))
-        elif isinstance(own := getattr(x, "__dict__", None), dict) and not isinstance(x, LIBRARY):
-            self._lengths.append((own, len(own)))
-            yield from self._all(x, own.__getitem__, list(own))
+        elif not isinstance(x, LIBRARY):
+            if isinstance(own := getattr(x, "__dict__", None), dict):
+                self._lengths.append((own, len(own)))
+                yield from self._all(x, own.__getitem__, list(own))
+            yield from self._all(x, functools.partial(getattr, x), _slots(type(x)))
+            yield from self._all(x, functools.partial(getattr, x), ("__class__",))
         if hasattr(x, "__wrapped__"):
             yield from self._all(x, functools.partial(getattr, x), ("__wrapped__",))
 
@@ -113,9 +155,19 @@ class Captured:
         named = [name for name in _names(f.__code__) if name in f.__globals__]
         yield from self._all(f, f.__globals__.get, named)
 
+    def _of_class(self, x: type) -> Iterator[tuple[Any, Any, Any]]:
+        """What a class of the user's, and those that it is derived from, define."""
+        if _library(x.__module__):
+            return
+        self._lengths.append((vars(x), len(vars(x))))
+        for name, value in list(vars(x).items()):
+            if not name.startswith("__") and not isinstance(value, types.MemberDescriptorType):
+                yield functools.partial(_own, x), name, _own(x, name)
+        yield from self._all(x, functools.partial(getattr, x), ("__bases__",))
+
     def _all(self, x: Any, get: Callable[[Any], Any], keys: Any) -> Iterator[tuple[Any, Any, Any]]:
         for key in keys:
-            with suppress(ValueError):  # a cell that is empty yet
+            with suppress(ValueError, AttributeError):  # a cell or a slot that is empty yet
                 yield get, key, get(key)
 
     def edited(self) -> str | None:
@@ -137,6 +189,9 @@ class Captured:
         for container, length in self._lengths:
             if len(container) != length:
                 return f"a {type(container).__name__} has another length"
+        for found, items in self._sets:
+            if found != items:
+                return "a set holds something else"
         for array, before in self._arrays:
             if array is not before and not _equal_arrays(array, before):
                 return "an array was edited"
@@ -155,7 +210,24 @@ def _equal_arrays(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 def _library(module: str) -> bool:
     """Whether a module is none of the user's: this package, NumPy, Python itself."""
-    return module.split(".")[0] in ("tinygrad_lstm", "numpy", "builtins", "functools", "threading")
+    first = module.split(".")[0]
+    return first in ("tinygrad_lstm", "numpy") or first in sys.stdlib_module_names
+
+
+def _slots(kind: type) -> list[str]:
+    """The slots of a class."""
+    found: list[str] = []
+    for base in kind.__mro__:
+        names = vars(base).get("__slots__", ())
+        found += [names] if isinstance(names, str) else names
+    return [name for name in found if name not in ("__dict__", "__weakref__")]
+
+
+def _own(kind: type, name: str) -> Any:
+    """What a class defines under a name: of a property or a method, the function."""
+    value = vars(kind)[name]
+    value = value.fget if isinstance(value, property) else value
+    return getattr(value, "__func__", value)
 
 
 def _names(code: types.CodeType) -> list[str]:

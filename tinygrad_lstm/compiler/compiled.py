@@ -141,7 +141,7 @@ class Compiled:
             return Plan(None, None, "gradients are not recorded, or anomalies looked for"), []
         key, flat = signature(args, kwargs)
         found = self._plans.get(key)
-        if found is None or (found.captured is not None and found.captured.changed()):
+        if found is None or found.changed():
             found = self._record(key, args, kwargs, flat)
         return found, flat
 
@@ -187,7 +187,7 @@ class Plan:
     def __init__(self, replay: Replay | None, captured: Captured | None, reason: str) -> None:
         self.replay, self.captured, self.reason = replay, captured, reason
         sources = replay.program.inputs.values() if replay is not None else ()
-        self._captured = [x for x in sources if not isinstance(x, int)]
+        self._captured = {id(x): (x, x._requires_grad) for x in sources if not isinstance(x, int)}
 
     def __str__(self) -> str:
         if self.replay is None:
@@ -208,17 +208,23 @@ class Plan:
     def compiled(self) -> bool:
         return self.replay is not None
 
+    def changed(self) -> bool:
+        """Whether what was captured is no longer what it was."""
+        if any(x._requires_grad != before for x, before in self._captured.values()):
+            return True
+        return self.captured is not None and self.captured.changed() is not None
+
     def run(self, flat: list[Any]) -> tuple[Any, Leaves] | None:
         """Loss and derivatives for arrays and Tensors; None where the tape has to say."""
         assert self.replay is not None
-        for x in self._captured:
+        for x, _ in self._captured.values():
             if x._hooks is not None:
                 return None
         arrays = []
         for x in flat:
             if isinstance(x, Node):
-                if x._hooks is not None:
-                    return None
+                if x._hooks is not None or id(x) in self._captured:
+                    return None  # what is captured too is one leaf, and not two
                 x = x._array
             arrays.append(x)
         program, captured = self.replay.program, self.captured
@@ -247,16 +253,19 @@ def record(
     captured = Captured(function, (*args, *kwargs.values()))
     if any("print" in code.co_names for code in captured.codes):
         return Plan(None, captured, "it prints")
-    states = captured.states()
+    states, others = captured.states(), captured.others()
     tracer = Tracer(captured.generators)
     known: dict[int, int] = {}
+    leaves: dict[int, Any] = {}
     numbers = iter(range(len(flat)))
 
     def shown(x: Any) -> Any:
         if isinstance(x, Node):
             number = next(numbers)
+            if id(x) in leaves:
+                return leaves[id(x)]
             inner = tracer.abstract(tracer.input(number, x._array))
-            leaf = x._leaf(inner)  # type: ignore[arg-type]
+            leaf = leaves[id(x)] = x._leaf(inner)  # type: ignore[arg-type]
             leaf._requires_grad, leaf._label, leaf._place = x._requires_grad, x._label, x._place
             known[id(leaf)] = number
             return leaf
@@ -267,10 +276,11 @@ def record(
         program = trace(lambda: function(*given[0], **given[1]), known, tracer)
         if (edited := captured.edited()) is not None:
             raise Untraceable(f"{edited} is edited")
-        if repr(captured.states()) != repr(states):
+        if repr((captured.states(), captured.others())) != repr((states, others)):
             raise Untraceable("it draws random numbers in code of its own")
     except Exception as error:  # whatever it is: the tape says it better
         return Plan(None, captured, str(error) or type(error).__name__)
     finally:
         captured.restore(states)
+        captured.restore_others(others)
     return Plan(Replay(program, backend, passes), captured, "")

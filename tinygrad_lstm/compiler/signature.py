@@ -31,6 +31,7 @@ def _collect(x: Any, key: list[Any], flat: list[Any]) -> None:
         flat.append(x)
     elif isinstance(x, Node):
         key += kind, x._array.shape, x._array.dtype, x._requires_grad, x._label, x._place
+        key.append(next((i for i, y in enumerate(flat) if y is x), None))  # one leaf, given twice
         flat.append(x)
     elif kind in (tuple, list):
         key += kind, len(x)
