@@ -101,7 +101,7 @@ class Above(Likely):
                 yield branch, self._tree(blocks, n), changed
                 continue
             changes = self.search.changes(branch, RULE)
-            other = changes.labelled(change.label)
+            other = changes.labels.get(change.label)
             if other is not None:
                 yield branch, changes.tree, other.changed
 
@@ -164,6 +164,6 @@ class Above(Likely):
         tried = self.progress.tried
         searched = f"nor does one of {tried} mistakes further up"
         if self.ended:
-            budget = f"its budget of {likely.BUDGET:,} operations"
+            budget = f"its budget of {likely.BUDGET:,} rules"
             searched = f"further up, the search ended at {budget}, after {tried} mistakes"
         return f"no simple mistake in the last step gives it; {searched}: give {give} too"

@@ -23,10 +23,11 @@ from tinygrad_lstm.comparison.stacked import Stacked
 
 __all__ = ["BUDGET", "Candidate", "Likely"]
 
-BUDGET = 400_000  # operations on up to NUMBERS numbers; a longer search ends, and says so
+BUDGET = 120_000  # rules on up to NUMBERS numbers; a longer search ends, and says so
+AT_ONCE = 0.25  # of a rule, for an operation in all blocks at once
 NUMBERS = 1000  # of two arrays so large, one costs as much as two operations on small ones
 SIMPLE, FAR = 0.4, 1.5  # how far-fetched a mistake is
-ACROSS = 0.8  # how far off is what has nothing to do with the rows
+ACROSS = 1.0  # how far off is what has nothing to do with the rows
 SPOILING = 2.0  # what is added for a mistake that would change right rows too
 FAR_FETCHED = ("wrong gradient", "another derivative", "factor")
 
@@ -92,7 +93,7 @@ class Likely(Places):
         looked = np.array([place.rows >> int(i) & 1 for i in effects.row], bool)
         stacked, simple = Stacked(blocks, self._stacks), {c.label for c in changes.simple()}
         seen: set[bytes] = set()  # effects: of mistakes that come to the same, the first is tried
-        cost = len(stacked.order) * (1 + stacked.array.size / NUMBERS)
+        cost = AT_ONCE * len(stacked.order) * (1 + stacked.array.size / NUMBERS)
         for change in changes.all():
             if self.ended:
                 return
@@ -109,10 +110,8 @@ class Likely(Places):
             if same not in seen:
                 seen.add(same)
                 off = _apart(points[looked], effects.missing[looked])
-                simpler = change.label in simple
-                if off > ACROSS and not simpler:
-                    continue
                 off += SPOILING * (place.spoiled > 0)
+                simpler = change.label in simple
                 fetched = SIMPLE if simpler else FAR if change.kind in FAR_FETCHED else 1.0
                 yield Candidate(round(off, 6) * fetched, fetched, number, change.label)
 

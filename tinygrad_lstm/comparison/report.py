@@ -193,5 +193,5 @@ def _runs(names: Sequence[str]) -> Iterator[str]:
     """Names, with the first and the last of many that are the same but for the block."""
     for _, group in itertools.groupby(names, relative):
         alike = list(group)
-        many = len(alike) > RUN
+        many = len(alike) >= RUN
         yield from [f"{alike[0]} .. {alike[-1]} ({len(alike)} rows)"] if many else alike

@@ -14,7 +14,7 @@ __all__ = ["HEAD", "MANY", "RUN", "UNTOLD", "Line", "foot", "lines_of", "one_lin
 
 HEAD = ("quantity", "shape", "largest error", "verdict")
 MANY = 200  # rows; in a longer table those of one verdict that follow each other are one line
-RUN = 3  # from so many on; of names in a list, from one more
+RUN = 4  # that are alike, from which on the first and the last stand for all
 UNTOLD = ("missing", "not done yet")  # what is not given is one line below the table
 
 
