@@ -29,7 +29,9 @@ class Everywhere(Steps):
         total, groups = summed(terms), defaultdict(list)
         for term in terms:
             groups[self.place(term.branch)].append(term)
-        for group in groups.values():
+            groups[term.branch.stage.op, "of one kind"].append(term)  # in a loop without blocks
+        kinds = {frozenset(map(id, group)): group for group in groups.values()}
+        for group in kinds.values():
             if len(group) < 2 or not (deep or all(map(self.closed, group))):
                 continue
             every = {id(t): self.changes(t.branch, level, hand.shape == total.shape) for t in group}

@@ -7,10 +7,15 @@ from typing import Any
 
 from tinygrad_lstm.comparison.parts import Parts
 from tinygrad_lstm.comparison.tree import Change, summed_up, terms, turned
-from tinygrad_lstm.derivation.expression import Leaf, leaves, substitute
+from tinygrad_lstm.derivation.expression import Leaf, apply, leaves, number, substitute
 from tinygrad_lstm.derivation.notation import TEXT
+from tinygrad_lstm.engine.memory import SCALARS
+from tinygrad_lstm.ops.move import flip
+from tinygrad_lstm.ops.shape import transpose
 
 __all__ = ["Others"]
+
+SWAPPED = "the last two axes are swapped before they are made one"
 
 
 class Others(Parts):
@@ -24,6 +29,11 @@ class Others(Parts):
                 turn = "{} is transposed where it must not be, or the other way round"
                 words = self._words(turn, leaf)
                 yield Change(("ᵀ", i), "transpose", words, {id(leaf): turned(leaf)})
+            for axis in range(len(leaf.shape)):
+                words = self._words(f"{{}} was read in reverse, along axis {axis}", leaf)
+                other = apply(flip.op, (leaf,), {"axis": axis}, leaf.shape)
+                if leaf.shape[axis] > 1:
+                    yield Change(("reversed", i, axis), "reversed", words, {id(leaf): other})
             for w in self.vocabulary.near(v, self.at, self.shaped):
                 other = self.formulas.leaf(w)
                 kind = "wrong block" if self.formulas.base(w) == base else "wrong value"
@@ -49,11 +59,35 @@ class Others(Parts):
                     for seen in self.vocabulary.references(w, self.at):
                         label = ("inside", i, k, seen)
                         yield Change(label, kind, words, {id(leaf): other})
+            yield from self._read(i, leaf, v)
             signed = terms(inner)
             for k, (sign, term) in enumerate(signed if len(signed) > 1 else []):
                 other = summed_up([*signed[:k], (-sign, term), *signed[k + 1 :]])
                 words = self._words("the sign of {} is flipped", term)
                 yield Change(("inside ±", i, k), "sign", words, {id(leaf): other})
+
+    def _read(self, i: int, leaf: Leaf, v: Any) -> Iterator[Change]:
+        """Another value where one that has no name either is read; axes that are swapped before
+        they are made one."""
+        args = [
+            number(u) if isinstance(u, SCALARS) else self.formulas.written(u) for u in v._inputs
+        ]
+        for k, u in enumerate(v._inputs):
+            if isinstance(u, SCALARS) or isinstance(args[k], Leaf):
+                continue
+            for w in self.vocabulary.near(u, self.at):
+                read = self.formulas.leaf(w)
+                other = apply(v._op, (*args[:k], read, *args[k + 1 :]), v._params, v.shape)
+                same = self.formulas.base(w) == self.formulas.base(u)
+                kind = "wrong block" if same else "wrong value"
+                words = self._words("{} was used where {} belongs", read, args[k])
+                for seen in self.vocabulary.references(w, self.at):
+                    yield Change(("read", i, k, seen), kind, words, {id(leaf): other})
+        if v._op.name == "reshape" and len(args[0].shape) == 3:
+            a, b, c = args[0].shape
+            swapped = apply(transpose.op, (args[0],), {"axes": (0, 2, 1)}, (a, c, b))
+            other = apply(v._op, (swapped,), v._params, v.shape)
+            yield Change(("swapped", i), "transpose", SWAPPED, {id(leaf): other})
 
     def _computed(self) -> Iterator[Change]:
         """A value where something that the rule computes of values belongs."""
