@@ -51,8 +51,8 @@ def test_slips_are_explained(name):
     [
         ("attention", "a.T @ do -> a[::-1].T @ do", "parameters", "reversed", "in reverse"),
         ("gru", "dsn, r * h[t - 1]) -> dsn, r * h[t])", "no names", "wrong block", "was used"),
-        ("windows", next(slip for slip in NETWORKS["windows"][2] if "transpose" in slip), "all rows",
-         "transpose", "the last two axes are swapped"),
+        ("windows", next(slip for slip in NETWORKS["windows"][2] if "transpose" in slip),
+         "all rows", "transpose", "the last two axes are swapped"),
     ],
 )  # fmt: skip
 def test_what_is_read_otherwise(name, slip, mode, kind, words):
