@@ -1,13 +1,15 @@
 """Each pass changes what it says, and not what is computed."""
 
+import gc
 from collections import Counter
 
 import numpy as np
 import pytest
 
 from tinygrad_lstm import LSTM, Tensor, add_n, compile, concatenate, gradients, squared_error, tanh
-from tinygrad_lstm.compiler.graph import in_order
+from tinygrad_lstm.compiler.graph import Value, in_order
 from tinygrad_lstm.compiler.passes.optimise import ORDER, PASSES, optimise
+from tinygrad_lstm.compiler.plan import taken
 from tinygrad_lstm.compiler.reference import evaluate
 from tinygrad_lstm.compiler.trace import Tracer, trace
 
@@ -178,3 +180,14 @@ def test_a_pass_that_only_numpy_gains_by_is_left_out_for_compiled_loops():
     for backend in ("numpy", "native"):
         _, done = optimise(program.graph, program.roots, backend=backend)
         assert ("widen" in [d.name for d in done]) == (backend == "numpy")
+
+
+def test_what_passes_have_replaced_takes_no_memory():
+    def alive():
+        gc.collect()
+        return sum(type(x) is Value for x in gc.get_objects())
+
+    before = alive()
+    program = recorded("lstm")
+    roots, done = optimise(program.graph, taken(program))
+    assert alive() - before == len(in_order(roots)) < sum(done[0].counts.values())

@@ -99,9 +99,7 @@ class Graph:
         self.data: dict[int, NDArray[Any]] = {}
         self.columns: dict[frozenset[int], tuple[int, ...]] = {}
         self.origin = ""
-
-    def __len__(self) -> int:
-        return len(self._known)
+        self._count = 0
 
     def new(
         self,
@@ -116,9 +114,14 @@ class Graph:
         key = (op, args, attrs, shape, id(dtype))
         value = self._known.get(key)
         if value is None:
-            value = Value(op, args, attrs, shape, dtype, len(self._known), self.origin)
+            value = Value(op, args, attrs, shape, dtype, self._count, self.origin)
+            self._count += 1
             self._known[key] = value
         return value
+
+    def keep(self, values: Iterable[Value]) -> None:
+        """Forget all values but these: what a pass has replaced takes memory no more."""
+        self._known = {(v.op, v.args, v.attrs, v.shape, id(v.dtype)): v for v in values}
 
     def constant(self, array: NDArray[Any]) -> Value:
         """An array that the program keeps."""

@@ -40,6 +40,12 @@ def instructions(schedule: Schedule, memory: Memory) -> list[Instruction]:
     return [instruction for _, _, instruction in sorted(found, key=lambda f: f[:2])]
 
 
+def taken(program: Program) -> list[Value]:
+    """The roots of a program, for whoever rewrites them: it keeps what they were no longer."""
+    roots, program.roots = program.roots, []
+    return roots
+
+
 class Replay:
     """A program with memory of its own.
 
@@ -61,7 +67,7 @@ class Replay:
 
     def __init__(self, program: Program, backend: str, passes: Collection[str]) -> None:
         self.program = program
-        self.roots, self.done = optimise(program.graph, program.roots, passes, backend)
+        self.roots, self.done = optimise(program.graph, taken(program), passes, backend)
         self.schedule = Schedule(self.roots)
         self.memory = Memory(self.schedule)
         self.instructions = instructions(self.schedule, self.memory)

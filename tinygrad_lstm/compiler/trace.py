@@ -222,8 +222,7 @@ def trace(function: Callable[..., Any], args: Any, tracer: Tracer) -> Program:
     Untraceable
         Where the program depends on numbers.
     """
-    before = detector()
-    if before is not None:
+    if detector() is not None:
         raise Untraceable("anomalies are being looked for")
     watching[threading.get_ident()] = tracer
     try:
@@ -239,6 +238,7 @@ def trace(function: Callable[..., Any], args: Any, tracer: Tracer) -> Program:
     finally:
         del watching[threading.get_ident()]
     leaves = [x for x in totals if x._op is None]
+    tracer._shown.clear()  # what is rewritten next need not be kept
     return Program(
         tracer.graph,
         [loss._array.value, *(conjugated(totals[x]).value for x in leaves)],

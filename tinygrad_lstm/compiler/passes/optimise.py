@@ -59,15 +59,10 @@ BACKEND = {"widen": "numpy"}
 
 @dataclass(frozen=True)
 class Done:
-    """What a pass has left."""
+    """What a pass has left: how many values of each operation."""
 
     name: str
-    roots: list[Value]
-
-    @property
-    def counts(self) -> Counter[str]:
-        """How many values of each operation there are."""
-        return Counter(v.op for v in in_order(self.roots))
+    counts: Counter[str]
 
 
 def optimise(
@@ -78,9 +73,16 @@ def optimise(
 ) -> tuple[list[Value], list[Done]]:
     """The roots of an equal graph that takes less work on a backend, and what each pass did."""
     build = Builder(graph)
-    done = [Done("recorded", roots)]
+    done: list[Done] = []
+
+    def did(name: str) -> None:
+        order = in_order(roots)
+        done.append(Done(name, Counter(v.op for v in order)))
+        graph.keep(order)
+
+    did("recorded")
     for name in ORDER:
         if name in passes and BACKEND.get(name, backend) == backend:
             roots = PASSES[name](build, roots)
-            done.append(Done(name, roots))
+            did(name)
     return roots, done
