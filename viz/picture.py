@@ -44,23 +44,23 @@ class Picture:
         The page that plays the picture; a notebook shows it in a frame.
     """
 
-    dot: str
     title: str
     description: str
 
     def __init__(self, loss: Tensor, composer: Composer) -> None:
         self._loss, self._composer = loss, composer
-        self.dot = source(composer.whole)
         self.title = headline(composer.graph, composer.options.title)
         self.description = description(composer.graph)
 
     @cached_property
+    def dot(self) -> str:
+        with np.errstate(all="ignore"):
+            return source(self._composer.whole)
+
+    @cached_property
     def image(self) -> str:
-        return (
-            self.dot
-            if self._composer.image is self._composer.whole
-            else source(self._composer.image)
-        )
+        composer = self._composer
+        return self.dot if composer.image is composer.whole else source(composer.image)
 
     @cached_property
     def page(self) -> Page:
@@ -142,7 +142,8 @@ class Picture:
         """By Graphviz; by our own hand where there is none and all positions are known."""
         if scene.layout is not None and command("svg") is None:
             return direct.svg(scene)
-        return render(source(scene), "svg", self._composer.options.timeout).decode()
+        text = self.image if scene is self._composer.image else source(scene)
+        return render(text, "svg", self._composer.options.timeout).decode()
 
     def _repr_svg_(self) -> str:
         return self._drawn("svg").decode()
@@ -155,7 +156,7 @@ class Picture:
         )
 
     def __repr__(self) -> str:
-        return f"<Picture, {len(self.dot)} characters of DOT>"
+        return f"<Picture, {self.title}>"
 
 
 class ProgramPicture(Picture):

@@ -36,7 +36,7 @@ def test_a_program_as_text_and_not_as_a_page(plan, tmp_path):
 
 
 def test_in_a_debugger():
-    assert repr(draw(square())).startswith("<Picture, ")
+    assert repr(draw(square())) == "<Picture, How z was computed>"
     assert repr(draw(square()).page).startswith("<Page, ")
 
 
