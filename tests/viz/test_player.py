@@ -889,21 +889,20 @@ def test_a_slider_changes_what_is_shown_and_back(show):
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("make", "why"),
     [
-        lambda: maximum(leaf("x", 1.0), leaf("y", 2.0)) * 2.0,
-        lambda: (leaf("x", np.float32(1.5)) * 2).sum(),
-        lambda: lstm_loss(9),
-        with_hook,
-        diamond,
+        (lambda: maximum(leaf("x", 1.0), leaf("y", 2.0)) * 2.0, "without choices"),
+        (lambda: (leaf("x", np.float32(1.5)) * 2).sum(), "float32"),
+        (lambda: lstm_loss(9), "blocks are not drawn"),
+        (lambda: lstm_loss(1, D=3, H=4), "up to 40 have a slider"),
+        (with_hook, "hooks"),
+        (diamond, ""),
     ],
 )
-def test_without_all_formulas_nothing_is_moved(show, make):
+def test_without_all_formulas_nothing_is_moved_and_the_page_says_why(show, make, why):
     browser = show(make())
-    if make is not diamond:
-        assert browser.run("by('whatif').hidden")
-    else:
-        assert not browser.run("by('whatif').hidden")
+    assert why in browser.text("#whatif")
+    assert browser.run("by('whatif').querySelectorAll('input').length > 0") == (why == "")
 
 
 # Who reads it otherwise.

@@ -103,7 +103,7 @@ function toldBackward(i, j) {
   const sender = values[branch.by].name;
   const numbers = [...inNumbers(branch.rule), " = "];
   const content = [
-    line("note", nameOf(branch.by), " sends back to ", nameOf(i), branches.length > 1 ? `, ${j + 1} of its ${branches.length} branches to arrive` : ", which is read once"),
+    line("note", nameOf(branch.by), " sends back to ", nameOf(i), branches.length > 1 ? `, the ${ordinal(j + 1)} of its ${branches.length} branches to arrive` : ", which is read once"),
     line("rule", nameOf(i, true), " = ", ...terms(i, j)),
     make("div", "numbers", ...numbers, result(shown(branch.gradient, branches.length > 1 ? "sent" : "gradient"))),
   ];
@@ -112,6 +112,9 @@ function toldBackward(i, j) {
   const text = `${sender} sends ${summary(branch.gradient)} back to ${name}: ${inText(branch.rule)}. ${sumSaid(i, j)}`;
   return ["backward", where(branch.by), text, ...content];
 }
+
+/** 1st, 2nd, 3rd, 4th, 11th. */
+const ordinal = (n) => `${n}${(n % 100 > 10 && n % 100 < 14 ? "" : ["", "st", "nd", "rd"][n % 10]) || "th"}`;
 
 /** The sum of a value's branches in the order of the tape, the last that arrives first; branch `j` is marked. */
 function terms(i, j) {

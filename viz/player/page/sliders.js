@@ -45,17 +45,20 @@ function isReproduced() {
   }
 }
 
-/** Every formula is there, and not one number of a leaf is missing. */
-function hasFormulas() {
-  const all = values.every(({ rule, formula, branches }) => (!rule || formula) && branches.every((branch) => branch.formula));
+/** Why nothing can be moved: a formula or a number of a leaf is missing, or the numbers do not come out; nothing if it can. */
+function obstacle() {
   const size = leavesOf.reduce((sum, i) => sum + values[i].value.entries.length, 0);
-  return all && size > 0 && size <= MOVABLE && data.norms.every(({ points }) => points.every(([, , i]) => i !== null));
+  if (size > MOVABLE) return `There are ${size} entries to move; up to ${MOVABLE} have a slider each.`;
+  if (data.norms.some(({ points }) => points.some(([, , i]) => i === null))) return "Some blocks are not drawn: nothing is computed again without them.";
+  const known = values.every(({ rule, formula, branches }) => (!rule || formula) && branches.every((branch) => branch.formula));
+  if (size && known && isReproduced()) return "";
+  return "The page cannot compute this graph again, number for number: its rules here are those of arithmetic, products, tanh and the like in float64, without choices (maximum, relu), softmax, float32 or hooks.";
 }
 
 function prepareSliders() {
-  const box = by("whatif");
-  box.hidden = !hasFormulas() || !isReproduced();
-  if (box.hidden) return;
+  const box = by("whatif"), why = obstacle();
+  box.hidden = false;
+  if (why) return box.append(line("note", why));
   const table = make("table", "", make("tbody", "", ...leavesOf.flatMap((i) => values[i].value.entries.map((x, n) => slider(i, n, x)))));
   const reset = button("As recorded", "", () => {
     for (const input of box.querySelectorAll("input")) input.value = input.dataset.recorded;
