@@ -119,7 +119,8 @@ def ratios(rows, path):
         here.set(yscale="log", title=f"{count} thread{'s' * (count > 1)}")
         here.set_xticks(range(len(sizes)), sizes, fontsize=7)
     axes[0][0].set(ylabel="time, to the fastest peer")
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    names = axes[0][0].get_legend_handles_labels()
+    figure.legend(*names, loc="outside lower center", ncols=5 if len(threads) > 1 else 3)
     figure.savefig(path, metadata={"Date": None})
 
 
