@@ -69,6 +69,15 @@ def test_values_without_a_name_are_written_through():
     assert "the same mistake as z<4>" in str(report)
 
 
+def test_of_a_long_formula_the_report_shows_what_differs():
+    report = reported("gru", "+ drh * r + -> + drh +", "no names")
+    lines = dict(line.strip().split("  ", 1) for line in str(report).splitlines()[1:3])
+    first = report.diagnoses[0]
+    assert len(first.yours) > len(lines["yours equals"]) < 300 and ".. " in lines["yours equals"]
+    assert lines["yours equals"].split(".. ", 1)[1].strip(". ") in first.yours
+    assert lines["correct is"].strip(". ") in first.correct
+
+
 def test_one_search_explains_all_parameters():
     report = reported("gru", "dn = dh * (1 - z) -> dn = dh", "parameters")
     assert len(report.diagnoses) >= 6 and {d.kind for d in report.diagnoses} == {"local factor"}

@@ -127,17 +127,17 @@ class Above(Likely):
         branch, tree = pattern.branch, pattern.tree
         node = branch.stage.output
         also = EVERYWHERE if len(altered) > 1 else ""
-        changed, right = tree.formula(change.changed), self.formulas.correct(branch)
+        arriving, text = self.formulas.gradient(node), self.formulas.text
+        yours = text(self.formulas.put(tree.formula(change.changed), node, arriving))
+        right = text(self.formulas.correct(branch))
         if self._in_the_row(altered, rows):
-            yours = self.formulas.put(changed, node, self.formulas.gradient(node))
-            text = self.formulas.text
-            return Guess(change.kind, text(yours), text(right), change.said + also, np.empty(0))
+            return Guess(change.kind, yours, right, change.said + also, np.empty(0))
         value = self.formulas.gradient_name(node._inputs[branch.argument])
         stage = self.formulas.tape.label(node)
         head = f"{value} through {stage} = "
         looks = f"further up, at {stage}: {change.said}{also}"
-        follows = f"what follows from {head}{self.formulas.text(changed)}"
-        return Guess(change.kind, follows, head + self.formulas.text(right), looks, np.empty(0))
+        follows = f"what follows from {head}{yours}"
+        return Guess(change.kind, follows, head + right, looks, np.empty(0))
 
     def _in_the_row(self, altered: list[Altered], rows: int) -> bool:
         """Whether the change is in the last step of the only row that it explains."""

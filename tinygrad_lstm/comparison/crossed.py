@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import combinations, takewhile
+from itertools import combinations
 from typing import TypeVar
 
 from tinygrad_lstm.comparison.brackets import CLOSED
 from tinygrad_lstm.comparison.chain import edge
 from tinygrad_lstm.comparison.combined import Guess, Term, Words, places, summed
+from tinygrad_lstm.comparison.spelling import common
 from tinygrad_lstm.comparison.steps import Steps
 from tinygrad_lstm.comparison.tree import Tree, factors, product, times
 from tinygrad_lstm.derivation.expression import Expression, Leaf, leaves
@@ -110,12 +111,7 @@ def _edits(steps: Steps, term: Term, tree: Tree) -> dict[Edit, dict[int, Express
 
 def _difference(old: str, new: str) -> Edit:
     """What is left of two names without their common beginning and end."""
-    n = _common(old, new)
+    n = common(old, new)
     old, new = old[n:], new[n:]
-    m = _common(old[::-1], new[::-1])
+    m = common(old[::-1], new[::-1])
     return old[: len(old) - m], new[: len(new) - m]
-
-
-def _common(old: str, new: str) -> int:
-    """How many letters two names have in common at their beginning."""
-    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False))))

@@ -12,12 +12,15 @@ from typing import Any
 
 from tinygrad_lstm.comparison.diagnosis import Diagnosis
 from tinygrad_lstm.comparison.rows import Row
+from tinygrad_lstm.comparison.spelling import common
 from tinygrad_lstm.comparison.table import HEAD, MANY, RUN, UNTOLD, foot, lines_of, one_line
 from tinygrad_lstm.engine.names import relative
 from tinygrad_lstm.text import aligned
 
 __all__ = ["Report"]
 
+LONG, AROUND = 240, 60  # letters of a formula that is whole; that are shown around a difference
+FOLLOWS = "what follows from "
 SHOWN = 6  # paragraphs; the other rows that are wrong by themselves are listed
 
 
@@ -176,9 +179,10 @@ def _paragraph(group: list[Diagnosis], title: str, alone: bool) -> list[str]:
         if alone
         else f"{rows} inherit{'s' * (count == 1)} from {'these' if others else 'it'}"
     )
+    yours, correct = _apart(first.yours, first.correct)
     lines = [
-        ("yours equals", first.yours),
-        ("correct is", first.correct),
+        ("yours equals", yours),
+        ("correct is", correct),
         ("looks like", first.looks_like),
         ("the same in", ", ".join(_runs([diagnosis.name for diagnosis in others]))),
         ("downstream", downstream if count else ""),
@@ -187,6 +191,22 @@ def _paragraph(group: list[Diagnosis], title: str, alone: bool) -> list[str]:
         one_line(f"{title}: {first.name}"),
         *(one_line(f"  {word:<14} {text}") for word, text in lines if text),
     ]
+
+
+def _apart(yours: str, correct: str) -> tuple[str, str]:
+    """Two formulas; of long ones what is around their difference, from a space to a space."""
+    if min(len(yours), len(correct)) <= LONG:
+        return yours, correct
+    if yours.startswith(FOLLOWS):
+        mine, correct = _apart(yours.removeprefix(FOLLOWS), correct)
+        return FOLLOWS + mine, correct
+    head = common(yours, correct)
+    tail = min(common(yours[::-1], correct[::-1]), min(len(yours), len(correct)) - head)
+    start = yours.rfind(" ", 0, max(head - AROUND, 0)) + 1
+    stop = yours[::-1].rfind(" ", 0, max(tail - AROUND, 0)) + 1
+    before, after = ".. " * (start > 0), " .." * (stop > 0)
+    one, other = (before + text[start : len(text) - stop] + after for text in (yours, correct))
+    return one, other
 
 
 def _runs(names: Sequence[str]) -> Iterator[str]:

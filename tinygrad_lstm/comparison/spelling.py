@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from tinygrad_lstm.engine.names import Name
 
-__all__ = ["spellings"]
+__all__ = ["common", "spellings"]
 
 PREFIXES = ("grad_", "delta_", "dL_d", "dL/d", "d_", "δ", "∂", "d", "g_")
 BRACKETS = ("[]", "()", "{}")
@@ -33,3 +34,8 @@ def _apart(text: str) -> tuple[str, str]:
             return (stem, inner) if inner.isascii() and inner.isdecimal() else ("", "")
     stem = text.rstrip("0123456789")
     return stem.removesuffix("_"), text[len(stem) :]
+
+
+def common(one: str, other: str) -> int:
+    """How many letters two texts have in common at their beginning."""
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))

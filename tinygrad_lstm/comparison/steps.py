@@ -98,8 +98,8 @@ class Steps:
                 hand = None
                 if part.kind != "branch":
                     hand = self.formulas.sent_by_hand(part.value, branch)
-                place = f"branch {i} (through {self.tape.label(branch.stage.output)})"
                 formula = self.formulas.through(self.formulas.correct(branch))
+                place = f"branch {i} (through {self.tape.label(branch.stage.output)})"
                 found.append(Term(branch, place, formula, array if hand is None else hand))
         return found
 
