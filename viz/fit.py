@@ -39,12 +39,13 @@ def fitted(options: Options, measured: Callable[[Options], tuple[float, float, f
         if found >= page.smallest:
             return choice
         most = max(most, found)
+    less = 'level="block", blocks=1' if options.level in LEVELS[:2] else 'level="gates", blocks=1'
     raise DrawingError(
         "no picture of this graph is legible at that width",
         where=f"draw(width={options.width!r})",
         expected=f"text of at least {page.smallest:g} {page.unit} on {page.width:g} {page.unit}",
         got=f"at most {most:.1f} {page.unit}",
-        do='draw less (level="block", blocks=1), give a wider width=, or None for its own size',
+        do=f"draw less ({less}), give a wider width=, or None for its own size",
     )
 
 

@@ -53,6 +53,8 @@ def test_more_is_drawn_where_there_is_room():
 def test_what_cannot_be_legible_says_what_to_do():
     with pytest.raises(DrawingError, match="no picture of this graph is legible at that width"):
         draw(gru_loss(3), width=60)
+    with pytest.raises(DrawingError, match='level="gates"'):  # which fits where a block does not
+        draw(gru_loss(3), width=60, level="block")
 
 
 def test_nothing_is_folded_unasked():
