@@ -208,6 +208,17 @@ def test_weights_of_another_layer_in_all_branches():
     assert "V1" in found.yours and "K1" in found.yours and "V2" in found.correct
 
 
+def test_one_slip_in_a_loop_without_blocks():
+    rng = np.random.default_rng(0)
+    e = [Tensor(rng.normal(size=(4, 5)), True, f"e{k}") for k in range(3)]
+    g = (Tensor(rng.normal(size=(4, 3)), True, "s") * 2.0).named("g")
+    m = (g[:, :1] * e[0] + g[:, 1:2] * e[1] + g[:, 2:] * e[2]).named("m")
+    found = gradients((m**3).sum())
+    hand = np.stack([(found["m"] * m.numpy()).sum(axis=1)] * 3, axis=1)
+    (row,) = compare(found, {"m": found["m"], "g": hand}).diagnoses
+    assert row.kind == "wrong value" and "m was used where e1 belongs" in row.looks_like
+
+
 def test_words_of_a_loss_that_is_scaled():
     rng = np.random.default_rng(0)
     h, y = Tensor(rng.normal(size=(3, 6)), True, "h"), np.array([1, 0, 4])

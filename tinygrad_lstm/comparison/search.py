@@ -143,6 +143,8 @@ class Search(Everywhere):
         for level in levels if len(terms) <= FEW else ():
             yield from self._in_blocks(terms, level or RULE, correct, hand, deep)
             yield from self._in_terms(terms, level, correct, hand, deep)
+            if level == 0 and part.value._op is not None:  # a loop without blocks
+                yield from self._in_blocks(terms, level, correct, hand, deep)
         yield from self._another(part, correct, hand)
         if 1 < len(terms) <= FEW and part.value._op is not None:  # a parameter's are blocks
             yield from crossed(self, terms, correct)
