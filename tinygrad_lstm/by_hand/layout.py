@@ -22,6 +22,9 @@ class Layout:
         Whether there is a batch.
     """
 
+    turned: bool
+    batched: bool
+
     def __init__(self, batch_first: bool, batched: bool) -> None:
         self.turned, self.batched = batch_first and batched, batched
 

@@ -90,6 +90,10 @@ class Blame:
         The rows.
     """
 
+    judge: Judge
+    chain: Chain
+    places: dict[tuple[int, int, int], Entry]
+
     def __init__(self, judge: Judge, chain: Chain, found: Sequence[Entry]) -> None:
         self.judge, self.chain = judge, chain
         self.rows: dict[Any, list[Entry]] = defaultdict(list)

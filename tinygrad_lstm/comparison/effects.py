@@ -50,6 +50,11 @@ class Effects:
         How many rules ran.
     """
 
+    chain: Chain
+    missing: np.ndarray
+    row: np.ndarray
+    spent: float
+
     def __init__(self, chain: Chain, rows: Sequence[Part], missing: Sequence[np.ndarray]) -> None:
         self.chain, self.spent = chain, 0.0
         chosen = np.unique(np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int))

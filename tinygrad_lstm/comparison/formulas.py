@@ -31,7 +31,7 @@ from tinygrad_lstm.derivation.symbol import Symbol, sent
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.memory import SCALARS
 from tinygrad_lstm.engine.names import Name
-from tinygrad_lstm.engine.tape import Branch
+from tinygrad_lstm.engine.tape import Branch, Tape
 
 __all__ = ["Formulas"]
 
@@ -55,6 +55,7 @@ class Formulas:
     """
 
     chain: Chain
+    tape: Tape
 
     def __init__(self, chain: Chain) -> None:
         self.chain, self.tape = chain, chain.gradients.tape

@@ -52,6 +52,7 @@ class Likely(Places):
     """
 
     spent: float
+    progress: Progress
 
     def __init__(self, search: Search, open_: Sequence[Entry], found: Sequence[Entry]) -> None:
         super().__init__(search, open_, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from tinygrad_lstm.comparison.formulas import Formulas
 from tinygrad_lstm.comparison.tree import Tree, factors
 from tinygrad_lstm.comparison.vocabulary import Vocabulary
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf
@@ -27,6 +28,15 @@ class Parts:
     shaped : bool
         Whether the result has the right shape; else values of other shapes may stand in it too.
     """
+
+    tree: Tree
+    vocabulary: Vocabulary
+    branch: Branch
+    shaped: bool
+    formulas: Formulas
+    at: int | None
+    nodes: list[tuple[int, Expression]]
+    products: list[tuple[int, Apply, list[Expression]]]
 
     def __init__(
         self, tree: Tree, vocabulary: Vocabulary, branch: Branch, shaped: bool = True

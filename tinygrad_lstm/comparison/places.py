@@ -7,14 +7,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tinygrad_lstm.comparison.chain import Edge, edge
+from tinygrad_lstm.comparison.chain import Chain, Edge, edge
 from tinygrad_lstm.comparison.changes import Changes
+from tinygrad_lstm.comparison.formulas import Formulas
 from tinygrad_lstm.comparison.rerun import Rerun
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.stacked import Blocks
 from tinygrad_lstm.comparison.steps import RULE
 from tinygrad_lstm.comparison.tree import Tree
+from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["Place", "Places"]
@@ -45,6 +47,9 @@ class Places:
     rows: list[Entry]
     rerun: Rerun
     places: list[Place]
+    formulas: Formulas
+    chain: Chain
+    parts: list[Part]
 
     def __init__(self, search: Search, open_: Sequence[Entry], found: Sequence[Entry]) -> None:
         self.search, self.formulas, self.chain = search, search.formulas, search.chain

@@ -14,6 +14,7 @@ from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.derivation.expression import Expression
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.recorder import recording
+from tinygrad_lstm.engine.tape import Branch
 from tinygrad_lstm.engine.walk import sent as send
 
 __all__ = ["Changed", "Rerun"]
@@ -45,6 +46,7 @@ class Rerun:
     chain: Chain
     rows: Sequence[Part]
     formulas: Formulas
+    edges: list[tuple[Any, Branch]]
 
     def __init__(self, chain: Chain, rows: Sequence[Part], formulas: Formulas) -> None:
         self.chain, self.rows, self.formulas = chain, rows, formulas

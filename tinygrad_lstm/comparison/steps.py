@@ -16,7 +16,7 @@ from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.comparison.vocabulary import Vocabulary
 from tinygrad_lstm.derivation.expression import leaves
 from tinygrad_lstm.engine.gradients import Part
-from tinygrad_lstm.engine.tape import Branch
+from tinygrad_lstm.engine.tape import Branch, Tape
 
 __all__ = ["MANY_NUMBERS", "RULE", "Steps"]
 
@@ -50,6 +50,13 @@ class Steps:
         How closely a guess has to fit at least; where the values by hand are made of others, they
         are less exact.
     """
+
+    close: float
+    judge: Judge
+    chain: Chain
+    tape: Tape
+    formulas: Formulas
+    vocabulary: Vocabulary
 
     def __init__(self, judge: Judge, chain: Chain, close: float = 0.0) -> None:
         self.close, self._goal = close, Goal(np.empty(0), 0, 0.0, 0.0)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.formulas import Formulas
 from tinygrad_lstm.comparison.tree import ONE, flipped, less, squared, times
 from tinygrad_lstm.derivation.expression import Expression, apply, number
@@ -17,7 +18,7 @@ from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.names import signed
 from tinygrad_lstm.engine.naming import block_of
 from tinygrad_lstm.engine.node import Node
-from tinygrad_lstm.engine.tape import Branch
+from tinygrad_lstm.engine.tape import Branch, Tape
 from tinygrad_lstm.ops.elementwise import add, greater, sigmoid, tanh
 
 __all__ = ["FORMS", "SLOPES", "Vocabulary"]
@@ -70,6 +71,8 @@ class Vocabulary:
     formulas: Formulas
     places: dict[int, int]
     ends: int
+    chain: Chain
+    tape: Tape
 
     def __init__(self, formulas: Formulas) -> None:
         self.formulas, self.chain, self.tape = formulas, formulas.chain, formulas.tape

@@ -137,6 +137,11 @@ class Work:
         The values by hand, by the keys of the user.
     """
 
+    judge: Judge
+    chain: Chain
+    found: Sequence[Entry]
+    wrong: list[Entry]
+
     def __init__(
         self, judge: Judge, chain: Chain, found: Sequence[Entry], hand: Mapping[Any, Any]
     ) -> None:

@@ -79,6 +79,14 @@ class Exercise:
         What is asked for, in the order of backward.
     """
 
+    network: str
+    level: str
+    steps: int
+    seed: int
+    loss: Any
+    shapes: dict[str, tuple[int, ...]]
+    keys: tuple[str, ...]
+
     def __init__(self, network: str, level: str = "chain", steps: int = 3, seed: int = 0) -> None:
         if level not in LEVELS:
             raise DataError("no level", where="exercise", expected=", ".join(LEVELS), got=level)

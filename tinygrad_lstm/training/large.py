@@ -104,6 +104,9 @@ class LargeSeries:
         The column.
     """
 
+    pieces: list[Piece]
+    name: str
+
     times = None
 
     def __init__(

@@ -68,6 +68,7 @@ class Run:
     best: dict[Any, Any]
     best_epoch: int
     optimizer: Any
+    series: AnySeries
 
     def __init__(self, series: Any, options: Options | None = None, **chosen: Any) -> None:
         self.series = series = series if isinstance(series, AnySeries) else read_series(series)
