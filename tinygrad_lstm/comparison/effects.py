@@ -14,11 +14,10 @@ import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain, Edge, edge
 from tinygrad_lstm.comparison.everywhere import FAILED
-from tinygrad_lstm.comparison.responses import cut
+from tinygrad_lstm.comparison.responses import cut, diagonal, is_diagonal, matrix
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.recorder import recording
 from tinygrad_lstm.engine.tape import Branch
-from tinygrad_lstm.engine.walk import sent as send
 
 __all__ = ["Effects"]
 
@@ -114,20 +113,14 @@ class Effects:
         node = branch.stage.output
         if node.dtype.kind != "f":
             return None
-        if node._op.elementwise and node.shape == x.shape:
+        if is_diagonal(node, x):
             self.spent += 1
-            slope = send(node, branch.argument, np.ones(node.shape, node.dtype))
-            return np.asarray(down * np.ravel(slope))
+            return np.asarray(down * diagonal(node, branch.argument))
         if node._array.size > len(down) and self._is_linear(node, branch.argument, x):
             self.spent += len(down)
             return _moved(node, branch.argument, down)
-        matrix = np.empty((x._array.size, node._array.size))
         self.spent += node._array.size
-        for k in range(node._array.size):
-            one = np.zeros(node._array.size, node.dtype)
-            one[k] = 1
-            matrix[:, k] = np.ravel(send(node, branch.argument, one.reshape(node.shape)))
-        return np.asarray(down @ matrix)
+        return np.asarray(down @ matrix(node, branch.argument, x))
 
     def _is_linear(self, node: Any, argument: int, x: Any) -> bool:
         """Whether a stage is linear in an argument, so that it moves what is added there forward

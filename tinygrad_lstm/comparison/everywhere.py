@@ -13,10 +13,11 @@ from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.derivation.expression import Expression
 from tinygrad_lstm.errors import Error
 
-__all__ = ["EVERYWHERE", "FAILED", "Everywhere"]
+__all__ = ["EVERYWHERE", "FAILED", "FAR_FETCHED", "Everywhere"]
 
 EVERYWHERE = " (and so in the other blocks)"
 FAILED = (Error, ValueError, TypeError, IndexError, KeyError, AttributeError)
+FAR_FETCHED = ("wrong gradient", "another derivative", "factor")  # kinds: plain ones come first
 
 
 class Everywhere(Steps):

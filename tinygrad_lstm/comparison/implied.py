@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.combined import Guess, written
-from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED
+from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED, FAR_FETCHED
 from tinygrad_lstm.comparison.responses import Responses, TooLarge, solved
 from tinygrad_lstm.comparison.rows import Entry, Row
 from tinygrad_lstm.comparison.search import Search
@@ -31,7 +31,6 @@ FREE = 1e-8  # of what may be added: what has less of it is determined
 CLOSE = {4: 1e-3, 8: 1e-6}  # how closely what the rows imply is known, by the bytes of a number
 UNKNOWN = 500  # numbers that are looked for at once
 WORK = 3e8  # multiplications of a decomposition
-FAR_FETCHED = ("wrong gradient", "another derivative", "factor")
 BLOCKS = 4  # blocks in which an explanation has to hold
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_lstm.comparison.chain import edge
 from tinygrad_lstm.comparison.effects import Effects
-from tinygrad_lstm.comparison.everywhere import FAILED
+from tinygrad_lstm.comparison.everywhere import FAILED, FAR_FETCHED
 from tinygrad_lstm.comparison.places import Places
 from tinygrad_lstm.comparison.progress import Progress
 from tinygrad_lstm.comparison.rows import Entry
@@ -29,7 +29,6 @@ NUMBERS = 1000  # of two arrays so large, one costs as much as two operations on
 SIMPLE, FAR = 0.4, 1.5  # how far-fetched a mistake is
 ACROSS = 1.0  # how far off is what has nothing to do with the rows
 SPOILING = 2.0  # what is added for a mistake that would change right rows too
-FAR_FETCHED = ("wrong gradient", "another derivative", "factor")
 
 
 class Candidate(NamedTuple):

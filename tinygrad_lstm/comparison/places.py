@@ -63,10 +63,9 @@ class Places:
         self._trees: dict[Edge, Tree] = {}
 
     def _usable(self, entry: Entry) -> bool:
-        assert entry.part is not None
-        right = self.chain.follows(entry.part)
-        finite = entry.row.verdict not in ("not finite", "wrong shape")
-        return finite and not self.search.opaque(entry.part, right) and bool(entry.hand.size)
+        if entry.part is None or not entry.usable or not entry.hand.size:
+            return False
+        return not self.search.opaque(entry.part, self.chain.follows(entry.part))
 
     def _places(self, right: list[Any]) -> list[Place]:
         """The places from which wrong rows inherit: first those from which all do, and no right

@@ -60,8 +60,8 @@ class Rerun:
             if self.inherits.get(edge(branch))
         ]
 
-    def _reaches(self) -> dict[int, int]:
-        """The rows that the derivative by each value leads to."""
+    def _reaches(self) -> None:
+        """Find the rows that each branch leads to."""
         own: dict[int, int] = {}
         parts: dict[Edge, int] = {}
         for i, part in enumerate(self.rows):
@@ -70,10 +70,10 @@ class Rerun:
             else:
                 for b in part.branches:
                     parts[edge(b)] = parts.get(edge(b), 0) | 1 << i
-        return self._below(own, parts, self.inherits)
+        self._below(own, parts, self.inherits)
 
     def masks(self, own: Mapping[int, int]) -> dict[int, int]:
-        """The same for other values, given by bits."""
+        """Which of some values, given by bits, the derivative by each value leads to."""
         return self._below(own, {}, {})
 
     def _below(

@@ -18,7 +18,10 @@ from tinygrad_lstm.engine.recorder import recording
 from tinygrad_lstm.engine.tape import Branch
 from tinygrad_lstm.engine.walk import sent as send
 
-__all__ = ["Additions", "Responses", "TooLarge", "cut", "solved"]
+__all__ = [
+    *("Additions", "Responses", "TooLarge", "cut", "diagonal"),
+    *("is_diagonal", "matrix", "solved"),
+]
 
 MOST = 30_000  # times that rules run to be written as matrices
 NUMBERS = 2_000_000  # of one matrix
@@ -86,9 +89,9 @@ class Responses:
             reached = [*self._branches.get(key, ()), *self._totals.get(id(x), ())]
             if key in self._cut and not reached:
                 continue
-            matrix = self._matrix(branch, x)
+            rule = self._matrix(branch, x)
             through = totals[id(y)]
-            through = matrix[:, None] * through if matrix.ndim == 1 else matrix @ through
+            through = rule[:, None] * through if rule.ndim == 1 else rule @ through
             for i in reached:
                 rows[i] = rows[i] + through if i in rows else through
             if key not in self._cut:
@@ -98,19 +101,35 @@ class Responses:
         """The rule of a branch as a matrix; of one that works entry by entry, its diagonal."""
         key, node = edge(branch), branch.stage.output
         if key not in self._matrices:
-            if node._op.elementwise and node.shape == x.shape:
-                found = np.ravel(send(node, branch.argument, np.ones(node.shape, node.dtype)))
+            if is_diagonal(node, x):
+                found = diagonal(node, branch.argument)
             else:
                 self._runs += node._array.size
                 if self._runs > MOST or node._array.size * x._array.size > NUMBERS:
                     raise TooLarge
-                found = np.empty((x._array.size, node._array.size))
-                for k in range(node._array.size):
-                    one = np.zeros(node._array.size, node.dtype)
-                    one[k] = 1
-                    found[:, k] = np.ravel(send(node, branch.argument, one.reshape(node.shape)))
+                found = matrix(node, branch.argument, x)
             self._matrices[key] = np.asarray(found, float)
         return self._matrices[key]
+
+
+def is_diagonal(node: Any, x: Any) -> bool:
+    """Whether the rule by which a stage answers `x` works entry by entry."""
+    return bool(node._op.elementwise and node.shape == x.shape)
+
+
+def diagonal(node: Any, argument: int) -> np.ndarray:
+    """The diagonal of such a rule."""
+    return np.ravel(send(node, argument, np.ones(node.shape, node.dtype)))
+
+
+def matrix(node: Any, argument: int, x: Any) -> np.ndarray:
+    """The rule by which a stage answers `x` as a matrix: it runs once for each column."""
+    found = np.empty((x._array.size, node._array.size))
+    for k in range(node._array.size):
+        one = np.zeros(node._array.size, node.dtype)
+        one[k] = 1
+        found[:, k] = np.ravel(send(node, argument, one.reshape(node.shape)))
+    return found
 
 
 def cut(chain: Chain) -> set[Edge]:
