@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,12 @@ from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.graph import Dtype, Shape
 
-__all__ = ["PLAIN", "TYPES", "Gemm", "gemm", "leading"]
+__all__ = ["TYPES", "Gemm", "gemm", "layout", "leading"]
 
 Array = NDArray[Any]
 
 TYPES: dict[Dtype, str] = {np.dtype("f4"): "float", np.dtype("f8"): "double"}
-ROW_MAJOR, PLAIN = 101, 111
+ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112
 
 
 @dataclass(frozen=True)
@@ -48,31 +49,41 @@ class Gemm:
     ) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
         """The call that computes ``out = a @ b``, or ``out += a @ b``; None for arrays that lie as
         no BLAS can read them."""
-        found = [leading(tuple(s // x.itemsize for s in x.strides), x.shape) for x in (a, b, out)]
-        if None in found or not a.size * b.size:
+        arrays = ((tuple(s // x.itemsize for s in x.strides), x.shape) for x in (a, b, out))
+        found = layout(arrays)
+        if found is None or not a.size * b.size:
             return None
-        flags, (lda, ldb, ldc) = zip(*[f for f in found if f is not None], strict=True)
-        if flags[2] != PLAIN:
-            return None
+        flags, (lda, ldb, ldc) = found
         number = ctypes.c_double if a.dtype == np.float64 else ctypes.c_float
         whole = ctypes.c_int64 if self.ints == "i64" else ctypes.c_int32
         pointers = [ctypes.c_void_p(int(x.__array_interface__["data"][0])) for x in (a, b, out)]
         sizes = [whole(n) for n in (*out.shape, a.shape[1])]
         return self.call, (
-            *(ctypes.c_int(ROW_MAJOR), ctypes.c_int(flags[0]), ctypes.c_int(flags[1]), *sizes),
+            *(ctypes.c_int(ROW_MAJOR), *map(ctypes.c_int, flags), *sizes),
             *(number(1.0), pointers[0], whole(lda), pointers[1], whole(ldb)),
             *(number(add), pointers[2], whole(ldc)),
         )
 
 
 def leading(strides: Shape, shape: Shape) -> tuple[int, int] | None:
-    """Whether a matrix is transposed for a BLAS (112) or not (111), and its leading dimension."""
+    """Whether a matrix is transposed for a BLAS or plain, and its leading dimension."""
     (rows, cols), (row, col) = shape, strides
     if (col == 1 or cols == 1) and (row >= cols or rows == 1):
         return PLAIN, max(row, cols)
     if (row == 1 or rows == 1) and (col >= rows or cols == 1):
-        return 112, max(col, rows)
+        return TRANSPOSED, max(col, rows)
     return None
+
+
+def layout(matrices: Iterable[tuple[Shape, Shape]]) -> tuple[Shape, Shape] | None:
+    """How a BLAS reads two factors and writes their product, given by strides in entries and
+    shapes: whether each factor is transposed, and the three leading dimensions. None where it
+    cannot."""
+    found = [f for f in starmap(leading, matrices) if f is not None]
+    if len(found) < 3 or found[2][0] != PLAIN:
+        return None
+    flags, steps = zip(*found, strict=True)
+    return flags[:2], steps
 
 
 @functools.cache

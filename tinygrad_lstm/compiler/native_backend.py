@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lstm.compiler.blas import PLAIN, TYPES, gemm, leading
+from tinygrad_lstm.compiler.blas import TYPES, gemm, layout
 from tinygrad_lstm.compiler.graph import Shape, Value
 from tinygrad_lstm.compiler.memory import Copy, Memory, Place
 from tinygrad_lstm.compiler.native import Library
@@ -128,12 +128,10 @@ class NativeBackend:
     def _product(self, v: Value, type: str) -> Entries | None:
         blas, values = gemm(v.dtype), (*v.args, v)
         places = [self.memory.where(x) for x in values]
-        found = [leading(p.strides, x.shape) for p, x in zip(places, values, strict=True)]
-        if blas is None or None in found:
+        found = layout((p.strides, x.shape) for p, x in zip(places, values, strict=True))
+        if blas is None or found is None:
             return None
-        flags, steps = zip(*[f for f in found if f is not None], strict=True)
-        if flags[2] != PLAIN:
-            return None
+        flags, steps = found
         function = self._function("product", type, blas.ints)
         a, b, out = map(self._at, places)
         by_a, by_b = (p.strides[i] * v.dtype.itemsize for p, i in zip(places, (1, 0), strict=False))
@@ -141,7 +139,7 @@ class NativeBackend:
             self._entry(
                 function,
                 [
-                    *(blas.address, *flags[:2], *v.shape, high - low),
+                    *(blas.address, *flags, *v.shape, high - low),
                     *(a + low * by_a, steps[0], b + low * by_b, steps[1], out, steps[2], low > 0),
                 ],
             )
