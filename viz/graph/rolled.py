@@ -79,6 +79,11 @@ class _Roller:
         for node in graph.nodes:
             if node.block in self.within:
                 self.values[node.stem][node.block] = node
+        self.verdicts: dict[str, dict[int | None, Verdict]] = defaultdict(dict)
+        for verdict in graph.verdicts:
+            name = Name.parse(verdict.name)
+            if name.block in self.within:
+                self.verdicts[name.role][name.block] = verdict
         self.reads = {stem: self._reads(several) for stem, several in self.values.items()}
         self._check()
         self.shown = {stem: self._node(stem) for stem in self.values}
@@ -142,8 +147,7 @@ class _Roller:
 
     def _verdict(self, stem: str) -> Verdict | None:
         """The gravest verdict on a value of any block, and the blocks in which it is that."""
-        found = [(Name.parse(v.name), v) for v in self.old.verdicts]
-        several = {n.block: v for n, v in found if n.role == stem and n.block in self.within}
+        several = self.verdicts.get(stem, {})
         kinds = {verdict.kind for verdict in several.values()}
         for kind in GRAVEST:
             if kind in kinds:
