@@ -30,7 +30,7 @@ SCRIPT = """(async () => {
   }
   return [work, frames];
 })()"""
-OPENED = "performance.timing.loadEventEnd - performance.timing.navigationStart"
+OPENED = "svg.getBoundingClientRect() && performance.getEntriesByName('opened')[0].startTime"
 
 
 def main() -> None:

@@ -7,11 +7,13 @@ https://chromedevtools.github.io/devtools-protocol/ has the commands.
 import base64
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
 import tempfile
 import time
+import zlib
 from collections import deque
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -40,6 +42,12 @@ WAIT = 60.0  # seconds: for one answer, on a slow machine
 def program():
     """The browser that is installed here, or None."""
     return next(filter(None, map(shutil.which, PROGRAMS)), None) if os.name == "posix" else None
+
+
+def decoded(page):
+    """The data in the text of a page that plays a graph."""
+    packed = re.search('id="data">([^<]*)<', page)[1]
+    return json.loads(zlib.decompress(base64.b64decode(packed)))
 
 
 class Browser:
@@ -156,6 +164,7 @@ class Browser:
             self.call("Page.navigate", url=url)
             while not self.loaded:
                 self.note(self.receive())
+        self.run("typeof opened === 'undefined' || opened")  # a page that decodes its data first
 
     def run(self, script):
         """The value of an expression in the page."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 from tinygrad_lstm.engine.gradients import Gradients
 from tinygrad_lstm.engine.tape import Tape
@@ -16,12 +18,14 @@ from tinygrad_lstm.viz.graph.levels import runs
 from tinygrad_lstm.viz.graph.marks import Verdicts, verdicts
 from tinygrad_lstm.viz.graph.members import blocks_of
 from tinygrad_lstm.viz.graph.rolled import kept
+from tinygrad_lstm.viz.image.direct import Group, groups
 from tinygrad_lstm.viz.image.dot import source
 from tinygrad_lstm.viz.image.render import render
 from tinygrad_lstm.viz.image.scene import Scene, composed
 from tinygrad_lstm.viz.look.numbers import at_entry
 from tinygrad_lstm.viz.look.style import THEMES
 from tinygrad_lstm.viz.options import Options, several
+from tinygrad_lstm.viz.player.sheet import read
 
 __all__ = ["Composer"]
 
@@ -75,9 +79,13 @@ class Composer:
     def stages(self) -> str:
         return "stages" if self.asked.level in ("gates", "rolled") else self.asked.level
 
-    def on_page(self, graph: Graph) -> Scene:
-        """The scene of a graph on the page, whose colours are set there."""
-        return self._scene(graph, replace(self.asked, theme="light"))
+    def on_page(self, graph: Graph, exact: Callable[[Any], str]) -> Iterable[Group]:
+        """What the page shows of a graph, in the colours that are set there; where all positions
+        are known by our own hand, which draws every block alike."""
+        scene = self._scene(graph, replace(self.asked, theme="light"))
+        if scene.layout is not None:
+            return groups(scene, exact)
+        return read(render(source(scene), "svg", self.asked.timeout).decode())
 
     def _graph(self, options: Options) -> Graph:
         """The graph with some options that fit a width; built once, since most differ in rows."""

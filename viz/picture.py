@@ -18,7 +18,6 @@ from tinygrad_lstm.viz.compose import Composer
 from tinygrad_lstm.viz.image import direct
 from tinygrad_lstm.viz.image.dot import source
 from tinygrad_lstm.viz.image.render import FORMATS, command, render
-from tinygrad_lstm.viz.image.scene import Scene
 from tinygrad_lstm.viz.image.svg import described, sized
 from tinygrad_lstm.viz.look.legend import headline
 from tinygrad_lstm.viz.look.text import printable
@@ -71,7 +70,7 @@ class Picture:
                     self._loss,
                     asked.gradients,
                     composer.played,
-                    lambda graph: self._svg(composer.on_page(graph)),
+                    composer.on_page,
                     composer.graph.ways,
                     asked.title,
                     asked.theme,
@@ -135,15 +134,14 @@ class Picture:
         if format != "svg":
             return render(self.image, format, self._composer.options.timeout)
         width = self._composer.options.width
-        svg = described(self._svg(self._composer.image), self.title, self.description)
+        svg = described(self._svg(), self.title, self.description)
         return (sized(svg, page_of(width)) if width else svg).encode()
 
-    def _svg(self, scene: Scene) -> str:
+    def _svg(self) -> str:
         """By Graphviz; by our own hand where there is none and all positions are known."""
-        if scene.layout is not None and command("svg") is None:
-            return direct.svg(scene)
-        text = self.image if scene is self._composer.image else source(scene)
-        return render(text, "svg", self._composer.options.timeout).decode()
+        if self._composer.image.layout is not None and command("svg") is None:
+            return direct.svg(self._composer.image)
+        return render(self.image, "svg", self._composer.options.timeout).decode()
 
     def _repr_svg_(self) -> str:
         return self._drawn("svg").decode()

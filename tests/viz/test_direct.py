@@ -41,14 +41,17 @@ def groups(svg):
         if g.get("class") in ("node", "edge", "cluster"):
             texts = [t.text.replace("\xa0", " ").strip() for t in g.iter(f"{SVG}text")]
             said = next(a.get(TITLE) for a in g.iter(f"{SVG}a")).replace("\xa0", " ")
-            found[g.get("id")] = sorted(filter(None, texts)), said, np.array(place(g)) + (dx, dy)
+            found[g.get("id")] = sorted(filter(None, texts)), said, place(g) + (dx, dy)
     return found
 
 
 def place(group):
     """The middle of a shape or of a line; a title has none."""
     shape = next((e for e in group.iter() if e.tag.removeprefix(SVG) in SHAPES), None)
-    return (0, 0) if shape is None else SHAPES[shape.tag.removeprefix(SVG)](shape)
+    if shape is None:
+        return np.zeros(2)
+    moved = re.findall(r"-?[\d.]+", group.get("transform", "0 0"))
+    return np.array(SHAPES[shape.tag.removeprefix(SVG)](shape)) + np.array(moved, float)
 
 
 def middle(points):

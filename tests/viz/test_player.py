@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Browser, program
+from browser import Browser, decoded, program
 from cases import EMBEDDED, HOSTILE, PROGRAM, lstm_loss, rnn_loss, square
 
 from tinygrad_lstm import (
@@ -172,7 +172,8 @@ def test_numbers_survive():
     }
     assert listed(np.zeros((0, 3))) == {"shape": [0, 3], "dtype": "float64", "entries": []}
     value = 0.1 + 0.2
-    assert json.loads(player._json(listed(value)))["entries"] == [value]
+    packed = f'id="data">{player._packed(listed(value))}<'
+    assert decoded(packed)["entries"] == [value]
 
 
 def test_a_page_is_complete_in_itself(tmp_path):
@@ -181,8 +182,8 @@ def test_a_page_is_complete_in_itself(tmp_path):
     page = (tmp_path / "player.html").read_text(encoding="utf-8")
     assert "http" not in page.replace("http-equiv", "")
     assert not re.search(r"\b(src|href)=|url\(|@import|\bfetch\(|XMLHttpRequest|eval\(", page)
-    assert re.search(r"default-src 'none'; script-src 'sha256-[\w+/]+=*'; ", page)
-    assert page.count("<script") == 2
+    assert re.search(r"default-src 'none'; script-src( 'sha256-[\w+/]+=*'){2}; ", page)
+    assert page.count("<script") == 3
     draw(loss, tmp_path / "again.html", gradients=gradients(loss))
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
 
@@ -601,7 +602,7 @@ def test_hostile_names(show, name):
         printable(n) for n in (name, name + "!", *browser_names(hostile(name)), "loss " + name)
     ]
     assert (
-        browser.run("document.querySelectorAll('img, script, b, form').length") == 4
+        browser.run("document.querySelectorAll('img, script, b, form').length") == 6
     )  # two scripts, the search, and the word START
     browser.press("End", "Enter")
     assert browser.run("document.querySelector('#chosen h2').firstChild.textContent") == printable(
@@ -719,8 +720,26 @@ def test_numbers_are_kept_once_and_decoded_when_shown(show):
     g, browser = gradients(loss), show(loss)
     assert browser.run("data.numbers.length") < 8 * browser.run("JSON.stringify(values).length")
     for name in ("W_f", "c<2>", "Error"):
-        decoded = browser.run(f"values.find((v) => v.name === '{name}').gradient.entries")
-        assert decoded == g[name].reshape(-1).tolist()
+        found = browser.run(f"values.find((v) => v.name === '{name}').gradient.entries")
+        assert found == g[name].reshape(-1).tolist()
+
+
+def test_tooltips_have_the_exact_numbers(show):
+    loss = lstm_loss(2, D=2, H=3)
+    g, browser = gradients(loss), show(loss)
+    for name in ("c<1>", "Error"):
+        title = f"pieces.get(values.find((v) => v.name === '{name}').nodes[0])"
+        lines = browser.run(f"{title}.element.querySelector('title').textContent").split("\n")
+        said = dict(line.split(" ", 1) for line in lines)
+        assert json.loads(said["value"]) == loss.tape.find(name).numpy().tolist()
+        assert json.loads(said["gradient"]) == g[name].tolist()
+
+
+def test_blocks_that_are_alike_are_written_once():
+    few, more = (draw(lstm_loss(T, D=2, H=3), blocks=None).page.html for T in (4, 8))
+    assert len(more) - len(few) < 4 * 8_000  # characters; every block has about 26 pieces
+    looks = [look for look in decoded(more)["looks"] if look[0] == "node"]
+    assert len(looks) < 60
 
 
 def test_nodes_out_of_sight_are_not_in_the_document(show):

@@ -11,7 +11,16 @@ from tinygrad_lstm.viz.look.tables import inked
 from tinygrad_lstm.viz.look.text import Line, contribution, is_first_wrong, lines
 from tinygrad_lstm.viz.look.tooltips import edge_tooltip, tooltip, zero_tooltip
 
-__all__ = ["edge_ink", "edge_line", "escaped", "node_ink", "node_lines", "zero_ink"]
+__all__ = [
+    "edge_ink",
+    "edge_line",
+    "edge_stroke",
+    "escaped",
+    "node_ink",
+    "node_lines",
+    "node_shape",
+    "zero_ink",
+]
 
 Attributes = dict[str, str]
 
@@ -26,17 +35,20 @@ def node_lines(node: Node, graph: Graph) -> list[Line]:
 
 
 def node_ink(node: Node, graph: Graph, theme: Theme) -> Attributes:
+    rows = "".join(f"<TR><TD>{inked(line, theme)}</TD></TR>" for line in node_lines(node, graph))
+    said = {"label": f"<{BARE}{rows}</TABLE>>", "tooltip": escaped(tooltip(node))}
+    return {"id": node.key, **said, **node_shape(node, graph, theme)}
+
+
+def node_shape(node: Node, graph: Graph, theme: Theme) -> Attributes:
+    """How a node is drawn, without what is written on it and beside it."""
     name = kind(node)
     shape, style, _, _ = SHAPES[name]
     faded = bool(graph.ways) and not node.ways
-    rows = "".join(f"<TR><TD>{inked(line, theme)}</TD></TR>" for line in node_lines(node, graph))
     return {
-        "id": node.key,
-        "label": f"<{BARE}{rows}</TABLE>>",
         "shape": shape,
         "style": style,
         "fillcolor": theme.frame if faded else getattr(theme, name),
-        "tooltip": escaped(tooltip(node)),
         **({"peripheries": "2", "color": theme.fork, "penwidth": "1.8"} if node.fork else {}),
         **_verdict_ink(node, theme),
         **_way_ink(node.ways, graph, theme, wide=not node.fork),
@@ -73,7 +85,13 @@ def edge_line(edge: Edge, graph: Graph) -> Line:
 
 def edge_ink(edge: Edge, graph: Graph, theme: Theme) -> Attributes:
     said = escaped(edge_tooltip(edge, graph.node(edge.source), graph.node(edge.target)))
-    drawn = {"id": edge.key, "tooltip": said, "labeltooltip": said}
+    named = {"id": edge.key, "tooltip": said, "labeltooltip": said}
+    return named | edge_stroke(edge, graph, theme)
+
+
+def edge_stroke(edge: Edge, graph: Graph, theme: Theme) -> Attributes:
+    """How an edge is drawn, and its label."""
+    drawn: Attributes = {}
     line = edge_line(edge, graph)
     label = f"<{inked(line, theme)}>" if line.strip or edge.said else line.text
     if edge.fork:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
 from tinygrad_lstm.viz.graph.data import Edge, Graph, Node, Zero
@@ -10,30 +13,38 @@ from tinygrad_lstm.viz.look.text import count, printable, shortened, stated
 
 __all__ = ["description", "edge_tooltip", "ledger_tooltip", "tooltip", "zero_tooltip"]
 
+Said = tuple[str, Any]  # a text, and the array behind it or None
+SENDS = " sends back "
 
-def tooltip(node: Node) -> str:
-    """Everything about a node: exact value and gradient, shape, dtype, stage and block."""
+
+def tooltip(node: Node, exact: Callable[[Any], str] = exact) -> str:
+    """Everything about a node: exact value and gradient, shape, dtype, stage and block. `exact` is
+    how an array is written."""
     if node.said:
         return _of_every_block(node)
     where = "" if node.block is None else f", block {node.block}"
     stage = f"{node.op}: {node.name} = {node.formula}" if node.formula else f"{node.op} {node.name}"
     value = np.asarray(node.value)
-    said = [f"{stage}{where}", f"shape {value.shape}, {value.dtype}", f"value {exact(value)}"]
+    said: list[Said] = [(f"{stage}{where}", None), (f"shape {value.shape}, {value.dtype}", None)]
+    said.append(("value ", value))
     if node.gradient is not None:
-        said.append(f"gradient {exact(node.gradient)}")
+        said.append(("gradient ", node.gradient))
     if node.fork:
-        said.append(
-            f"fork, read {len(node.readers)} times"
-            + (": the gradient is the sum of" if node.gradient is not None else ":")
-        )
+        is_sum = ": the gradient is the sum of" if node.gradient is not None else ":"
+        said.append((f"fork, read {len(node.readers)} times{is_sum}", None))
         said += [
-            f"  {r.name}" + ("" if r.gradient is None else f" sends back {exact(r.gradient)}")
+            (f"  {r.name}{'' if r.gradient is None else SENDS}", r.gradient)
             for r in node.readers[:20]
         ]
-        said += [f"  … and {len(node.readers) - 20} more"] if len(node.readers) > 20 else []
+        said += [(f"  … and {len(node.readers) - 20} more", None)] * (len(node.readers) > 20)
     if node.verdict:
-        said.append(node.verdict.text)
-    return "\n".join(map(printable, said))
+        said.append((node.verdict.text, None))
+    return _written(said, exact)
+
+
+def _written(said: Sequence[Said], exact: Callable[[Any], str]) -> str:
+    """Lines, each with the array that stands behind its text."""
+    return "\n".join(printable(text) + ("" if x is None else exact(x)) for text, x in said)
 
 
 def _of_every_block(node: Node) -> str:
@@ -59,18 +70,22 @@ def ledger_tooltip(graph: Graph) -> str:
     return "\n".join(map(printable, said)) or "How to read"
 
 
-def edge_tooltip(edge: Edge, source: Node, target: Node) -> str:
-    """Who reads what through an edge, and what it sends back, exactly."""
-    said = [
+def edge_tooltip(
+    edge: Edge, source: Node, target: Node, exact: Callable[[Any], str] = exact
+) -> str:
+    """Who reads what through an edge, and what it sends back; `exact` is how an array is
+    written."""
+    text = (
         f"{source.name} goes on through blocks that are not drawn"
         if edge.through
         else f"{source.name} is read by {target.name}, argument {edge.argument}"
-    ]
+    )
+    said: list[Said] = [(text, None)]
     if edge.gradient is not None:
-        said.append(f"sends back {exact(edge.gradient)}")
+        said.append((SENDS.lstrip(), edge.gradient))
     if edge.verdict:
-        said.append(edge.verdict.text)
-    return "\n".join(map(printable, said))
+        said.append((edge.verdict.text, None))
+    return _written(said, exact)
 
 
 def description(graph: Graph) -> str:

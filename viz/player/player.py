@@ -8,7 +8,8 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
@@ -19,12 +20,13 @@ from tinygrad_lstm.engine.backward import gradients as differentiate
 from tinygrad_lstm.engine.gradients import Gradients
 from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.viz.graph.data import Graph
+from tinygrad_lstm.viz.image.direct import Group
 from tinygrad_lstm.viz.look.legend import headline, legend
 from tinygrad_lstm.viz.look.style import THEMES
 from tinygrad_lstm.viz.look.tables import Cell
 from tinygrad_lstm.viz.look.text import printable
 from tinygrad_lstm.viz.player.norms import norms
-from tinygrad_lstm.viz.player.sheet import sheet
+from tinygrad_lstm.viz.player.sheet import marking, sheet
 from tinygrad_lstm.viz.player.steps import recording
 from tinygrad_lstm.viz.player.store import Store
 
@@ -37,8 +39,8 @@ SCRIPTS = tuple(  # one script in the page
         *("panel", "lists", "calculus", "sliders", "control"),
     )
 )
-POLICY = (  # with the digest of the script
-    "default-src 'none'; script-src '{}'; style-src 'unsafe-inline'; base-uri 'none'; "
+POLICY = (  # with the digests of the scripts
+    "default-src 'none'; script-src {}; style-src 'unsafe-inline'; base-uri 'none'; "
     "form-action 'none'"
 )
 LIGHT, DARK = asdict(THEMES["light"]), asdict(THEMES["dark"])
@@ -68,7 +70,7 @@ def page(
     loss: Any,
     given: Gradients | None,
     graph_with: Callable[[Gradients], Graph],
-    svg_of: Callable[[Graph], str],
+    groups_of: Callable[[Graph, Callable[[Any], str]], Iterable[Group]],
     chosen: Sequence[str],
     title: str | None,
     theme: str,
@@ -87,8 +89,9 @@ def page(
         `loss` has entries.
     graph_with : callable
         The graph that is drawn, from the gradients.
-    svg_of : callable
-        The picture of a graph, in the colours of the light theme.
+    groups_of : callable
+        The picture of a graph, in the colours of the light theme; from the graph, and how tooltips
+        write an array.
     chosen : sequence of str
         The first of these values is chosen when the page opens.
     title, theme
@@ -97,37 +100,37 @@ def page(
     """
     gradients = given if given is not None else differentiate(loss, np.ones(loss.shape, loss.dtype))
     graph = graph_with(gradients)
-    script = "\n".join(map(_part, SCRIPTS))
-    data = _played(graph, gradients, chosen) | _drawn(graph) | {"pieces": sheet(svg_of(graph))}
+    store = Store()
+    data = _played(graph, gradients, chosen, store) | _drawn(graph)
+    data |= sheet(groups_of(graph, marking(store))) | store.data()
+    scripts = {"program": "\n".join(map(_part, SCRIPTS)), "open": _part("open.js")}
     parts = {
-        "policy": POLICY.format(_digest(script)),
+        "policy": POLICY.format(" ".join(map(_digest, scripts.values()))),
         "title": html.escape(headline(graph, title)),
         "scheme": "dark" if theme == "dark" else "light dark",
         "style": _part("player.css") + _colours(),
-        "data": _json(data),
-        "script": script,
+        "data": _packed(data),
+        **scripts,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("player.html"))
 
 
-def _played(graph: Graph, gradients: Gradients, chosen: Sequence[str]) -> dict[str, Any]:
-    """What happens: values, steps, numbers, and where backward starts."""
-    root, store = gradients.tape.root, Store()
+def _played(
+    graph: Graph, gradients: Gradients, chosen: Sequence[str], store: Store
+) -> dict[str, Any]:
+    """What happens: values, steps, and where backward starts."""
+    root = gradients.tape.root
     played = recording(graph, gradients, store.add)
     names = [value["name"] for value in played["values"]]
     start = (
         "given" if np.any(array_of(gradients[root]) != 1) else "one" if root.size == 1 else "ones"
     )
-    return (
-        played
-        | store.data()
-        | {
-            "root": printable(gradients.tape.label(root)),
-            "start": start,
-            "norms": norms(graph, gradients, played),
-            "chosen": next((names.index(name) for name in chosen[:1] if name in names), None),
-        }
-    )
+    return played | {
+        "root": printable(gradients.tape.label(root)),
+        "start": start,
+        "norms": norms(graph, gradients, played),
+        "chosen": next((names.index(name) for name in chosen[:1] if name in names), None),
+    }
 
 
 def _drawn(graph: Graph) -> dict[str, Any]:
@@ -156,7 +159,7 @@ def _part(name: str) -> str:
 
 
 def _digest(script: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return "'sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() + "'"
 
 
 def _colours() -> str:
@@ -171,7 +174,8 @@ def _colours() -> str:
     return "\n".join([":root {", *names, "}", *rules, ""])
 
 
-def _json(data: Any) -> str:
-    """JSON that cannot end the element it stands in, nor open another."""
+def _packed(data: Any) -> str:
+    """JSON, deflated, as text that cannot end the element it stands in: much of it says the same of
+    every block."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return base64.b64encode(zlib.compress(text.encode())).decode()

@@ -1,39 +1,76 @@
 """The picture as the page needs it: pieces with their places, so that only those in sight have to
-be in the document."""
+be in the document. What is alike in many blocks is written once."""
 
 from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-__all__ = ["sheet"]
+import numpy as np
 
-Piece = tuple[str, str, list[int], str]  # id, kind, what it covers, and what is drawn
+from tinygrad_lstm.viz.image.direct import Group
+from tinygrad_lstm.viz.look.numbers import exact
+from tinygrad_lstm.viz.player.store import MOST, Store
+
+__all__ = ["marking", "read", "sheet"]
 
 KINDS = ("cluster", "edge", "node")
 ELSEWHERE = ("title", "legend", "ledger")  # what the page says itself
-DROPPED = ("{http://www.w3.org/XML/1998/namespace}space", "font-family", "text-anchor")
 WIDEST = 0.7  # of a letter, in parts of its size
+TEXT = re.compile("(?<=>)([^<>]+)(?=</)")
+MARK = "\0"  # around the number of an array, in tooltips; no text that is shown has it
+MARKED = re.compile(f"{MARK}([0-9]+){MARK}")
 
 
-def sheet(svg: str) -> list[Piece]:
-    """The nodes, edges and frames of an SVG.
+def sheet(groups: Iterable[Group]) -> dict[str, Any]:
+    """The pieces of a picture as data.
 
     Parameters
     ----------
-    svg : str
-        A picture as Graphviz, or ``image/direct``, writes it.
+    groups : iterable of Group
+        Frames, edges and nodes; arrays in their tooltips as :func:`marking` writes them.
 
     Returns
     -------
-    list of tuple
-        Of each piece its id, its kind (cluster, edge or node), the left, top, right and bottom of
-        what it covers, and the elements in it; the tooltip is its title.
+    dict
+        ``looks``: the kind (cluster, edge or node), the left, top, right and bottom, and the
+        elements, between which texts belong. ``pieces``: of each its id, the number of its look,
+        where that is drawn, its texts, and its tooltip: text and the numbers of arrays in turn.
     """
+    looks: dict[Any, int] = {}
+    pieces = []
+    for key, kind, said, (x, y), box, inner in groups:
+        parts = TEXT.split(inner)
+        look = (kind, *(round(end) for end in box), *parts[::2])
+        place = [round(x, 2), round(y, 2)]
+        pieces.append([key, looks.setdefault(look, len(looks)), *place, parts[1::2], _said(said)])
+    return {"looks": [[*look[:5], look[5:]] for look in looks], "pieces": pieces}
+
+
+def marking(store: Store) -> Any:
+    """A function that writes an array as the mark of its number in the store; one that is too large
+    to be listed as :func:`exact` does."""
+
+    def marked(array: Any) -> str:
+        array = np.asarray(array)
+        return exact(array) if array.size > MOST else f"{MARK}{store.add(array)}{MARK}"
+
+    return marked
+
+
+def _said(text: str) -> list[str | int]:
+    found: list[str | int] = [*MARKED.split(text)]
+    found[1::2] = map(int, found[1::2])
+    return found
+
+
+def read(svg: str) -> Iterator[Group]:
+    """The nodes, edges and frames of an SVG that Graphviz has written."""
     plain = re.sub(r' xmlns(:xlink)?="[^"]*"|xlink:', "", svg[svg.index("<svg") :])
     graph = ElementTree.fromstring(plain)[0]
-    return [_piece(group) for group in graph.iter("g") if _is_piece(group)]
+    return (_group(found) for found in graph.iter("g") if _is_piece(found))
 
 
 def _is_piece(group: ElementTree.Element) -> bool:
@@ -44,26 +81,16 @@ def _is_piece(group: ElementTree.Element) -> bool:
     )
 
 
-def _piece(group: ElementTree.Element) -> Piece:
-    link = group.find(".//a")
-    drawn = [e for e in (group if link is None else link) if e.tag not in ("title", "g")]
-    title = ElementTree.Element("title")
-    title.text = "" if link is None else link.get("title", "")
+def _group(found: ElementTree.Element) -> Group:
+    link = found.find(".//a")
+    drawn = [e for e in (found if link is None else link) if e.tag not in ("title", "g")]
     for element in drawn:
         element.tail = None
     xs, ys = zip(*(point for element in drawn for point in _points(element)), strict=True)
-    box = [round(min(xs)), round(min(ys)), round(max(xs)), round(max(ys))]
-    for element in drawn:
-        _trim(element)
-    inner = "".join(ElementTree.tostring(e, encoding="unicode") for e in [title, *drawn])
-    return group.get("id", ""), group.get("class", ""), box, inner
-
-
-def _trim(element: ElementTree.Element) -> None:
-    """Take away what the page's style says once for all."""
-    for name in DROPPED:
-        if element.get(name) != "middle":
-            element.attrib.pop(name, None)
+    box = min(xs), min(ys), max(xs), max(ys)
+    inner = "".join(ElementTree.tostring(e, encoding="unicode") for e in drawn)
+    said = "" if link is None else link.get("title", "")
+    return Group(found.get("id", ""), found.get("class", ""), said, (0.0, 0.0), box, inner)
 
 
 def _points(element: ElementTree.Element) -> Iterator[tuple[float, float]]:

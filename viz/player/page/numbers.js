@@ -1,18 +1,12 @@
 "use strict";
-// The data, and how numbers and arrays are shown. Text gets into the page as text nodes only.
+// How numbers and arrays are shown. Text gets into the page as text nodes only.
 
-const data = JSON.parse(document.getElementById("data").textContent);
 const { values, steps } = data;
 const by = (id) => document.getElementById(id);
 
 // Arrays are decoded when they are shown: their entries are doubles that follow one another.
 
-const numbers = (() => {
-  const text = atob(data.numbers);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return new DataView(bytes.buffer);
-})();
+const numbers = new DataView(bytesOf(data.numbers).buffer);
 const offsets = [];
 data.arrays.reduce((offset, form) => (offsets.push(offset), typeof form === "number" ? offset + data.forms[form][2] : offset), 0);
 
@@ -67,6 +61,16 @@ function rounded(x, whole = false) {
   const size = Math.abs(x);
   const digits = whole ? String(size) : size >= 1e-3 && size < 1e4 ? size.toFixed(4) : size.toExponential(2);
   return (x < 0 ? "−" : "+") + digits.replace(/e([+-])(\d)$/, "e$10$2").replace("e-", "e−");
+}
+
+/** An array without rounding, in brackets. */
+function listing({ shape, entries }) {
+  const nested = (axis, from, size) => {
+    if (axis === shape.length) return exact(entries[from]);
+    const step = size / shape[axis];
+    return `[${Array.from({ length: shape[axis] }, (_, k) => nested(axis + 1, from + k * step, step)).join(", ")}]`;
+  };
+  return nested(0, 0, entries.length);
 }
 
 const exact = (x) => (Array.isArray(x) ? `${x[0]} ${x[1]}i` : Object.is(x, -0) ? "-0" : String(x));

@@ -15,10 +15,21 @@ function element(tag, attributes, ...children) {
 }
 
 class Piece {
-  constructor([id, kind, box, markup]) {
-    Object.assign(this, { id, kind, markup, element: null, value: null, edge: null });
-    [this.left, this.top, this.right, this.bottom] = box;
+  constructor([id, look, x, y, texts, said]) {
+    const [kind, left, top, right, bottom, parts] = data.looks[look];
+    Object.assign(this, { id, kind, x, y, parts, texts, said, element: null, value: null, edge: null });
+    Object.assign(this, { left: left + x, top: top + y, right: right + x, bottom: bottom + y });
     this.marks = new Set();
+  }
+
+  /** What is drawn. Its texts were escaped when they were written. */
+  get markup() {
+    const inner = this.parts.map((part, k) => part + (this.texts[k] ?? "")).join("");
+    return `<g transform="translate(${this.x} ${this.y})"><title></title>${inner}</g>`;
+  }
+
+  get title() {
+    return this.said.map((part) => (typeof part === "string" ? part : listing(decoded(part)))).join("");
   }
 
   /** Mark it, or no longer; what is not in the document keeps its marks. */
@@ -35,6 +46,7 @@ class Piece {
   enter(found) {
     this.element = found;
     found.id = this.id;
+    found.firstChild.textContent = this.title;
     found.setAttribute("class", [this.kind, ...this.marks].join(" "));
     layers[this.kind].append(found);
     prepare(this);
@@ -56,11 +68,11 @@ function bounds(some, margin) {
   return { left, top, width: end("right", Math.max) + margin - left, height: end("bottom", Math.max) + margin - top };
 }
 
-/** Put pieces into the document. Their text was escaped when it was written. */
+/** Put pieces into the document. */
 function enter(some) {
   if (some.length === 0) return;
   const scratch = element("svg", {});
-  scratch.innerHTML = some.map((piece) => `<g>${piece.markup}</g>`).join("");
+  scratch.innerHTML = some.map((piece) => piece.markup).join("");
   for (const [k, found] of [...scratch.children].entries()) some[k].enter(found);
 }
 
