@@ -133,6 +133,22 @@ def test_large_values_are_not_widened():
     assert counts(optimised(lambda: both(64)))["tanh"] == 2
 
 
+def test_large_columns_stand_apart():
+    rows, units = 64, 33
+    lstm = LSTM(D, units, rng=0)
+    x, y = np.ones((9, rows, D)), np.linspace(0, 1, 9 * rows * units).reshape(9, rows, units)
+    replay = compile(lstm.error, backend="numpy").plan(x, y).replay
+    gates = {v.number for v in in_order(replay.roots) if v.shape == (rows, units)}
+    for kind, what in replay.instructions:
+        for v in what.inputs if kind == "kernel" else ():
+            assert v.number not in gates or replay.memory.where(v).strides == (units, 1)
+    assert replay.counts()["matmul"] == 4 + 9 * 4 + 9 + 4 * 2  # for x, forward, back, by weights
+    expected = gradients(lstm.error(x, y))
+    for backend in (None, "numpy"):  # None: native, where that is installed
+        for name, total in compile(lstm.error, backend=backend)(x, y)[1].items():
+            np.testing.assert_allclose(total, expected[name], rtol=1e-10, atol=1e-11)
+
+
 def test_a_factor_that_many_products_read_transposed_is_turned_once():
     start, W = Tensor(RNG.normal(size=(N, H))), Tensor(RNG.normal(size=(H, H)), True, "W")
 

@@ -54,7 +54,7 @@ def compile(
         the extra ``fast``. By default the second, where it is installed.
     passes : collection of str
         What is done to the program's graph: all of ``gather``, ``contract``, ``align``, ``split``,
-        ``push``, ``merge``, ``columns``, ``lift``, ``widen`` (for NumPy), ``turn`` and
+        ``push``, ``merge``, ``columns``, ``lift``, ``apart``, ``widen`` (for NumPy), ``turn`` and
         ``overlap`` unless some are left out.
 
     Returns

@@ -126,25 +126,24 @@ class NativeBackend:
         return self._start + place.offset
 
     def _product(self, v: Value, type: str) -> Entries | None:
-        blas, values = gemm(v.dtype), (*v.args, v)
-        places = [self.memory.where(x) for x in values]
-        found = layout((p.strides, x.shape) for p, x in zip(places, values, strict=True))
-        if blas is None or found is None:
+        blas = gemm(v.dtype)
+        if blas is None:
             return None
-        flags, steps = found
         function = self._function("product", type, blas.ints)
-        a, b, out = map(self._at, places)
-        by_a, by_b = (p.strides[i] * v.dtype.itemsize for p, i in zip(places, (1, 0), strict=False))
-        return [
-            self._entry(
-                function,
-                [
-                    *(blas.address, *flags, *v.shape, high - low),
-                    *(a + low * by_a, steps[0], b + low * by_b, steps[1], out, steps[2], low > 0),
-                ],
-            )
-            for low, high in pieces(v)
-        ]
+        entries: Entries = []
+        for pair, low, high in pieces(v):
+            values = (*v.args[pair : pair + 2], v)
+            places = [self.memory.where(x) for x in values]
+            found = layout((p.strides, x.shape) for p, x in zip(places, values, strict=True))
+            if found is None:
+                return None
+            flags, steps = found
+            a, b, out = map(self._at, places)
+            a += low * places[0].strides[1] * v.dtype.itemsize
+            b += low * places[1].strides[0] * v.dtype.itemsize
+            numbers = [blas.address, *flags, *v.shape, high - low, a, steps[0], b, steps[1]]
+            entries.append(self._entry(function, [*numbers, out, steps[2], bool(entries)]))
+        return entries
 
 
 def _key(kernel: Kernel) -> tuple[Any, ...] | None:

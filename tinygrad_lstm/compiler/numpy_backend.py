@@ -62,7 +62,7 @@ class NumpyBackend:
         out = self.view(v)
         args = [self.view(a) for a in v.args]
         if v.op == "matmul":
-            return self._product(v, args[0], args[1], out)
+            return self._product(v, args, out)
         if v.op == "dot":
             return self._dot(args, out)
         if v.op in REDUCTIONS:
@@ -71,13 +71,14 @@ class NumpyBackend:
             return [(out.fill, (0,)), (np.copyto, (out[slices(v.attrs)], args[0]))]
         return [(_called, (self.graph, v, args, out))]
 
-    def _product(self, v: Value, a: Array, b: Array, out: Array) -> list[Step]:
+    def _product(self, v: Value, args: list[Array], out: Array) -> list[Step]:
         """A product; what it adds to itself is added by the BLAS, or else by another call."""
-        (_, first), *others = pieces(v)
-        steps: list[Step] = [(np.matmul, (a[:, :first], b[:first], out))]
+        first, *others = (
+            (args[pair][:, low:high], args[pair + 1][low:high]) for pair, low, high in pieces(v)
+        )
+        steps: list[Step] = [(np.matmul, (*first, out))]
         blas = gemm(v.dtype) if others else None
-        for low, high in others:
-            factors = a[:, low:high], b[low:high]
+        for factors in others:
             added = blas and blas.step(*factors, out, True)
             if added:
                 steps.append(added)

@@ -11,6 +11,8 @@ from tinygrad_lstm.compiler.graph import Value
 __all__ = ["piece", "pieces"]
 
 SHORT = 64  # rows up to which a sum is not divided
+LARGE = 1 << 16  # entries of a product that does not stay in the cache, through which each piece
+LONG = 256  # goes: so many rows at least are summed at a time then (the tape sums twice as many)
 BLOCKS = 8  # parts from which on a stack counts as the blocks of a sequence
 
 
@@ -24,13 +26,17 @@ def piece(n: int) -> int:
     return length
 
 
-def pieces(product: Value) -> list[tuple[int, int]]:
-    """The parts in which a product sums, as bounds: all at once, unless it sums over blocks."""
-    n = product.args[0].shape[1]
-    if not any(_blocks(a, 1 - i) for i, a in enumerate(product.args)):
-        return [(0, n)]
-    step = piece(n)
-    return [(low, min(n, low + step)) for low in range(0, n, step)]
+def pieces(product: Value) -> list[tuple[int, int, int]]:
+    """The parts in which a product sums: which pair of its factors, and bounds. A pair at once,
+    unless it sums over blocks."""
+    found = []
+    for pair in range(0, len(product.args), 2):
+        factors = product.args[pair : pair + 2]
+        n = step = factors[0].shape[1]
+        if any(_blocks(a, 1 - i) for i, a in enumerate(factors)):
+            step = max(piece(n), LONG if product.size >= LARGE else 1)
+        found += [(pair, low, min(n, low + step)) for low in range(0, n or 1, step or 1)]
+    return found
 
 
 def _blocks(factor: Value, axis: int) -> bool:

@@ -41,7 +41,9 @@ def _place(graph: Graph, value: Value, args: list[Array]) -> Array:
 OTHERS: dict[str, Any] = {
     "number": lambda graph, value, args: number(value),
     "constant": lambda graph, value, args: graph.data[value.number],
-    "matmul": lambda graph, value, args: args[0] @ args[1],
+    "matmul": lambda graph, value, args: sum(
+        a @ b for a, b in zip(args[::2], args[1::2], strict=True)
+    ),
     "dot": lambda graph, value, args: args[0] @ args[1],
     "concatenate": lambda graph, value, args: np.concatenate(args, axis=value.attrs[0]),
     "cut": lambda graph, value, args: args[0][slices(value.attrs)],

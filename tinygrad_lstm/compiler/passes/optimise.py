@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Graph, Value, in_order
 from tinygrad_lstm.compiler.passes.align import align
+from tinygrad_lstm.compiler.passes.apart import apart
 from tinygrad_lstm.compiler.passes.columns import columns
 from tinygrad_lstm.compiler.passes.contract import contract
 from tinygrad_lstm.compiler.passes.gather import gather
@@ -33,6 +34,7 @@ PASSES: dict[str, Pass] = {
     "merge": merge,
     "columns": columns,
     "lift": lift,
+    "apart": apart,
     "widen": widen,
     "turn": turn,
     "overlap": overlap,
@@ -48,6 +50,7 @@ ORDER = (
     "merge",
     "columns",
     "lift",
+    "apart",
     "widen",
     "turn",
     "overlap",

@@ -9,7 +9,15 @@ from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Graph, Value, in_order, readers
 from tinygrad_lstm.compiler.operations import LEAVES, VIEWS
 
-__all__ = ["Groups", "known_order", "leafy", "place_key", "regrouped", "rewrite_sums"]
+__all__ = [
+    "Groups",
+    "Readers",
+    "known_order",
+    "leafy",
+    "place_key",
+    "regrouped",
+    "rewrite_sums",
+]
 
 Readers = dict[int, list[Value | None]]
 Groups = dict[int, list[Value]]  # by the number of a value, all that become one with it
