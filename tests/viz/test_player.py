@@ -18,16 +18,24 @@ from tinygrad_lstm import (
     add_n,
     block,
     by_hand,
+    clip,
     compare,
     concatenate,
+    elu,
     exp,
     gradients,
+    leaky_relu,
     log1p,
+    log_softmax,
+    logsumexp,
     maximum,
     relu,
     sigmoid,
     sin,
+    softmax,
+    sort,
     sqrt,
+    stack,
     tanh,
     where,
 )
@@ -858,10 +866,18 @@ def functions(given):
     return (first * both.sum() + sin(y) * sqrt(x**2 + 1) + log1p(y**2) + (w @ w).mean()).named("z")
 
 
+def choices(given):
+    x, y, w = (leaf(name, given[name]) for name in "xyw")
+    one = maximum(w, x).named("m") * softmax(w[::-1]) + leaky_relu(w, 0.1) - elu(x * w)
+    two = clip(w, -0.5, 0.5).sum() + w.max() * logsumexp(stack([x, y, x * y]))
+    return (one.sum() + two * abs(y) + (log_softmax(w) * w).mean() + w[2:0:-1].min()).named("z")
+
+
 ONE = {"W": (1, 2), "b": (1,)}
 MOVED = {
     "lstm": (scalar_lstm, {f"{kind}_{gate}": ONE[kind] for kind in "Wb" for gate in "fuco"}),
     "functions": (functions, {"x": (), "y": (), "w": (2,)}),
+    "choices": (choices, {"x": (), "y": (), "w": (3,)}),
 }
 
 
@@ -910,7 +926,7 @@ def test_a_slider_changes_what_is_shown_and_back(show):
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda: maximum(leaf("x", 1.0), leaf("y", 2.0)) * 2.0, "without choices"),
+        (lambda: sort(leaf("x", [2.0, 1.0])).sum(), "sorting"),
         (lambda: (leaf("x", np.float32(1.5)) * 2).sum(), "float32"),
         (lambda: lstm_loss(9), "blocks are not drawn"),
         (lambda: lstm_loss(1, D=3, H=4), "up to 40 have a slider"),

@@ -3,6 +3,7 @@ leaf is moved."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,7 +57,7 @@ def written(e: Expression) -> Formula | None:
 def _leaf(leaf: Leaf) -> Formula:
     if leaf.name is None:
         array = np.asarray(leaf.array, np.float64)
-        return ["number", list(array.shape), [float(x) for x in array.reshape(-1)]]
+        return ["number", list(array.shape), [_plain(float(x)) for x in array.reshape(-1)]]
     return ["gradient" if leaf.gradient else "value", int(leaf.name.strip(MARK))]
 
 
@@ -76,6 +77,11 @@ def _key(key: Any) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
+    """A parameter as JSON can hold it; a number that is not finite by the name it has in a page."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, (np.dtype, type)):
+        return str(np.dtype(value))
     return [_plain(v) for v in value]

@@ -19,14 +19,14 @@ class Store:
 
     def __init__(self) -> None:
         self._found: dict[Any, int] = {}
-        self._forms: dict[tuple[tuple[int, ...], str], int] = {}
+        self._forms: dict[tuple[tuple[int, ...], np.dtype], int] = {}
         self._arrays: list[Any] = []
         self._numbers: list[bytes] = []
 
     def add(self, value: Any) -> int:
         """Keep an array; its number."""
         array = np.asarray(value)
-        form = self._forms.setdefault((array.shape, str(array.dtype)), len(self._forms))
+        form = self._forms.setdefault((array.shape, array.dtype), len(self._forms))
         key = (form, array.tobytes())
         if key not in self._found:
             self._found[key] = len(self._arrays)
@@ -45,7 +45,7 @@ class Store:
         has it."""
         return {
             "numbers": base64.b64encode(b"".join(self._numbers)).decode(),
-            "forms": [[list(shape), dtype, math.prod(shape)] for shape, dtype in self._forms],
+            "forms": [[list(shape), str(dtype), math.prod(shape)] for shape, dtype in self._forms],
             "arrays": self._arrays,
         }
 

@@ -11,13 +11,17 @@ const EACH = {
   reciprocal: (x) => 1 / x,
   sigmoid,
   sign: Math.sign,
-  absolute: Math.abs,
+  abs: Math.abs,
+  astype: Number,
   relu: (x) => Math.max(x, 0),
+  leaky_relu: (x, { negative_slope: slope = 0.01 }) => (x > 0 ? x : slope * x),
+  elu: (x, { alpha = 1 }) => (x > 0 ? x : alpha * Math.expm1(x)),
+  silu: (x) => x * sigmoid(x),
   softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
   arcsin: Math.asin,
   arccos: Math.acos,
   arctan: Math.atan,
-  ...Object.fromEntries(["exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"].map((name) => [name, Math[name]])),
+  ...Object.fromEntries(["exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "cbrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"].map((name) => [name, Math[name]])),
 };
 
 const PAIRS = {
@@ -26,6 +30,14 @@ const PAIRS = {
   multiply: (x, y) => x * y,
   divide: (x, y) => x / y,
   power: (x, y) => x ** y,
+  maximum: Math.max,
+  minimum: Math.min,
+  arctan2: Math.atan2,
+  hypot: Math.hypot,
+  equal: (x, y) => Number(x === y),
+  not_equal: (x, y) => Number(x !== y),
+  logical_and: (x, y) => Number(x && y),
+  logical_or: (x, y) => Number(x || y),
   greater: (x, y) => Number(x > y),
   greater_equal: (x, y) => Number(x >= y),
   less: (x, y) => Number(x < y),
@@ -54,6 +66,7 @@ function numberAt(where, shape) {
   return shape.reduce((n, length, k) => n * length + (length === 1 ? 0 : where[k + where.length - shape.length]), 0);
 }
 
+const each = (compute, x, params) => ({ shape: x.shape, entries: x.entries.map((entry) => compute(entry, params)) });
 const filled = (shape, entryAt) => ({ shape, entries: Array.from({ length: count(shape) }, (_, n) => entryAt(positions(n, shape), n)) });
 const at2 = (array, where) => array.entries[numberAt(where, array.shape)];
 
@@ -82,18 +95,50 @@ function transpose(x, { axes }) {
 
 const axesOf = (axis, shape) => (axis === null || axis === undefined ? shape.map((_, k) => k) : [axis].flat().map((k) => (k < 0 ? k + shape.length : k)));
 
-/** The sum along axes; its shape is known. */
-function sum(x, { axis }, shape) {
+/** The entries along axes put together, from `start` on; these axes have length 1 then. */
+function along(x, axis, start, join) {
   const axes = axesOf(axis, x.shape);
-  const kept = x.shape.map((length, k) => (axes.includes(k) ? 1 : length));
-  const entries = new Array(count(kept)).fill(0);
-  x.entries.forEach((entry, n) => (entries[numberAt(positions(n, x.shape), kept)] += entry));
-  return { shape, entries };
+  const found = filled(x.shape.map((length, k) => (axes.includes(k) ? 1 : length)), () => start);
+  x.entries.forEach((entry, n) => {
+    const k = numberAt(positions(n, x.shape), found.shape);
+    found.entries[k] = join(found.entries[k], entry);
+  });
+  return found;
+}
+
+/** The sum along axes, and other reductions; the shape of the result is known. */
+const sum = (x, { axis }, shape) => ({ shape, entries: along(x, axis, 0, PAIRS.add).entries });
+const most = (x, { axis }, shape) => ({ shape, entries: along(x, axis, -Infinity, Math.max).entries });
+const least = (x, { axis }, shape) => ({ shape, entries: along(x, axis, Infinity, Math.min).entries });
+
+/** log Σ exp, without overflow; the axes keep length 1. */
+function logSumExp(x, axis) {
+  const top = along(x, axis, -Infinity, Math.max);
+  const rest = each(Math.exp, pairwise(PAIRS.subtract, x, top));
+  return pairwise(PAIRS.add, top, each(Math.log, along(rest, axis, 0, PAIRS.add)));
+}
+
+const logSoftmax = (x, { axis = -1 }) => pairwise(PAIRS.subtract, x, logSumExp(x, axis));
+
+function softmax(x, { axis = -1 }) {
+  const parts = each(Math.exp, pairwise(PAIRS.subtract, x, along(x, axis, -Infinity, Math.max)));
+  return pairwise(PAIRS.divide, parts, along(parts, axis, 0, PAIRS.add));
 }
 
 function mean(x, params, shape) {
   const ratio = count(shape) / x.entries.length;
   return { shape, entries: sum(x, params, shape).entries.map((entry) => entry * ratio) };
+}
+
+/** Arrays one after the other along a new axis. */
+function stack(arrays, { axis = 0 }, shape) {
+  const [k] = axesOf(axis, shape);
+  return filled(shape, (where) => at2(arrays[where[k]], where.filter((_, other) => other !== k)));
+}
+
+function flip(x, { axis }) {
+  const axes = axesOf(axis, x.shape);
+  return filled(x.shape, (where) => at2(x, where.map((position, k) => (axes.includes(k) ? x.shape[k] - 1 - position : position))));
 }
 
 function concatenate(arrays, { axis }, shape) {
@@ -111,10 +156,11 @@ function picked(key, shape) {
     if (typeof key[k] === "number") return { at: [(key[k] + length) % length], stays: false };
     const [start, stop, step] = key[k] ?? [null, null, null];
     const stride = step ?? 1;
-    if (stride < 0) throw new RangeError("no index that runs backward");
-    const bound = (x, other) => (x === null ? other : Math.min(Math.max(x < 0 ? x + length : x, 0), length));
-    const found = [];
-    for (let n = bound(start, 0); n < bound(stop, length); n += stride) found.push(n);
+    const [first, last] = stride < 0 ? [length - 1, -1] : [0, length]; // the ends if none are given
+    const [lowest, highest] = [Math.min(first, last), Math.max(first, last)];
+    const bound = (x, other) => (x === null ? other : Math.min(Math.max(x < 0 ? x + length : x, lowest), highest));
+    const found = [], end = bound(stop, last);
+    for (let n = bound(start, first); stride < 0 ? n > end : n < end; n += stride) found.push(n);
     return { at: found, stays: true };
   });
 }
@@ -144,6 +190,14 @@ const WHOLE = {
   transpose: ([x], params) => transpose(x, params),
   sum: ([x], params, shape) => sum(x, params, shape),
   mean: ([x], params, shape) => mean(x, params, shape),
+  max: ([x], params, shape) => most(x, params, shape),
+  min: ([x], params, shape) => least(x, params, shape),
+  softmax: ([x], params) => softmax(x, params),
+  log_softmax: ([x], params) => logSoftmax(x, params),
+  logsumexp: ([x], { axis }, shape) => ({ shape, entries: logSumExp(x, axis).entries }),
+  clip: ([x, low, high]) => pairwise(Math.min, pairwise(Math.max, x, low), high),
+  stack,
+  flip: ([x], params) => flip(x, params),
   reshape: ([x], params, shape) => ({ shape, entries: x.entries }),
   broadcast_to: ([x], params, shape) => filled(shape, (where) => at2(x, where)),
   concatenate,
@@ -158,9 +212,9 @@ function evaluated(formula, valueOf, gradientOf) {
   const [name, second, third, ...rest] = formula;
   if (name === "value") return valueOf(second);
   if (name === "gradient") return gradientOf(second);
-  if (name === "number") return { shape: second, entries: third };
+  if (name === "number") return { shape: second, entries: third.map(Number) };
   const args = rest.map((argument) => evaluated(argument, valueOf, gradientOf));
-  if (EACH[name]) return { shape: args[0].shape, entries: args[0].entries.map(EACH[name]) };
+  if (EACH[name]) return each(EACH[name], args[0], third);
   if (PAIRS[name]) return pairwise(PAIRS[name], ...args);
   if (!WHOLE[name]) throw new RangeError(`no operation ${name}`);
   return WHOLE[name](args, third, second);

@@ -52,7 +52,7 @@ function obstacle() {
   if (data.norms.some(({ points }) => points.some(([, , i]) => i === null))) return "Some blocks are not drawn: nothing is computed again without them.";
   const known = values.every(({ rule, formula, branches }) => (!rule || formula) && branches.every((branch) => branch.formula));
   if (size && known && isReproduced()) return "";
-  return "The page cannot compute this graph again, number for number: its rules here are those of arithmetic, products, tanh and the like in float64, without choices (maximum, relu), softmax, float32 or hooks.";
+  return "The page cannot compute this graph again, number for number: its rules here are those of arithmetic, products, tanh, maximum, softmax and the like in float64, without float32, masks, sorting or hooks.";
 }
 
 function prepareSliders() {
