@@ -130,17 +130,17 @@ class Tracer:
     # What the engine asks of who watches.
 
     def compute(
-        self, op: Any, inputs: tuple[Any, ...], values: list[Any], params: dict[str, Any]
-    ) -> tuple[list[Any], Any]:
+        self, op: Any, inputs: tuple[Any, ...], values: tuple[Any, ...], params: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], Any]:
         """What a stage reads, and what it computes from it: abstract arrays."""
-        values = [
+        values = tuple(
             self.abstract(self.leaf(x))
             if isinstance(x, Node) and isinstance(value, np.ndarray)
             else value
             for x, value in zip(inputs, values, strict=True)
-        ]
+        )
         self.graph.origin = op.name
-        return values, self.run(op.forward, tuple(values), params)
+        return values, self.run(op.forward, values, params)
 
     def looked(self, node: Node) -> Any:
         """The numbers of a value, for somebody who looks at them: they are read afresh at each

@@ -12,10 +12,10 @@ __all__ = ["moved", "rewired"]
 
 def rewired(node: Any, inputs: tuple[Any, ...], blocks: int) -> Any:
     """The stage of `node` with other inputs, some blocks later; its value stays."""
-    values = [
+    values = tuple(
         value if new is old else new._kept() if isinstance(new, Node) else new
         for value, new, old in zip(node._values, inputs, node._inputs, strict=True)
-    ]
+    )
     new = node._computed(node._array, node._op, inputs, values, node._params)
     new._order, new._hooks = node._order, node._hooks
     return _placed(new, node, blocks)

@@ -68,8 +68,8 @@ class detect_anomaly:
             watching[threading.get_ident()] = outer
 
     def compute(
-        self, op: Any, inputs: tuple[Any, ...], values: list[Any], params: dict[str, Any]
-    ) -> tuple[list[Any], np.ndarray]:
+        self, op: Any, inputs: tuple[Any, ...], values: tuple[Any, ...], params: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], np.ndarray]:
         """What a stage reads, and what it computes from it."""
         return values, np.asarray(op.forward(*values, **params))
 
@@ -81,7 +81,7 @@ class detect_anomaly:
         """Random numbers."""
         return draw(*args)
 
-    def forward(self, output: Any, op: Any, inputs: tuple[Any, ...], values: list[Any]) -> None:
+    def forward(self, output: Any, op: Any, inputs: tuple[Any, ...], values: Any) -> None:
         """Look at what a stage computed."""
         if output._op is not None:
             self._lines[id(output)] = line()

@@ -53,7 +53,7 @@ def bound(
     return inputs, params
 
 
-def complaint(op: Signature, error: Exception, inputs: tuple[Any, ...], values: list[Any]) -> Error:
+def complaint(op: Signature, error: Exception, inputs: tuple[Any, ...], values: Any) -> Error:
     """NumPy's complaint, with the operation, the block, and the inputs' names, dtypes and
     shapes."""
     names = op.arguments or tuple(str(i) for i in range(len(inputs)))

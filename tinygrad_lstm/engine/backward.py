@@ -15,6 +15,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
+from numpy import ndarray
 
 from tinygrad_lstm.engine.arrays import Value
 from tinygrad_lstm.engine.faults import check_grad, check_unspent
@@ -62,9 +63,8 @@ def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Nod
     """
     recorded, watched = isinstance(start, Node), guard and watching
     totals, retained = {root: start}, {}
-    own: set[Node] = set()  # whose total may be written to
-    adding = Adding(totals, own)
-    products = adding.products
+    adding = Adding(totals)
+    own, products = adding.own, adding.products
     for node, read in walk(nodes):
         if products and node in products:
             adding.settle(node)
@@ -84,16 +84,17 @@ def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Nod
             else:
                 contribution = op.send(i, g, output, inputs, params)
             x, value = arguments[i], values[i]
+            total = totals.get(x)
             if contribution.dtype is not value.dtype or contribution.shape != value.shape:
                 contribution = conform(contribution, node, i)
-            if type(contribution) is not np.ndarray and isinstance(contribution, Lazy):
+            if type(contribution) is not ndarray and isinstance(contribution, Lazy):
                 adding.add(x, contribution)
-            elif x not in totals:
+            elif total is None:
                 totals[x] = contribution
             elif x in own:
                 totals[x] += contribution
             else:
-                totals[x] = totals[x] + contribution
+                totals[x] = total + contribution
                 if not recorded:
                     own.add(x)
             if watched and (watch := detector()):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from tinygrad_lstm.engine.memory import add_at
 
@@ -67,9 +68,10 @@ class Sparse(Lazy):
 def product(left: Any, right: Any) -> Any:
     """``left.T @ right`` of matrices with a row for each example: a :class:`Product` of arrays with
     few rows and many columns."""
-    if type(left) is not np.ndarray or type(right) is not np.ndarray:
+    if type(left) is not ndarray or type(right) is not ndarray:
         return left.T @ right
-    worth = left.shape[1] * right.shape[1] >= ENTRIES and len(left) < ROWS
+    rows = len(left)
+    worth = left.size * right.size >= ENTRIES * rows * rows and rows < ROWS
     if worth and left.dtype is right.dtype and left.dtype.kind == "f":
         return Product(left, right)
     return left.T.dot(right)
@@ -104,17 +106,18 @@ class Adding:
     ----------
     totals : dict
         The totals by value.
-    own : set
-        The values whose total may be written to. Those that are made here are put in.
 
     Attributes
     ----------
+    own : set
+        The values whose total may be written to, since it is an array made while adding.
     products : dict
         By value, those that wait to be added, until there are enough rows.
     """
 
-    def __init__(self, totals: dict[Any, Any], own: set[Any]) -> None:
-        self._totals, self._own = totals, own
+    def __init__(self, totals: dict[Any, Any]) -> None:
+        self._totals = totals
+        self.own: set[Any] = set()
         self.products: dict[Any, list[Product]] = {}
 
     def add(self, x: Any, gradient: Any) -> None:
@@ -125,10 +128,10 @@ class Adding:
             if len(waiting) * len(gradient.left) >= ROWS:
                 self.settle(x)
             return
-        if x not in self._own:
+        if x not in self.own:
             total = self._totals.get(x)
             self._totals[x] = np.zeros(x.shape, x.dtype) if total is None else np.array(total)
-            self._own.add(x)
+            self.own.add(x)
         gradient.add_to(self._totals[x])
 
     def settle(self, *values: Any) -> None:
@@ -140,4 +143,4 @@ class Adding:
             if x in self._totals:
                 total += self._totals[x]
             self._totals[x] = total
-            self._own.add(x)
+            self.own.add(x)

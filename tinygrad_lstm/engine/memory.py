@@ -44,9 +44,11 @@ NUMBERS = "biufc"  # the kinds of dtype that a Tensor can have
 
 def own(value: Any, dtype: Any = None) -> np.ndarray:
     """A copy of `value` as an array of numbers in native byte order."""
-    if by_shape(value):  # known by shape and dtype only: nothing writes to it
+    if type(value) is np.ndarray:
+        pass
+    elif by_shape(value):  # known by shape and dtype only: nothing writes to it
         return value if dtype is None else value.astype(np.dtype(dtype))  # type: ignore[no-any-return]
-    if isinstance(value, np.ma.MaskedArray):
+    elif isinstance(value, np.ma.MaskedArray):
         do = "say what stands for masked entries: .filled(0.0)"
         raise DtypeError("the mask of a masked array would be lost", where="Tensor(...)", do=do)
     try:

@@ -150,7 +150,7 @@ class Node:
         array: np.ndarray,
         op: Any,
         inputs: tuple[Value, ...],
-        values: list[Value],
+        values: tuple[Value, ...],
         params: Params,
     ) -> Any:
         """A node of this node's class that records `array` as the output of a stage."""
@@ -159,7 +159,7 @@ class Node:
         node._lent = None
         node._op = op
         node._inputs = inputs
-        node._values = tuple(values)  # of arrays alone: Python stops looking for cycles in it
+        node._values = values  # a tuple of arrays alone: Python stops looking for cycles in it
         node._params = params or NO_PARAMETERS  # the call's own dict goes away at once
         node._order = next_order()
         node._spent = False

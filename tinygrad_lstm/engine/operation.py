@@ -163,9 +163,8 @@ def recorded(op: Operation) -> Recorded:
     def call(*inputs: Any, **params: Any) -> Any:
         if arity is not None and len(inputs) != arity:
             inputs, params = bound(op, inputs, params)
-        node = None  # a Tensor among the inputs, if there is one
-        record = foreign = False
-        values: list[Any] = []
+        node, record, foreign = None, False, False  # a Tensor among the inputs, if there is one
+        values: Any = []
         for x in inputs:
             if isinstance(x, Node):
                 node = x
@@ -179,6 +178,7 @@ def recorded(op: Operation) -> Recorded:
         record = record and recorder().enabled and (op.rules or node.symbolic)
         if record and foreign:
             inputs = _keep(inputs, values, node)
+        values = tuple(values)
         if record and params:
             params = {key: frozen(value) for key, value in params.items()}
         watch = detector() if watching else None

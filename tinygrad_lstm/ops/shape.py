@@ -235,16 +235,18 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
         arrays, axis = [ravel(a) for a in arrays], 0
     starts = [0]
     for a in arrays:
-        shape = a.shape if hasattr(a, "shape") else np.shape(a)
-        if not -len(shape) <= axis < len(shape):
+        shape = getattr(a, "shape", None)
+        shape = np.shape(a) if shape is None else shape
+        try:
+            starts.append(starts[-1] + shape[axis])
+        except IndexError:
             raise IndexingError(
                 "there is no such axis",
                 where="concatenate",
                 expected=f"values with axis {axis}",
                 got=f"shape {shape}",
                 do="use stack",
-            )
-        starts.append(starts[-1] + shape[axis])
+            ) from None
     return join(*arrays, axis=axis, starts=tuple(starts))
 
 

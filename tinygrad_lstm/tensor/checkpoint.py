@@ -69,7 +69,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         if not nodes:
             return value
         part.inputs = _read(nodes)
-        values = [x._kept() for x in part.inputs]
+        values = tuple(x._kept() for x in part.inputs)
         return value._computed(value._array, segment.op, part.inputs, values, {"part": part})
 
     return call
