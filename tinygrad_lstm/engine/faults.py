@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.arrays import Value
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.stage import Stage
 from tinygrad_lstm.errors import GradientError
@@ -32,7 +32,7 @@ def edit_error(x: Node, node: Node) -> GradientError:
     )
 
 
-def check_grad(x: Any, total: Any) -> None:
+def check_grad(x: Node, total: Value) -> None:
     """Raise if what stands in ``.grad`` is no gradient of `x`, to which `total` could be added."""
     if x.grad is not None and np.shape(x.grad) != total.shape:
         raise GradientError(
@@ -63,7 +63,7 @@ def _spent_error(node: Node) -> GradientError:
     )
 
 
-def shape_error(contribution: Any, node: Node, argument: int) -> GradientError:
+def shape_error(contribution: Value, node: Node, argument: int) -> GradientError:
     """A rule of the stage of `node` returns something of another shape than its argument."""
     return GradientError(
         "the derivative rule returns the wrong shape",

@@ -12,9 +12,8 @@ from tinygrad_lstm.engine.arrays import Array
 from tinygrad_lstm.engine.displayed import Displayed
 from tinygrad_lstm.engine.memory import frozen
 from tinygrad_lstm.engine.names import Key, Name
-from tinygrad_lstm.engine.naming import matching
 from tinygrad_lstm.engine.node import Node
-from tinygrad_lstm.engine.stage import Branch, Part
+from tinygrad_lstm.engine.stage import Branch, Part, matching
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.engine.trees import leaves, parts, rebuilt
 from tinygrad_lstm.errors import UnknownNameError
@@ -46,7 +45,7 @@ class Gradients(Displayed, Mapping[str, Array]):
     """
 
     def __init__(
-        self, tape: Tape, totals: dict[Any, Array], arrived: Mapping[Any, list[Branch]]
+        self, tape: Tape, totals: dict[Node, Array], arrived: Mapping[Node, list[Branch]]
     ) -> None:
         self.tape = tape
         self._totals = totals
@@ -110,7 +109,7 @@ class Gradients(Displayed, Mapping[str, Array]):
         """
         return self.tape.find(key)
 
-    def _via(self, value: Any, key: Key) -> Part:
+    def _via(self, value: Node, key: Key) -> Part:
         branches = self.branches(value)
         found = matching(key, branches, self.tape.naming)
         if len(found) != 1:
@@ -121,7 +120,7 @@ class Gradients(Displayed, Mapping[str, Array]):
             )
         return Part(value, tuple(found), "branch")
 
-    def _share(self, value: Any, key: Key) -> Part:
+    def _share(self, value: Node, key: Key) -> Part:
         branches = self.branches(value)
         found = tuple(b for b in branches if key.share == b.stage.block)
         if not found:

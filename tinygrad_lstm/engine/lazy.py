@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from tinygrad_lstm.engine.arrays import Value
 from tinygrad_lstm.engine.memory import add_at
+from tinygrad_lstm.engine.node import Node
 
 __all__ = ["Adding", "Lazy", "Product", "Sparse", "product"]
 
@@ -65,7 +67,7 @@ class Sparse(Lazy):
         return whole
 
 
-def product(left: Any, right: Any) -> Any:
+def product(left: Value, right: Value) -> Value:
     """``left.T @ right`` of matrices with a row for each example: a :class:`Product` of arrays with
     few rows and many columns."""
     if type(left) is not ndarray or type(right) is not ndarray:
@@ -115,12 +117,12 @@ class Adding:
         By value, those that wait to be added, until there are enough rows.
     """
 
-    def __init__(self, totals: dict[Any, Any]) -> None:
+    def __init__(self, totals: dict[Node, Value]) -> None:
         self._totals = totals
-        self.own: set[Any] = set()
-        self.products: dict[Any, list[Product]] = {}
+        self.own: set[Node] = set()
+        self.products: dict[Node, list[Product]] = {}
 
-    def add(self, x: Any, gradient: Any) -> None:
+    def add(self, x: Node, gradient: Value) -> None:
         """Add a gradient to the total of `x`."""
         if isinstance(gradient, Product):
             waiting = self.products.setdefault(x, [])
@@ -134,7 +136,7 @@ class Adding:
             self.own.add(x)
         gradient.add_to(self._totals[x])
 
-    def settle(self, *values: Any) -> None:
+    def settle(self, *values: Node) -> None:
         """Add the products that wait."""
         for x in values:
             waiting = self.products.pop(x)

@@ -7,14 +7,13 @@ import difflib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 from tinygrad_lstm.engine.names import Key, Name, at_block, canonical, formerly, joined
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.numbering import numbers_of
 from tinygrad_lstm.errors import UnknownNameError
 
-__all__ = ["Naming", "block_of", "matching"]
+__all__ = ["Naming", "block_of"]
 
 
 class Naming:
@@ -34,14 +33,14 @@ class Naming:
         The last of them, or a leaf.
     """
 
-    nodes: Sequence[Any]
-    root: Any
+    nodes: Sequence[Node]
+    root: Node
 
-    def __init__(self, nodes: Sequence[Any], root: Any) -> None:
+    def __init__(self, nodes: Sequence[Node], root: Node) -> None:
         self.nodes, self.root = nodes, root
 
     @cached_property
-    def leaves(self) -> tuple[Any, ...]:
+    def leaves(self) -> tuple[Node, ...]:
         """The Tensors that stages read but no stage computed, in order of first use."""
         found = {
             id(x): x
@@ -51,15 +50,15 @@ class Naming:
         }
         return tuple(found.values()) or ((self.root,) if self.root._op is None else ())
 
-    def of(self, x: Any) -> Name | None:
+    def of(self, x: Node) -> Name | None:
         """The name of a value; None for what is not on the tape."""
         return self._names.get(id(x))
 
     @cached_property
-    def by_text(self) -> dict[str, list[Any]]:
+    def by_text(self) -> dict[str, list[Node]]:
         """The values by what they may be called. A name that was given to several stands for all of
         them."""
-        found: dict[str, list[Any]] = defaultdict(list)
+        found: dict[str, list[Node]] = defaultdict(list)
         for x in (*self.leaves, *self.nodes):
             for text in sorted(self._texts(x), key=len):
                 found[text].append(x)
@@ -70,12 +69,12 @@ class Naming:
         """T, the number of the last block; 0 without blocks."""
         return max((x._place.block or 0 for x in self.nodes), default=0)
 
-    def _texts(self, x: Any) -> set[str]:
+    def _texts(self, x: Node) -> set[str]:
         """What a value may be called, in the spelling under which it is looked up."""
         own = str(self._names[id(x)])
         return {canonical(x.name or own), canonical(own)}
 
-    def find(self, name: str) -> Any:
+    def find(self, name: str) -> Node:
         """The value of a name; without its scope, or the outer of them, where it is the only one.
 
         Raises
@@ -93,7 +92,7 @@ class Naming:
         where = f"the tape of {self.root.name or self._names[id(self.root)]}"
         raise UnknownNameError(what, where=where, do=do)
 
-    def meant(self, name: str) -> list[Any]:
+    def meant(self, name: str) -> list[Node]:
         """The values that a name may stand for: as for :meth:`find`, else those of all blocks (x,
         where the tape has x<1>, x<2>, ...)."""
         spellings = self._spellings(name)
@@ -102,7 +101,7 @@ class Naming:
             x for role, xs in roles if role in spellings or _is_inside(role, spellings) for x in xs
         ]
 
-    def _called(self, name: str) -> list[Any]:
+    def _called(self, name: str) -> list[Node]:
         spellings = self._spellings(name)
         for text in spellings:
             if text in self.by_text:
@@ -114,7 +113,7 @@ class Naming:
         text = canonical(name)
         return text, at_block(text, self.last)
 
-    def called(self, name: str, values: Sequence[Any]) -> list[Any]:
+    def called(self, name: str, values: Sequence[Node]) -> list[Node]:
         """Those of `values` that a name may stand for; as for :meth:`find`."""
         spellings = self._spellings(name)
         called = {id(x) for text in spellings for x in self.by_text.get(text, ())}
@@ -123,7 +122,7 @@ class Naming:
             x for x in values if any(_is_inside(text, spellings) for text in self._texts(x))
         ]
 
-    def _apart(self, found: Sequence[Any]) -> str:
+    def _apart(self, found: Sequence[Node]) -> str:
         shown = [str(self._names[id(x)]) for x in found[:3]] + ["..."] * (len(found) > 3)
         return f"ask for {', '.join(shown)}, with the Tensor itself, or name them apart"
 
@@ -173,21 +172,7 @@ class Naming:
         return names
 
 
-def matching(key: Key, branches: Sequence[Any], naming: Naming) -> list[Any]:
-    """The branches that a key of a branch fits."""
-    for name, argument in key.consumers:
-        consumers = naming.called(str(name), [b.stage.output for b in branches])
-        ids = set(map(id, consumers))
-        found = [
-            b for b in branches if id(b.stage.output) in ids and argument in (None, b.argument)
-        ]
-        if found:
-            return found
-    number = key.number or 0
-    return list(branches[number - 1 : number]) if number else []
-
-
-def block_of(x: Any) -> int | None:
+def block_of(x: Node) -> int | None:
     """The block in the name of a value (``a<0>``), else that in which it was recorded."""
     named = Name.parse(x.name).block if x.name else None
     return x._place.block if named is None else named
@@ -198,11 +183,11 @@ def _is_inside(text: str, names: Sequence[str]) -> bool:
     return any(text.endswith(f".{name}") for name in names)
 
 
-def _kind(leaf: Any) -> str:
+def _kind(leaf: Node) -> str:
     return "parameter" if leaf._requires_grad else "number" if leaf._array.size == 1 else "constant"
 
 
-def _word(x: Any) -> str | None:
+def _word(x: Node) -> str | None:
     """What a leaf without a name is called outside of blocks, if it is the only one; None for any
     other value."""
     return joined(x._place.scope, _kind(x)) if x._op is None and x._place.block is None else None

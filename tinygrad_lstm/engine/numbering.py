@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence, Set
-from typing import Any
+
+from tinygrad_lstm.engine.node import Node
 
 __all__ = ["numbers_of"]
+
+Run = tuple[int | None, int]
+"""A block, and when it was entered."""
 
 Program = dict[int, tuple[str, str, str | None]]
 """What a block ran: by its place since the block was entered, the scope, the operation and the name
@@ -16,14 +20,14 @@ Placed = tuple[Program, dict[int, int]]
 """What a block ran, with stages that are not on the tape, and where in that its own stages are."""
 
 
-def numbers_of(nodes: Sequence[Any]) -> dict[int, int]:
+def numbers_of(nodes: Sequence[Node]) -> dict[int, int]:
     """The number of each stage without a name among those of its operation, scope and block.
 
     A stage that is not on the tape, since it led nowhere (what the last block hands on, the loss of
     a block without loss) or had nothing to differentiate, counts all the same where another block
     that ran the same shows it: then a stage has the same number in every block.
     """
-    runs: dict[tuple[int | None, int], list[Any]] = defaultdict(list)
+    runs: dict[Run, list[Node]] = defaultdict(list)
     for node in nodes:
         runs[node._place.block, node._place.start].append(node)
     programs = {key: _program(run) for key, run in runs.items()}
@@ -43,18 +47,18 @@ def numbers_of(nodes: Sequence[Any]) -> dict[int, int]:
     return numbers
 
 
-def _program(run: Sequence[Any]) -> Program:
+def _program(run: Sequence[Node]) -> Program:
     return {
         node._order - node._place.start: (node._place.scope, node._op.name, node._label)
         for node in run
     }
 
 
-def _wholes(programs: dict[Any, Program]) -> dict[Any, Placed]:
+def _wholes(programs: dict[Run, Program]) -> dict[Run, Placed]:
     """For each block what it ran, with what others show of it that ran the same; and where in that
     its own stages are."""
     found: list[Program] = []
-    wholes: dict[Any, Placed] = {}
+    wholes: dict[Run, Placed] = {}
     for key, program in sorted(programs.items(), key=lambda item: -len(item[1])):
         own = {at: at for at in program}
         if whole := next((whole for whole in found if _agree(whole, program)), None):

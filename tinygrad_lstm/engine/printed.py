@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
+from tinygrad_lstm.engine.arrays import Value
+from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.stage import Branch, Fork, Stage
 from tinygrad_lstm.text import aligned
 
@@ -14,19 +16,19 @@ __all__ = ["printed"]
 class Listed(Protocol):
     """What is printed of a tape."""
 
-    root: Any
+    root: Node
     stages: tuple[Stage, ...]
 
     @property
     def readers(self) -> Mapping[int, Sequence[Branch]]: ...
 
     @property
-    def leaves(self) -> tuple[Any, ...]: ...
+    def leaves(self) -> tuple[Node, ...]: ...
 
     @property
     def forks(self) -> tuple[Fork, ...]: ...
 
-    def label(self, x: Any) -> str: ...
+    def label(self, x: Value) -> str: ...
 
 
 def printed(tape: Listed) -> str:
@@ -45,6 +47,6 @@ def printed(tape: Listed) -> str:
     return "\n".join([*lines, *(f"  {tape.label(x)} {x.shape}  {_mark(tape, x)}" for x in marked)])
 
 
-def _mark(tape: Listed, x: Any) -> str:
+def _mark(tape: Listed, x: Value) -> str:
     branches = tape.readers.get(id(x), ())
     return f"fork: {len(branches)} branches" if len(branches) > 1 else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,11 @@ import numpy as np
 
 from tinygrad_lstm.engine.arrays import Params, Value
 from tinygrad_lstm.engine.memory import frozen
+from tinygrad_lstm.engine.names import Key
 from tinygrad_lstm.engine.naming import Naming
 from tinygrad_lstm.engine.node import Node
 
-__all__ = ["Branch", "Fork", "Part", "Stage", "brief"]
+__all__ = ["Branch", "Fork", "Part", "Stage", "brief", "matching"]
 
 
 class Stage:
@@ -143,6 +145,20 @@ class Part:
     def id(self) -> tuple[object, ...]:
         """The same for every spelling of a key."""
         return self.kind, id(self.value), *((id(b.stage.output), b.argument) for b in self.branches)
+
+
+def matching(key: Key, branches: Sequence[Branch], naming: Naming) -> list[Branch]:
+    """The branches that a key of a branch fits."""
+    for name, argument in key.consumers:
+        consumers = naming.called(str(name), [b.stage.output for b in branches])
+        ids = set(map(id, consumers))
+        found = [
+            b for b in branches if id(b.stage.output) in ids and argument in (None, b.argument)
+        ]
+        if found:
+            return found
+    number = key.number or 0
+    return list(branches[number - 1 : number]) if number else []
 
 
 def brief(x: Value) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
+from tinygrad_lstm.engine.arrays import Value
 from tinygrad_lstm.engine.names import Key, Name
 from tinygrad_lstm.engine.naming import Naming
 from tinygrad_lstm.engine.node import Node
@@ -97,7 +98,7 @@ class Tape:
         (``multiply#1<2>``)."""
         return self.naming.by_text
 
-    def name(self, x: Any) -> Name:
+    def name(self, x: Node) -> Name:
         """The name of a value of this tape, which no other has: that of several is numbered."""
         return self.naming.of(x) or Name(brief(x))
 
@@ -143,7 +144,7 @@ class Tape:
 
     __repr__ = __str__
 
-    def label(self, x: Any) -> str:
+    def label(self, x: Value) -> str:
         """How the tape writes a value: its name, its stage, or the number itself."""
         named = isinstance(x, Node) and x._op is not None and not getattr(x, "name", None)
         return str(self.naming.of(x) or brief(x)) if named else brief(x)
