@@ -6,6 +6,7 @@ import pytest
 from tinygrad_lstm import LSTM, Tensor, add_n, compile, concatenate, linear, sigmoid, tanh
 from tinygrad_lstm.compiler.memory import contiguous, reshaped
 from tinygrad_lstm.compiler.operations import LEAVES
+from tinygrad_lstm.compiler.passes import accumulate, apart
 from tinygrad_lstm.compiler.passes.optimise import PASSES
 
 T, N, D, H = 4, 2, 3, 5
@@ -43,8 +44,13 @@ def writers(v):
     return found
 
 
+@pytest.mark.parametrize("large", [False, True], ids=["small", "as large"])
 @pytest.mark.parametrize("function", [LSTM(D, H, rng=0).error, fused], ids=["lstm", "fused"])
-def test_every_instruction_reads_what_was_meant(function):
+def test_every_instruction_reads_what_was_meant(function, large, monkeypatch):
+    if large:  # what is done to large cells, here too
+        monkeypatch.setattr(apart, "LARGEST", 0)
+        monkeypatch.setattr(apart, "NARROW", 1)
+        monkeypatch.setattr(accumulate, "LEAST", 1)
     replay = plan(function).replay
     memory = replay.memory
     owner = np.zeros(memory.size, np.int64)
@@ -75,7 +81,8 @@ def test_sums_gates_and_their_gradients_share_a_place():
     # small values are computed side by side instead, which takes some memory and fewer calls
     replay = plan(LSTM(D, H, rng=0).error, without=["widen"]).replay
     entries = replay.memory.size / 8
-    assert entries < 1.1 * (T * N * (4 * H + 5 * H + 2 * D) + 3 * 4 * H * (H + D + 2) + 12 * N * H)
+    given, weights = T * N * (D + 1 + H), 4 * H * (3 * (H + D + 2) + D + 1)
+    assert entries < 1.1 * (T * N * (4 * H + 4 * H + D) + given + weights + 12 * N * H)
 
 
 def test_the_strides_of_a_view_in_another_shape():

@@ -112,10 +112,14 @@ def test_what_each_pass_does_to_the_lstm():
     assert left["align"]["concatenate"] < left["contract"]["concatenate"]
     assert left["columns"]["sum"] == 1
     assert left["lift"]["subtract"] == left["columns"]["subtract"] - T + 1
-    # in every block the sums of four gates and their biases (which are joined once), and three
-    # operations of the sigmoids of two, whose columns are neighbours
-    assert left["lift"]["add"] - left["widen"]["add"] >= 6 * T
+    # the biases of four gates, and their gradients, come with the products by x
+    assert left["lift"]["add"] - left["ones"]["add"] == 4 * T and left["ones"]["sum"] == 0
+    assert left["ones"]["matmul"] == left["lift"]["matmul"]
+    # in every block the sums of four gates, and three operations of the sigmoids of two, whose
+    # columns are neighbours
+    assert left["ones"]["add"] - left["widen"]["add"] >= 3 * T
     assert left["lift"]["exp"] - left["widen"]["exp"] == T
+    assert left["accumulate"] == left["widen"]  # small sums are left
     assert left["overlap"]["concatenate"] == left["turn"]["concatenate"] - 1
 
 
@@ -134,7 +138,7 @@ def test_large_values_are_not_widened():
 
 
 def test_large_columns_stand_apart():
-    rows, units = 64, 33
+    rows, units = 64, 65
     lstm = LSTM(D, units, rng=0)
     x, y = np.ones((9, rows, D)), np.linspace(0, 1, 9 * rows * units).reshape(9, rows, units)
     replay = compile(lstm.error, backend="numpy").plan(x, y).replay
@@ -143,6 +147,8 @@ def test_large_columns_stand_apart():
         for v in what.inputs if kind == "kernel" else ():
             assert v.number not in gates or replay.memory.where(v).strides == (units, 1)
     assert replay.counts()["matmul"] == 4 + 9 * 4 + 9 + 4 * 2  # for x, forward, back, by weights
+    left = {d.name: d.counts for d in replay.done}
+    assert left["widen"]["add"] - left["accumulate"]["add"] == 9 * 4
     expected = gradients(lstm.error(x, y))
     for backend in (None, "numpy"):  # None: native, where that is installed
         for name, total in compile(lstm.error, backend=backend)(x, y)[1].items():

@@ -54,8 +54,8 @@ def compile(
         the extra ``fast``. By default the second, where it is installed.
     passes : collection of str
         What is done to the program's graph: all of ``gather``, ``contract``, ``align``, ``split``,
-        ``push``, ``merge``, ``columns``, ``lift``, ``apart``, ``widen`` (for NumPy), ``turn`` and
-        ``overlap`` unless some are left out.
+        ``push``, ``merge``, ``columns``, ``lift``, ``ones``, ``apart``, ``widen`` (for NumPy),
+        ``accumulate``, ``turn`` and ``overlap`` unless some are left out.
 
     Returns
     -------

@@ -26,10 +26,11 @@ class Value:
     ----------
     op : str
         The operation that computes it: an elementwise one under its ufunc's name, ``"matmul"``
-        (the sum of the products of its arguments, two by two), ``"dot"``, ``"sum"`` and other
-        reductions, ``"concatenate"``, the views ``"cut"``, ``"transpose"``, ``"reshape"``,
-        ``"broadcast"``; ``"call"`` for a function that runs as it
-        is; ``"input"``, ``"constant"`` and ``"number"`` for what is given.
+        (the sum of the products of its arguments, two by two, and of one that may be left over,
+        into whose place it is computed), ``"dot"``, ``"sum"`` and other reductions,
+        ``"concatenate"``, the views ``"cut"``, ``"transpose"``, ``"reshape"``, ``"broadcast"``;
+        ``"call"`` for a function that runs as it is; ``"input"``, ``"constant"`` and ``"number"``
+        for what is given.
     args : tuple of Value
         What it is computed from.
     attrs : tuple

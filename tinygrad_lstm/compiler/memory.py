@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.graph import Shape, Value
-from tinygrad_lstm.compiler.operations import LEAVES, VIEWS
+from tinygrad_lstm.compiler.operations import LEAVES, VIEWS, accumulates
 from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, is_elementwise, is_heavy
 from tinygrad_lstm.compiler.sharing import Sharing
 
@@ -122,7 +122,7 @@ class Memory:
             for u in self.schedule.readers[v.number]:
                 if u is None:
                     ends.append(NEVER)
-                elif is_elementwise(u) or is_heavy(u):
+                elif is_elementwise(u) or (is_heavy(u) and not accumulates(u, v)):
                     ends.append(stage[u.number])
                 else:
                     ends.append(last[u.number])
@@ -162,7 +162,12 @@ class Memory:
 
     def _put(self, v: Value, place: Place, whole: Value) -> None:
         """Let `v` live in a part of `whole`, or be copied there."""
-        if v.number in self.homes or v.op in VIEWS or v.op in LEAVES:
+        if v.op == "reshape" and v.args[0].op in LEAVES:
+            strides = reshaped(v.shape, place.strides, v.args[0].shape)
+            if strides is not None and v.args[0].number not in self.homes:
+                self.homes[v.args[0].number] = Place(place.offset, strides)
+                return
+        if v.number in self.homes or v.op in VIEWS or v.op == "number":
             self._copy(v, place, whole)
             return
         self.homes[v.number] = place
@@ -200,6 +205,9 @@ class Memory:
                     free[v.size * v.dtype.itemsize].append(self.homes[v.number].offset)
             for v in born[now]:
                 if v.number in self.homes or self._lodge(v, loops.get(v.number)):
+                    continue
+                if v.op == "matmul" and accumulates(v, v.args[-1]):
+                    self.homes[v.number] = self.where(v.args[-1])
                     continue
                 waiting = free[v.size * v.dtype.itemsize]
                 place = Place(waiting.pop(), contiguous(v.shape)) if waiting else self._new(v)

@@ -11,7 +11,7 @@ from tinygrad_lstm.compiler.blas import TYPES, gemm, layout
 from tinygrad_lstm.compiler.graph import Shape, Value
 from tinygrad_lstm.compiler.memory import Copy, Memory, Place
 from tinygrad_lstm.compiler.native import Library
-from tinygrad_lstm.compiler.operations import number
+from tinygrad_lstm.compiler.operations import accumulates, number
 from tinygrad_lstm.compiler.pieces import piece, pieces
 from tinygrad_lstm.compiler.schedule import Kernel
 from tinygrad_lstm.compiler.vector_code import supported
@@ -131,6 +131,7 @@ class NativeBackend:
             return None
         function = self._function("product", type, blas.ints)
         entries: Entries = []
+        adds = accumulates(v, v.args[-1])
         for pair, low, high in pieces(v):
             values = (*v.args[pair : pair + 2], v)
             places = [self.memory.where(x) for x in values]
@@ -142,7 +143,8 @@ class NativeBackend:
             a += low * places[0].strides[1] * v.dtype.itemsize
             b += low * places[1].strides[0] * v.dtype.itemsize
             numbers = [blas.address, *flags, *v.shape, high - low, a, steps[0], b, steps[1]]
-            entries.append(self._entry(function, [*numbers, out, steps[2], bool(entries)]))
+            entries.append(self._entry(function, [*numbers, out, steps[2], adds]))
+            adds = True
         return entries
 
 

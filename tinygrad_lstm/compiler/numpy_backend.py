@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tinygrad_lstm.compiler.blas import gemm
 from tinygrad_lstm.compiler.graph import Dtype, Graph, Shape, Value
 from tinygrad_lstm.compiler.memory import Copy, Memory
-from tinygrad_lstm.compiler.operations import ELEMENTWISE, REDUCTIONS, number
+from tinygrad_lstm.compiler.operations import ELEMENTWISE, REDUCTIONS, accumulates, number
 from tinygrad_lstm.compiler.pieces import piece, pieces
 from tinygrad_lstm.compiler.reference import run, slices
 from tinygrad_lstm.compiler.schedule import Kernel
@@ -73,10 +73,12 @@ class NumpyBackend:
 
     def _product(self, v: Value, args: list[Array], out: Array) -> list[Step]:
         """A product; what it adds to itself is added by the BLAS, or else by another call."""
-        first, *others = (
+        others = [
             (args[pair][:, low:high], args[pair + 1][low:high]) for pair, low, high in pieces(v)
+        ]
+        steps: list[Step] = (
+            [] if accumulates(v, v.args[-1]) else [(np.matmul, (*others.pop(0), out))]
         )
-        steps: list[Step] = [(np.matmul, (*first, out))]
         blas = gemm(v.dtype) if others else None
         for factors in others:
             added = blas and blas.step(*factors, out, True)

@@ -17,6 +17,7 @@ __all__ = [
     "LEAVES",
     "REDUCTIONS",
     "VIEWS",
+    "accumulates",
     "compute",
     "count",
     "number",
@@ -50,6 +51,11 @@ LEAVES = {"input", "constant", "number", "draw"}
 def number(value: Value) -> Any:
     """What a value of the operation ``"number"`` is."""
     return np.frombuffer(value.attrs[0], value.dtype)[0]
+
+
+def accumulates(product: Value, x: Value) -> bool:
+    """Whether a product is computed into the place of `x`, to which it adds."""
+    return product.op == "matmul" and len(product.args) % 2 == 1 and product.args[-1] is x
 
 
 def compute(op: str, args: list[Any], dtype: Dtype) -> NDArray[Any]:

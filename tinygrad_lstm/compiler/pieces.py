@@ -30,7 +30,7 @@ def pieces(product: Value) -> list[tuple[int, int, int]]:
     """The parts in which a product sums: which pair of its factors, and bounds. A pair at once,
     unless it sums over blocks."""
     found = []
-    for pair in range(0, len(product.args), 2):
+    for pair in range(0, len(product.args) - 1, 2):
         factors = product.args[pair : pair + 2]
         n = step = factors[0].shape[1]
         if any(_blocks(a, 1 - i) for i, a in enumerate(factors)):

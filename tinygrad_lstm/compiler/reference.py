@@ -42,7 +42,7 @@ OTHERS: dict[str, Any] = {
     "number": lambda graph, value, args: number(value),
     "constant": lambda graph, value, args: graph.data[value.number],
     "matmul": lambda graph, value, args: sum(
-        a @ b for a, b in zip(args[::2], args[1::2], strict=True)
+        (a @ b for a, b in zip(args[::2], args[1::2], strict=False)), *args[len(args) // 2 * 2 :]
     ),
     "dot": lambda graph, value, args: args[0] @ args[1],
     "concatenate": lambda graph, value, args: np.concatenate(args, axis=value.attrs[0]),

@@ -8,11 +8,12 @@ writes to its place.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from tinygrad_lstm.compiler.graph import Value
+from tinygrad_lstm.compiler.operations import accumulates
+from tinygrad_lstm.compiler.passes.shared import disjoint
 from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, is_elementwise
 
 __all__ = ["Region", "Sharing"]
@@ -27,7 +28,7 @@ class Region:
     Attributes
     ----------
     cut : Value
-        The part.
+        The part, or the product that is computed into its place.
     free : int
         The stage in which it is read.
     until : int
@@ -65,16 +66,21 @@ class Sharing:
         for cut in cuts:
             if cut is None or cut.op != "cut" or cut.attrs in found:
                 return
-            read = self.schedule.readers[cut.number]
-            if len(read) != 1 or read[0] is None or not is_elementwise(read[0]):
+            part, reader = self._only_reader(cut)
+            if reader is not None and accumulates(reader, part):
+                part, reader = self._only_reader(reader)
+            if reader is None or not is_elementwise(reader) or reader.shape != cut.shape:
                 return
-            if read[0].shape != cut.shape:
-                return
-            found[cut.attrs] = Region(cut, self.schedule.stage[read[0].number])
-        if len(found) > 1 and all(_apart({b[i] for b in found}) for i in range(v.ndim)):
+            found[cut.attrs] = Region(part, self.schedule.stage[reader.number])
+        if len(found) > 1 and all(disjoint(b[i] for b in found) for i in range(v.ndim)):
             self._products.append(v)
             self._regions[v.number] = found
             self._of_cut |= {region.cut.number: region for region in found.values()}
+
+    def _only_reader(self, v: Value) -> tuple[Value, Value | None]:
+        """A value, and who reads it, if that is one value."""
+        read = self.schedule.readers[v.number]
+        return v, read[0] if len(read) == 1 else None
 
     def partner(self, stack: Value, homes: Collection[int]) -> Value | None:
         """A product whose place a stack can take, part by part; it is taken then. Neither may have
@@ -142,11 +148,6 @@ def _parts(v: Value, bounds: Bounds) -> list[tuple[Bounds, Value]]:
         found += _parts(part, (*bounds[:axis], (at, stop), *bounds[axis + 1 :]))
         at = stop
     return found
-
-
-def _apart(intervals: set[tuple[int, int]]) -> bool:
-    ordered = sorted(intervals)
-    return all(a[1] <= b[0] for a, b in itertools.pairwise(ordered))
 
 
 def _depends(v: Value, cuts: set[int], values: list[Value]) -> set[int]:

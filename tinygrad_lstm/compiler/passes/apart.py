@@ -8,12 +8,10 @@ that is dense, and not through a piece of each row of a wider matrix.
 
 from __future__ import annotations
 
-import itertools
-
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Value, in_order, readers, rewrite
 from tinygrad_lstm.compiler.operations import ELEMENTWISE
-from tinygrad_lstm.compiler.passes.shared import Readers
+from tinygrad_lstm.compiler.passes.shared import Readers, disjoint
 from tinygrad_lstm.compiler.passes.widen import LARGEST
 
 __all__ = ["apart"]
@@ -83,16 +81,18 @@ def _cut_up(cuts: list[Value | None]) -> bool:
         if u.shape[0] * u.args[0].shape[1] <= LARGEST:
             return False
         columns.add(u.attrs[1])
-    ordered = sorted(columns)
-    return len(ordered) > 1 and all(a[1] <= b[0] for a, b in itertools.pairwise(ordered))
+    return len(columns) > 1 and disjoint(columns)
 
 
 def _cut(build: Builder, v: Value, product: Value) -> Value:
     """Columns of a product: the rows of the product with these columns."""
-    a, b = product.args
     rows, columns = v.attrs
-    own = build.matmul(a, build.cut(b, ((0, b.shape[0]), columns)), v.dtype)
-    return build.cut(own, (rows, (0, own.shape[1])))
+    factors = tuple(
+        build.cut(x, ((0, x.shape[0]), columns)) if i % 2 else x for i, x in enumerate(product.args)
+    )
+    shape = product.shape[0], v.shape[1]
+    own = build.graph.new("matmul", factors, (), shape, v.dtype)
+    return build.cut(own, (rows, (0, shape[1])))
 
 
 def _each(build: Builder, v: Value, stack: Value, b: Value | None) -> Value:

@@ -6,7 +6,6 @@ joined, and not added up from arrays that are mostly zero.
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
 from functools import partial
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Shape, Value, in_order
-from tinygrad_lstm.compiler.passes.shared import rewrite_sums
+from tinygrad_lstm.compiler.passes.shared import disjoint, rewrite_sums
 
 __all__ = ["gather"]
 
@@ -57,8 +56,8 @@ def _axis(v: Value) -> int | None:
 
 def _apart(parts: list[Value], axis: int) -> bool:
     """Whether no two of the parts overlap."""
-    bounds = sorted(p.attrs[axis] for p in parts)
-    return all(a[1] <= b[0] for a, b in itertools.pairwise(bounds))
+    bounds = {p.attrs[axis] for p in parts}
+    return len(bounds) == len(parts) and disjoint(bounds)
 
 
 def _concatenated(build: Builder, parts: list[Value], axis: int) -> Value:

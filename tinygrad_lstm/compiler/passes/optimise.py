@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Graph, Value, in_order
+from tinygrad_lstm.compiler.passes.accumulate import accumulate
 from tinygrad_lstm.compiler.passes.align import align
 from tinygrad_lstm.compiler.passes.apart import apart
 from tinygrad_lstm.compiler.passes.columns import columns
@@ -15,6 +16,7 @@ from tinygrad_lstm.compiler.passes.contract import contract
 from tinygrad_lstm.compiler.passes.gather import gather
 from tinygrad_lstm.compiler.passes.lift import lift
 from tinygrad_lstm.compiler.passes.merge import merge
+from tinygrad_lstm.compiler.passes.ones import ones
 from tinygrad_lstm.compiler.passes.overlap import overlap
 from tinygrad_lstm.compiler.passes.push import push
 from tinygrad_lstm.compiler.passes.split import split
@@ -34,8 +36,10 @@ PASSES: dict[str, Pass] = {
     "merge": merge,
     "columns": columns,
     "lift": lift,
+    "ones": ones,
     "apart": apart,
     "widen": widen,
+    "accumulate": accumulate,
     "turn": turn,
     "overlap": overlap,
 }
@@ -50,8 +54,10 @@ ORDER = (
     "merge",
     "columns",
     "lift",
+    "ones",
     "apart",
     "widen",
+    "accumulate",
     "turn",
     "overlap",
 )

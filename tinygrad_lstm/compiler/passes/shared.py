@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tinygrad_lstm.compiler.construct import Builder
@@ -12,6 +13,7 @@ from tinygrad_lstm.compiler.operations import LEAVES, VIEWS
 __all__ = [
     "Groups",
     "Readers",
+    "disjoint",
     "known_order",
     "leafy",
     "place_key",
@@ -52,6 +54,11 @@ def known_order(graph: Graph, values: Sequence[Value]) -> list[int]:
     if known is not None:
         return sorted(range(len(values)), key=lambda i: known.index(firsts[i].number))
     return sorted(range(len(values)), key=lambda i: place_key(values[i]))
+
+
+def disjoint(bounds: Iterable[tuple[int, int]]) -> bool:
+    """Whether no two intervals overlap; equal ones count once."""
+    return all(a[1] <= b[0] for a, b in itertools.pairwise(sorted(set(bounds))))
 
 
 def rewrite_sums(
