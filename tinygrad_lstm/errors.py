@@ -7,6 +7,9 @@ existing ``except`` clauses keep working.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 __all__ = [
     "AnomalyError",
     "DataError",
@@ -32,15 +35,15 @@ class Error(Exception):
         The stage, value, file or option concerned.
     expected, got : object, optional
         What would have been right, and what came instead.
-    do : str, optional
-        What the user can do about it.
+    do : str or callable, optional
+        What the user can do about it; a callable is asked for it when the message is read, as a
+        name that is only looked for needs no hint.
     """
 
     what: str
     where: str | None
     expected: object
     got: object
-    do: str | None
 
     def __init__(
         self,
@@ -49,9 +52,9 @@ class Error(Exception):
         where: str | None = None,
         expected: object = None,
         got: object = None,
-        do: str | None = None,
+        do: str | Callable[[], str] | None = None,
     ) -> None:
-        self.what, self.where, self.expected, self.got, self.do = what, where, expected, got, do
+        self.what, self.where, self.expected, self.got, self._do = what, where, expected, got, do
         message = f"{where}: {what}" if where else what
         details = [
             f"{word} {value}"
@@ -60,12 +63,30 @@ class Error(Exception):
         ]
         if details:
             message += ": " + ", ".join(details)
-        if do:
-            message += f"; {do}"
-        super().__init__(message)
+        super().__init__(f"{message}; {do}" if isinstance(do, str) and do else message)
+
+    @property
+    def do(self) -> str | None:
+        """What the user can do about it."""
+        self._complete()
+        return None if callable(self._do) else self._do
+
+    def _complete(self) -> None:
+        """Ask for the advice, if that is still to be done."""
+        if callable(self._do):
+            self._do = self._do()
+            self.args = (f"{self.args[0]}; {self._do}",)
 
     def __str__(self) -> str:
+        self._complete()
         return str(self.args[0])  # KeyError would print it quoted
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def __reduce__(self) -> Any:
+        self._complete()  # what it is asked of may not travel
+        return super().__reduce__()
 
 
 class ShapeError(Error, ValueError):

@@ -1,6 +1,7 @@
 """The tape as users see it, and what keeps it right: order, memory, threads, in-place edits."""
 
 import gc
+import pickle
 import threading
 import weakref
 
@@ -17,8 +18,10 @@ from tinygrad_lstm import (
     block,
     gradients,
     no_grad,
+    scope,
     tanh,
 )
+from tinygrad_lstm.engine import naming
 
 
 @pytest.fixture
@@ -50,6 +53,23 @@ def test_names_have_one_canonical_spelling():
     assert g["Γ_f<3>"] == g["gamma_f<3>"] == 1.0
     with pytest.raises(UnknownNameError, match="did you mean 'Γ_f<3>'"):
         g["Γ_f<2>"]
+
+
+def test_a_name_that_is_only_looked_for_needs_no_hint(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        naming.difflib, "get_close_matches", lambda text, *args, **kw: asked.append(text) or []
+    )
+    with scope("a"), block(3):
+        gate = (Tensor(1.0, True, "W") * 2.0).named("h")
+    g = gradients(gate * 1.0)
+    assert "g<3>" not in g and "h<3>" in g and not asked
+    with pytest.raises(UnknownNameError) as found:
+        g["g<3>"]
+    assert not asked
+    again = pickle.loads(pickle.dumps(found.value))
+    assert "lists them" in str(found.value) and str(again) == str(found.value)
+    assert asked == ["g"] and found.value.do and repr(found.value).count(";") == 1
 
 
 def test_a_name_given_twice_is_refused_but_the_tensors_answer(x):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 from tinygrad_lstm.engine.names import Key, Name, at_block, canonical, formerly, joined
 from tinygrad_lstm.engine.node import Node
@@ -85,10 +85,9 @@ class Naming:
         found = self._called(name)
         if len(found) == 1:
             return found[0]
-        if found:
-            what, do = f"{len(found)} values are called {name!r}", self._apart(found)
-        else:
-            what, do = f"no value is called {name!r}", self._hint(name)
+        many = f"{len(found)} values are" if found else "no value is"
+        what = f"{many} called {name!r}"
+        do = partial(self._apart, found) if found else partial(self._hint, name)
         where = f"the tape of {self.root.name or self._names[id(self.root)]}"
         raise UnknownNameError(what, where=where, do=do)
 
@@ -96,9 +95,9 @@ class Naming:
         """The values that a name may stand for: as for :meth:`find`, else those of all blocks (x,
         where the tape has x<1>, x<2>, ...)."""
         spellings = self._spellings(name)
-        roles = ((Name.parse(text).role, xs) for text, xs in self.by_text.items())
+        roles = (r for r in self._roles if r in spellings or _is_inside(r, spellings))
         return self._called(name) or [
-            x for role, xs in roles if role in spellings or _is_inside(role, spellings) for x in xs
+            x for role in roles for text in self._roles[role].values() for x in self.by_text[text]
         ]
 
     def _called(self, name: str) -> list[Node]:
@@ -106,8 +105,19 @@ class Naming:
         for text in spellings:
             if text in self.by_text:
                 return self.by_text[text]
-        inner = (xs for text, xs in self.by_text.items() if _is_inside(text, spellings))
-        return list({id(x): x for xs in inner for x in xs}.values())
+        inner = (x for text in dict.fromkeys(spellings) for x in self._inner.get(text, ()))
+        return list({id(x): x for x in inner}.values())
+
+    @cached_property
+    def _inner(self) -> dict[str, list[Node]]:
+        """The values by what they may be called without scopes."""
+        found: dict[str, list[Node]] = defaultdict(list)
+        for text, xs in self.by_text.items():
+            inner = text
+            while "." in inner:
+                inner = inner.partition(".")[2]
+                found[inner] += xs
+        return found
 
     def _spellings(self, name: str) -> tuple[str, str]:
         text = canonical(name)
@@ -138,8 +148,27 @@ class Naming:
                     f"it is {self._names[id(node)]} now: values without a name are numbered by "
                     "block and operation"
                 )
-        near = difflib.get_close_matches(canonical(name), self.by_text, n=1)
-        return f"did you mean {near[0]!r}?" if near else "print(loss.tape) lists them"
+        near = self._near(canonical(name))
+        return f"did you mean {near!r}?" if near else "print(loss.tape) lists them"
+
+    def _near(self, text: str) -> str | None:
+        """The nearest name, by what is called so in every block, since those are few."""
+        asked = Name.parse(text)
+        roles = difflib.get_close_matches(asked.role, self._roles, n=1)
+        if not roles:
+            return None
+        blocks = self._roles[roles[0]]
+        near = min(blocks, key=lambda b: abs((b or 0) - (asked.block or self.last)))
+        return blocks[near]
+
+    @cached_property
+    def _roles(self) -> dict[str, dict[int | None, str]]:
+        """The names by role and block."""
+        found: dict[str, dict[int | None, str]] = defaultdict(dict)
+        for text in self.by_text:
+            name = Name.parse(text)
+            found[name.role][name.block] = text
+        return found
 
     @cached_property
     def _names(self) -> dict[int, Name]:
