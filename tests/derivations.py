@@ -18,6 +18,7 @@ from tinygrad_lstm import (
     embedding,
     gradients,
     layer_norm,
+    log,
     relu,
     sigmoid,
     softmax,
@@ -514,6 +515,73 @@ MLP = [
 ]  # fmt: skip
 
 
+def column_net(rng, names):
+    """An LSTM with column vectors, its gates in one matrix, in a loop without blocks."""
+    p = arrays(rng, W=(4 * H, H + K), b=(4 * H, 1), V=(K, H), e=(K, 1), h0=(H, 1), c0=(H, 1))
+    q, called = tensors(p), namer(names)
+    ids, y = rng.integers(K, size=T), rng.integers(K, size=T)
+    h, c, loss = q["h0"], q["c0"], 0
+    for t in range(1, T + 1):
+        u = called(concatenate([h, np.eye(K)[:, [ids[t - 1]]]], axis=0), f"u<{t}>")
+        a = called(q["W"] @ u + q["b"], f"a<{t}>")
+        i, f, o = (called(sigmoid(a[k * H : k * H + H]), f"{x}<{t}>") for k, x in enumerate("ifo"))
+        g = called(tanh(a[3 * H :]), f"g<{t}>")
+        c = called(f * c + i * g, f"c<{t}>")
+        h = called(o * tanh(c), f"h<{t}>")
+        s = called(softmax(called(q["V"] @ h + q["e"], f"l<{t}>"), axis=0), f"s<{t}>")
+        loss = loss - log(s[y[t - 1], 0])
+    return loss, (p, ids, y)
+
+
+def column(p, ids, y):
+    n = len(p["h0"])
+    h, c, v = {0: p["h0"]}, {0: p["c0"]}, {}
+    for t in range(1, len(ids) + 1):
+        u = np.vstack([h[t - 1], np.eye(len(p["e"]))[:, [ids[t - 1]]]])
+        a = p["W"] @ u + p["b"]
+        i, f, o, g = σ(a[:n]), σ(a[n : 2 * n]), σ(a[2 * n : 3 * n]), np.tanh(a[3 * n :])
+        c[t] = f * c[t - 1] + i * g
+        h[t] = o * np.tanh(c[t])
+        v[t] = u, i, f, o, g, soft((p["V"] @ h[t] + p["e"]).T).T
+    d = {name: np.zeros_like(value) for name, value in p.items()}
+    later_h, later_c = np.zeros((n, 1)), np.zeros((n, 1))
+    for t in range(len(ids), 0, -1):
+        u, i, f, o, g, s = v[t]
+        dl = s.copy()
+        dl[y[t - 1]] -= 1
+        d["V"] += dl @ h[t].T
+        d["e"] += dl
+        dh = p["V"].T @ dl + later_h
+        do = dh * np.tanh(c[t])
+        dc = dh * o * (1 - np.tanh(c[t]) ** 2) + later_c
+        df, di, dg = dc * c[t - 1], dc * g, dc * i
+        da = np.vstack([di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g**2)])
+        d["W"] += da @ u.T
+        d["b"] += da
+        du = p["W"].T @ da
+        later_h, later_c = du[:n], dc * f
+        d |= {f"l<{t}>": dl, f"h<{t}>": dh, f"o<{t}>": do, f"c<{t}>": dc, f"f<{t}>": df}
+        d |= {f"i<{t}>": di, f"g<{t}>": dg, f"a<{t}>": da, f"u<{t}>": du}
+    d["h0"], d["c0"] = later_h, later_c
+    return d
+
+
+COLUMN = [
+    "dl @ h[t].T -> dl @ h[t - 1].T",
+    "df * f * (1 - f) -> df * f * (1 - i)",
+    "da @ u.T -> da @ np.vstack([h[t], u[n:]]).T",
+    "dh = p[\"V\"].T @ dl + later_h -> dh = p[\"V\"].T @ dl",
+    "df, di, dg = dc * c[t - 1] -> df, di, dg = dc * c[t]",
+    "do * o * (1 - o) -> do * (1 - o)",
+    "later_h, later_c = du[:n], dc * f -> later_h, later_c = du[:n], np.clip(dc * f, -0.1, 0.1)",
+    "later_h, later_c = du[:n] -> later_h, later_c = du[-n:]",
+    "dl[y[t - 1]] -= 1 -> dl[y[t - 1]] += 1",
+    "dg * (1 - g**2) -> dg * (1 - np.tanh(g) ** 2)",
+    "np.vstack([di * i * (1 - i), df * f * (1 - f) -> "
+    "np.vstack([df * f * (1 - f), di * i * (1 - i)",
+]  # fmt: skip
+
+
 NETWORKS = {
     "gru": (gru_net, gru, GRU),
     "peephole": (peephole_net, peephole, PEEPHOLE),
@@ -522,6 +590,7 @@ NETWORKS = {
     "norm": (norm_net, norm, NORM),
     "windows": (windows_net, windows, WINDOWS),
     "mlp": (mlp_net, mlp, MLP),
+    "column": (column_net, column, COLUMN),
 }
 
 

@@ -91,9 +91,14 @@ def added(formulas: Sequence[Expression]) -> Expression:
 
 
 def combined(
-    part: Part, terms: Sequence[Term], correct: Words, hand: np.ndarray
+    part: Part,
+    terms: Sequence[Term],
+    correct: Words,
+    hand: np.ndarray,
+    groups: Sequence[Sequence[Term]] = (),
 ) -> Iterator[Guess]:
-    """Branches that are missing, alone, counted twice, of the wrong sign, or written over."""
+    """Branches that are missing, alone, counted twice, of the wrong sign, or written over; one by
+    one, and in `groups` of those that a derivation has in one line."""
     yield from _accumulated(part, terms, correct)
     together = summed(terms)
     if len(terms) <= FITTED:
@@ -102,7 +107,10 @@ def combined(
         for term in terms:
             yield from _twice(term, terms, together)
         yield from _scaled(terms, together, hand)
-    yield from _fitted(part, terms, correct, hand)
+        yield from _clipped(terms, together, hand)
+    yield from _fitted(part, [[term] for term in terms], correct, hand)
+    if 1 < len(groups) < len(terms):
+        yield from _fitted(part, groups, correct, hand)
     yield from _written_over(terms, correct)
 
 
@@ -157,25 +165,48 @@ def _scaled(terms: Sequence[Term], together: np.ndarray, hand: np.ndarray) -> It
             yield Guess("factor", yours, partial(beside, terms, term), looks, array)
 
 
-def _fitted(part: Part, terms: Sequence[Term], correct: Words, hand: np.ndarray) -> Iterator[Guess]:
+def _clipped(terms: Sequence[Term], together: np.ndarray, hand: np.ndarray) -> Iterator[Guess]:
+    """One branch that was clipped, or all but one."""
+    for term in terms if hand.shape == together.shape and hand.size > 2 else ():
+        others = together - term.array
+        for one, rest, said in (
+            (term.array, others, f"{term.place} is"),
+            (others, term.array, f"all but {term.place} is"),
+        ):
+            limit = float(np.max(np.abs(hand - rest)))
+            if 0 < limit < np.max(np.abs(one)):
+                looks = f"{said} clipped to ±{limit:.6g}"
+                array = rest + np.clip(one, -limit, limit)
+                right = partial(beside, terms, term)
+                yield Guess("clipped", "", right, looks, array)
+
+
+def _fitted(
+    part: Part, groups: Sequence[Sequence[Term]], correct: Words, hand: np.ndarray
+) -> Iterator[Guess]:
     """Several branches at once that are missing or of the wrong sign: how often each is there is
     solved for."""
-    terms = [term for term in terms if term.array.any()]  # how often nothing is there is unknown
-    n = len(terms)
+    terms = [term for group in groups for term in group]
+    arrays = [summed(group) for group in groups]
+    kept = [k for k, array in enumerate(arrays) if array.any()]  # of nothing it is unknown
+    n = len(kept)
     usable = 2 < n <= min(FITTED, hand.size - 1) and hand.shape == terms[0].array.shape
+    if len(groups) < len(terms):
+        usable = 1 < n < hand.size and hand.shape == terms[0].array.shape
     if not usable or not np.isfinite(hand).all():
         return
-    columns = np.stack([np.ravel(term.array) for term in terms], axis=1).astype(float)
+    columns = np.stack([np.ravel(arrays[k]) for k in kept], axis=1).astype(float)
     found, _, rank, _ = np.linalg.lstsq(columns, np.ravel(hand).astype(float), rcond=None)
     counts = np.asarray(np.round(found))
     if rank < n or not np.allclose(found, counts, atol=1e-4) or np.any(np.abs(counts) > 2):
         return
-    array = np.asarray(sum(c * term.array for c, term in zip(counts, terms, strict=True)))
-    odd = [(int(c), term) for c, term in zip(counts, terms, strict=True) if c != 1]
-    if not odd or not counts.any():
+    array = np.asarray(sum(c * arrays[k] for c, k in zip(counts, kept, strict=True)))
+    times_ = [(int(c), term) for c, k in zip(counts, kept, strict=True) for term in groups[k]]
+    odd = [(c, term) for c, term in times_ if c != 1]
+    if not odd or len(set(counts)) == 1:  # of all alike the whole tells
         return
     kind = "branch missing" if all(c == 0 for c, _ in odd) else "branches"
-    yours = places([t for c, t in zip(counts, terms, strict=True) if c == 1] or [terms[0]])
+    yours = places([t for c, t in times_ if c == 1] or [terms[0]])
     yield Guess(kind, yours, correct, _odd(part, terms, odd), array)
 
 

@@ -16,7 +16,7 @@ from tinygrad_lstm.errors import Error
 __all__ = ["EVERYWHERE", "FAILED", "FAR_FETCHED", "Everywhere"]
 
 EVERYWHERE = " (and so in the other blocks)"
-FAILED = (Error, ValueError, TypeError, IndexError, KeyError, AttributeError)
+FAILED = (Error, ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError)
 FAR_FETCHED = ("wrong gradient", "another derivative", "factor")  # kinds: plain ones come first
 
 
@@ -30,7 +30,7 @@ class Everywhere(Steps):
         total, groups = summed(terms), defaultdict(list)
         for term in terms:
             groups[self.place(term.branch)].append(term)
-            groups[term.branch.stage.op, "of one kind"].append(term)  # in a loop without blocks
+            groups[self.kind(term.branch)].append(term)  # in a loop without blocks
         kinds = {frozenset(map(id, group)): group for group in groups.values()}
         for group in kinds.values():
             if len(group) < 2 or not (deep or all(map(self.closed, group))):

@@ -238,6 +238,16 @@ class Formulas:
         node = branch.stage.output
         return self.put(self.rule(branch), node, self.gradient(node))
 
+    def opened(self, branch: Branch) -> Expression:
+        """The same with what its stage computed written out, as ``a / b``, and all that has no
+        name."""
+        node, formula = branch.stage.output, self.through(self.correct(branch))
+        leaf = self.leaf(node)
+        if node._op.kind != "arithmetic" or leaf not in leaves(formula):
+            return formula
+        args = tuple(number(v) if isinstance(v, SCALARS) else self.written(v) for v in node._inputs)
+        return tidy(substitute(formula, {leaf: apply(node._op, args, node._params, node.shape)}))
+
     def put(self, formula: Expression, node: Any, gradient: Expression) -> Expression:
         """A rule with a formula for the gradient that arrives."""
         leaf = self.gradient_leaf(node)

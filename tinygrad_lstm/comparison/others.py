@@ -15,6 +15,7 @@ from tinygrad_lstm.ops.shape import transpose
 
 __all__ = ["Others"]
 
+JOINS = ("concatenate", "stack")
 SWAPPED = "the last two axes are swapped before they are made one"
 
 
@@ -38,14 +39,26 @@ class Others(Parts):
                 other = self.formulas.leaf(w)
                 kind = "wrong block" if self.formulas.base(w) == base else "wrong value"
                 words = self._words("{} was used where {} belongs", other, leaf)
-                for seen in self.vocabulary.references(w, self.at):
+                for seen in self.vocabulary.references(w, self.at, v):
                     yield Change(("value", i, seen), kind, words, {id(leaf): other})
+                yield from self._once(i, leaf, w, kind)
+
+    def _once(self, i: int, leaf: Leaf, w: Any, kind: str) -> Iterator[Change]:
+        """A value in the place of one that occurs several times, in one of these places."""
+        users, other = self.tree.users[id(leaf)], self.formulas.leaf(w)
+        for k, user in enumerate(users if len(users) > 1 else ()):
+            changed = substitute(user, {leaf: other})
+            words = self._words("{} was used where {} belongs, in {}", other, leaf, user)
+            for seen in self.vocabulary.references(w, self.at):
+                yield Change(("once", i, k, seen), kind, words, {id(user): changed})
 
     def _inside(self) -> Iterator[Change]:
         """The same in a value without a name, which is written through."""
         for i, leaf, v in self._leaves():
             inner = self.formulas.written(v)
             if inner is leaf:
+                joined = v._op is not None and v._op.name in JOINS
+                yield from self._read(i, leaf, v, every=True) if joined else ()
                 continue
             for k, u in enumerate(leaves(inner)):
                 if u not in self.formulas.source:
@@ -66,14 +79,14 @@ class Others(Parts):
                 words = self._words("the sign of {} is flipped", term)
                 yield Change(("inside ±", i, k), "sign", words, {id(leaf): other})
 
-    def _read(self, i: int, leaf: Leaf, v: Any) -> Iterator[Change]:
-        """Another value where one that has no name either is read; axes that are swapped before
-        they are made one."""
+    def _read(self, i: int, leaf: Leaf, v: Any, every: bool = False) -> Iterator[Change]:
+        """Another value where one that has no name either is read, or where `every` one is; axes
+        that are swapped before they are made one."""
         args = [
             number(u) if isinstance(u, SCALARS) else self.formulas.written(u) for u in v._inputs
         ]
         for k, u in enumerate(v._inputs):
-            if isinstance(u, SCALARS) or isinstance(args[k], Leaf):
+            if isinstance(u, SCALARS) or (isinstance(args[k], Leaf) and not every):
                 continue
             for w in self.vocabulary.near(u, self.at):
                 read = self.formulas.leaf(w)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from tinygrad_lstm.comparison.crossed import crossed
 from tinygrad_lstm.comparison.deviation import deviation
 from tinygrad_lstm.comparison.everywhere import FAILED, Everywhere
 from tinygrad_lstm.comparison.rows import Entry, Judge
-from tinygrad_lstm.comparison.steps import MANY_NUMBERS, RULE
+from tinygrad_lstm.comparison.steps import MANY_NUMBERS, OPEN, RULE
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.comparison.twice import scaled_change, two_changes
 from tinygrad_lstm.comparison.whole import limited, scaled, sizes, whole
@@ -43,7 +44,7 @@ SURE = (
     "accumulation",
 )  # .. but not with these
 STAGES = 4  # that a derivation may go past in one step
-LEVELS = (0, STAGES)
+LEVELS = (0, STAGES, OPEN)
 FEW = 16  # branches of a row whose formulas are changed one by one
 PATIENCE = 8  # rows of one name without an explanation, after which the others are not searched
 
@@ -135,13 +136,14 @@ class Search(Everywhere):
         formula = added([term.formula for term in terms])
         nothing = sum(not term.array.any() for term in terms)
         if len(terms) - nothing > 1:  # else one branch is the whole
-            yield from combined(part, terms, correct, hand)
+            yield from combined(part, terms, correct, hand, self._alike(terms))
         yield from whole(self.tape, right, formula)
         factor = list(scaled(self.tape, hand, right, formula))
         if nothing:  # a wrong form of such a branch may be anything, even as much as the whole
             yield from factor
         for level in levels if len(terms) <= FEW else ():
-            yield from self._in_blocks(terms, level or RULE, correct, hand, deep)
+            if level != OPEN:
+                yield from self._in_blocks(terms, level or RULE, correct, hand, deep)
             yield from self._in_terms(terms, level, correct, hand, deep)
             if level == 0 and part.value._op is not None:  # a loop without blocks
                 yield from self._in_blocks(terms, level, correct, hand, deep)
@@ -161,7 +163,7 @@ class Search(Everywhere):
             if not deep and not self.closed(term):
                 continue
             changes = self.changes(term.branch, level, hand.shape == total.shape)
-            if level > 0 and changes.tree.structure == self.changes(term.branch, 0).tree.structure:
+            if level and changes.tree.structure == self.changes(term.branch, 0).tree.structure:
                 continue
             for change in changes.all():
                 array = self._changed(term, terms, total, changes.tree, change)
@@ -197,6 +199,13 @@ class Search(Everywhere):
         through = self.formulas.through
         yours, right = (places(terms, term, through(e)) for e in (formula, tree.root))
         return Guess(change.kind, yours, right, change.said, array)
+
+    def _alike(self, terms: Sequence[Term]) -> list[list[Term]]:
+        """The branches that a derivation has in one line, together."""
+        groups: dict[Any, list[Term]] = defaultdict(list)
+        for term in terms:
+            groups[self.kind(term.branch)].append(term)
+        return list(groups.values())
 
     def _known(self, part: Part, terms: list[Term], hand: np.ndarray) -> Guess | None:
         """A row that has the same mistake as an earlier one."""

@@ -15,6 +15,8 @@ from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["Blocks", "Stacked"]
 
+MIRROR, FIXED = "mirror", ("the first", "the last")  # in the labels of changes
+
 
 class Blocks:
     """The formulas of a place, block by block, and what corresponds to what in them.
@@ -47,30 +49,30 @@ class Blocks:
         self.branches = [b for b, _ in alike]
         self.orders = [order for _, order in alike]
         self.numbers = [vocabulary.at(b) or 0 for b in self.branches]
-        self._known: dict[tuple[Leaf, bool], Sequence[Leaf | None]] = {}
+        self._known: dict[tuple[Leaf, str], Sequence[Leaf | None]] = {}
 
-    def everywhere(self, leaf: Leaf, mirrored: bool = False) -> Sequence[Leaf | None]:
+    def everywhere(self, leaf: Leaf, how: str = "") -> Sequence[Leaf | None]:
         """What stands in the place of a leaf in each block; None where nothing does."""
-        key = leaf, mirrored
+        key = leaf, how
         if key not in self._known:
-            self._known[key] = list(self._everywhere(leaf, mirrored))
+            self._known[key] = list(self._everywhere(leaf, how))
         return self._known[key]
 
-    def _everywhere(self, leaf: Leaf, mirrored: bool) -> Iterator[Leaf | None]:
+    def _everywhere(self, leaf: Leaf, how: str) -> Iterator[Leaf | None]:
         k, source = self.index.get(id(leaf)), self.formulas.source.get(leaf)
         if k is not None:
             found = (order[k] for order in self.orders)
             yield from (other if isinstance(other, Leaf) else None for other in found)
             return
         block = None if source is None else self.vocabulary.block(source)
-        if self.at is None or block is None:
+        if self.at is None or block is None or how in FIXED:
             array = np.asarray(leaf.array)
             alike = source is not None or (array.size and np.all(array == array.flat[0]))
             yield from [leaf if alike else None] * len(self.branches)
             return
         base = self.formulas.base(source)
         for here in self.numbers:
-            there = self.vocabulary.ends - here if mirrored else here + block - self.at
+            there = here + block - self.at if how != MIRROR else self.vocabulary.ends - here
             yield self._corresponding(leaf, self.vocabulary.in_block(base, there))
 
     def _corresponding(self, leaf: Leaf, x: Any) -> Leaf | None:
@@ -83,9 +85,9 @@ class Blocks:
 
     def placed(self, change: Change, n: int) -> Mapping[int, Expression] | None:
         """A change of the pattern, made in block number `n`; None where it cannot be."""
-        mirrored, found = _mirrored(change.label), {}
+        how, found = _how(change.label), {}
         for key, e in change.changed.items():
-            moves = {leaf: self.everywhere(leaf, mirrored)[n] for leaf in leaves(e)}
+            moves = {leaf: self.everywhere(leaf, how)[n] for leaf in leaves(e)}
             if any(other is None for other in moves.values()):
                 return None
             others = {a: b for a, b in moves.items() if b is not None and b is not a}
@@ -105,7 +107,7 @@ class Stacked(Tree):
     """
 
     def __init__(self, blocks: Blocks, known: dict[Any, np.ndarray]) -> None:
-        self._blocks, self._mirrored, self._stacks = blocks, False, known
+        self._blocks, self._how, self._stacks = blocks, "", known
         self._params: dict[int, list[Mapping[str, Any]]] = {}
         for k, part in enumerate(blocks.order):
             if isinstance(part, Apply):
@@ -116,20 +118,20 @@ class Stacked(Tree):
 
     def changed(self, change: Change) -> np.ndarray:
         """The values with a change, made alike in every block."""
-        self._mirrored = _mirrored(change.label)
+        self._how = _how(change.label)
         return self.run(change.changed)
 
     def _array(self, leaf: Leaf) -> np.ndarray:
         if id(leaf) in self._blocks.index:
             return self._stack(leaf)
-        key = leaf, self._mirrored, self._blocks.at, *self._blocks.numbers
+        key = leaf, self._how, self._blocks.at, *self._blocks.numbers
         if key not in self._stacks:
             self._stacks[key] = self._stack(leaf)
         return self._stacks[key]
 
     def _stack(self, leaf: Leaf) -> np.ndarray:
         count = len(self._blocks.orders)
-        found = self._blocks.everywhere(leaf, self._mirrored)
+        found = self._blocks.everywhere(leaf, self._how)
         there = [other for other in found if other is not None]
         if not there:
             raise ValueError(leaf.name)
@@ -147,9 +149,12 @@ class Stacked(Tree):
         return np.stack([part.op.forward(*(a[n] for a in args), **p) for n, p in enumerate(params)])
 
 
-def _mirrored(label: Any) -> bool:
-    """Whether a change takes a value out of the mirror image of time."""
-    return label == "mirror" or (isinstance(label, tuple) and any(map(_mirrored, label)))
+def _how(label: Any) -> str:
+    """Where a change takes a value from, if not from so many blocks away: out of the mirror image
+    of time, or from its first or last block."""
+    if isinstance(label, tuple):
+        return next(filter(None, map(_how, label)), "")
+    return label if label in (MIRROR, *FIXED) else ""
 
 
 def _together(part: Apply, args: Sequence[np.ndarray]) -> np.ndarray | None:

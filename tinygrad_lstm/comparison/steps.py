@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,14 +17,16 @@ from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.comparison.vocabulary import Vocabulary
 from tinygrad_lstm.derivation.expression import leaves
 from tinygrad_lstm.engine.gradients import Part
+from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Branch, Tape
 
-__all__ = ["MANY_NUMBERS", "RULE", "Steps"]
+__all__ = ["MANY_NUMBERS", "OPEN", "RULE", "Steps"]
 
 CLOSE = {2: 1e-2, 4: 1e-5, 8: 1e-9}  # by the bytes of a number: how closely a guess has to fit
 MANY_NUMBERS = 2  # from more on, a tolerance that the user gave holds for explanations too
 
-
+NUMBER = re.compile(r"\d+")
+OPEN = -2  # stages: what has no name is opened, and what the stage itself computed
 RULE = -1  # stages: the gradient that arrives stands as it is, though it has no name
 LOOSE = 1e-2  # no guess fits that is further off, in parts of the largest entry
 
@@ -125,10 +128,23 @@ class Steps:
             formulas = self.formulas
             if level == RULE:
                 formula = formulas.rule(branch)
+            elif level == OPEN:
+                formula = formulas.opened(branch)
             else:
                 formula = formulas.past(branch, level) if level else formulas.correct(branch)
             self._changes[key] = Changes(Tree(formula), self.vocabulary, branch, shaped)
         return self._changes[key]
+
+    def kind(self, branch: Branch) -> tuple[Any, ...]:
+        """What branches have in common that a derivation has in one line: the operation, what it
+        is computed for and with what parameters, by names without numbers (``W1``, ``W2``)."""
+        node, named = branch.stage.output, branch.stage.output
+        while not named.name and len(above := self.chain.gradients.branches(named)) == 1:
+            named = above[0].stage.output
+        read = (x for x in node._inputs if isinstance(x, Node) and x.requires_grad and not x._op)
+        names = [NUMBER.sub("", self.formulas.base(x)) for x in read if x.name]
+        purpose = NUMBER.sub("", self.formulas.base(named)) if named.name else ""
+        return branch.stage.op, branch.argument, purpose, *names
 
     def place(self, branch: Branch) -> tuple[str, int | str]:
         """What a branch is called in every block: by the argument, or what is read there where

@@ -6,13 +6,20 @@ from functools import partial
 
 import numpy as np
 
-from tinygrad_lstm.comparison.tree import factors, product, times
+from tinygrad_lstm.comparison.tree import factors, is_plain, product, times
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number, parts
 from tinygrad_lstm.engine.operation import Operation
+from tinygrad_lstm.ops.elementwise import greater, greater_equal, less, less_equal
 from tinygrad_lstm.ops.loss import one_hot
 
 __all__ = ["tidy"]
 
+OPPOSITE = {
+    "less_equal": greater.op,
+    "less": greater_equal.op,
+    "greater": less_equal.op,
+    "greater_equal": less.op,
+}
 ONE_HOT = "onehot"  # as it is written on paper: how many classes there are, the shape says
 
 
@@ -38,6 +45,8 @@ def _simpler(e: Expression) -> Expression:
         )
     if e.op.name == "sum" and isinstance(e.args[0], Apply) and e.args[0].op.name == ONE_HOT:
         return number(np.ones(e.shape))
+    if e.op.name == "where":
+        return _masked(e)
     if e.op.name == "multiply":
         found = factors(e)
         numbers = [f for f in found if _uniform(f)]
@@ -46,6 +55,18 @@ def _simpler(e: Expression) -> Expression:
         inner = product(rest)
         if rest and inner.shape == e.shape and (len(numbers) > 1 or (numbers and value == 1)):
             return inner if value == 1 else times(number(value), inner)
+    return e
+
+
+def _masked(e: Apply) -> Expression:
+    """A choice between a gradient and 0 as a product, as it is written on paper."""
+    asked, yes, no = e.args
+    if not isinstance(asked, Apply) or asked.op.name not in OPPOSITE:
+        return e
+    if is_plain(no, 0) and yes.shape == e.shape:
+        return times(yes, asked)
+    if is_plain(yes, 0) and no.shape == e.shape:
+        return times(no, apply(OPPOSITE[asked.op.name], asked.args, asked.params, asked.shape))
     return e
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "added",
     "factors",
     "flipped",
+    "is_plain",
     "less",
     "product",
     "squared",

@@ -12,6 +12,7 @@ from tinygrad_lstm.comparison.tree import Change
 __all__ = ["scaled_change", "two_changes"]
 
 CLOSE = 1e-9  # how closely a pair has to fit, at least
+LOOSE = 1e-2  # of the largest entry, by which what is told at all is off
 Tried = Sequence[tuple[Change, np.ndarray]]  # mistakes, and the value with each
 
 
@@ -44,9 +45,10 @@ def two_changes(
     arrays = np.stack([np.ravel(array) for _, array in kept]).astype(float)
     base, goal = np.ravel(right).astype(float), np.ravel(hand).astype(float)
     for i, j in _pairs(arrays, goal, base):
-        looks = f"two mistakes: {kept[i][0].said}; and {kept[j][0].said}"
         for array in (arrays[i] + arrays[j] - base, arrays[i] * arrays[j] / base):
-            yield Guess("two mistakes", "", correct, looks, array.reshape(hand.shape))
+            if np.max(np.abs(array - goal)) <= LOOSE * np.max(np.abs(goal)):
+                looks = f"two mistakes: {kept[i][0].said}; and {kept[j][0].said}"
+                yield Guess("two mistakes", "", correct, looks, array.reshape(hand.shape))
 
 
 def _pairs(arrays: np.ndarray, goal: np.ndarray, base: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -59,6 +59,18 @@ SLOPES: dict[str, Form] = {
 MOST = 40  # values near one, where the tape has no blocks
 
 
+def blocks_of(tape: Tape) -> dict[int, int | None]:
+    """The block of each value, by its ``id``. In a loop without blocks, of which names tell, it is
+    the last that a value is computed from."""
+    found = {id(x): block_of(x) for x in tape.values}
+    if all(stage.block is None for stage in tape.stages):
+        for node in (stage.output for stage in tape.stages):
+            if found[id(node)] is None:
+                read = (found[id(x)] for x in node._inputs if isinstance(x, Node))
+                found[id(node)] = max((b for b in read if b is not None), default=None)
+    return found
+
+
 class Vocabulary:
     """The values and gradients of a tape by shape and by nearness.
 
@@ -77,13 +89,28 @@ class Vocabulary:
     def __init__(self, formulas: Formulas) -> None:
         self.formulas, self.chain, self.tape = formulas, formulas.chain, formulas.tape
         self.places = {id(x): i for i, x in enumerate(self.chain.order)}
-        self._blocks = {id(x): block_of(x) for x in self.tape.values}
+        self._blocks = blocks_of(self.tape)
         self._alike: dict[Any, list[Any]] = defaultdict(list)
         for x in self.tape.values:
             for key in ((x.shape, self.block(x)), (None, self.block(x)), x.shape):
                 self._alike[key].append(x)
         blocks = [b for b in self._blocks.values() if b is not None]
         self.ends = min(blocks, default=0) + max(blocks, default=0)
+        self._extent, self._outer = self._ends()
+
+    def _ends(self) -> tuple[dict[str, tuple[int, int]], dict[Any, list[Any]]]:
+        """The first and the last block of each name, and the values there by shape."""
+        roles: dict[str, dict[int, Any]] = defaultdict(dict)
+        for x in self.tape.values:
+            block = self._blocks[id(x)]
+            if block is not None:
+                roles[self.formulas.base(x)][block] = x
+        outer: dict[Any, list[Any]] = defaultdict(list)
+        for by_block in roles.values():
+            for x in (by_block[min(by_block)], by_block[max(by_block)]):
+                for shape in (x.shape, None):
+                    outer[shape].append(x)
+        return {role: (min(found), max(found)) for role, found in roles.items()}, outer
 
     def block(self, x: Any) -> int | None:
         """The block of a value."""
@@ -91,15 +118,20 @@ class Vocabulary:
 
     def at(self, branch: Branch) -> int | None:
         """The block of a branch: that of its stage, or of what the stage reads of the blocks."""
-        block = branch.stage.block
-        return self.block(branch.stage.output._inputs[branch.argument]) if block is None else block
+        node = branch.stage.output
+        found = (branch.stage.block, self.block(node), self.block(node._inputs[branch.argument]))
+        return next((block for block in found if block is not None), None)
 
     def near(self, v: Any, at: int | None, shaped: bool = True) -> list[Any]:
         """Values of the shape of `v` in block `at`, beside it, in its mirror image, or in none;
         those that have its own name in another block first; of other shapes too, unless they are
         to be `shaped`."""
-        near = [w for w in self._close(v.shape if shaped else None, at) if w is not v]
-        base = self.formulas.base(v)
+        base, shape = self.formulas.base(v), v.shape if shaped else None
+        close = self._close(shape, at)
+        if at is not None:
+            own = (self.in_block(base, (self.block(v) or 0) + step) for step in (-1, 1))
+            close = [*close, *self._outer.get(shape, ()), *(w for w in own if w is not None)]
+        near = [w for w in {id(w): w for w in close}.values() if w is not v]
         near.sort(key=lambda w: (self.formulas.base(w) != base, self.block(w) not in (at, None)))
         if at is not None:
             return near
@@ -139,17 +171,28 @@ class Vocabulary:
         a, b = self.block(v), self.block(w)
         return f"<t{signed(b - a)}>" if a is not None and b is not None and a != b else ""
 
-    def references(self, w: Any, at: int | None) -> list[tuple[str, str]]:
+    def references(self, w: Any, at: int | None, v: Any = None) -> list[tuple[str, str]]:
         """What `w` is called as seen from block `at`, the same in every block: so many blocks
-        away, or in the mirror image of time."""
+        away, or in the mirror image of time; the first or the last; or so many blocks from `v`, in
+        whose place it stands. Python counts on from the end: what is before the first is the
+        last."""
         b, base = self.block(w), self.formulas.base(w)
         if at is None:
             return [(base, "")]
         states = [(role, signed(t - at)) for role, t in self.states.get(id(w), ())]
         if b is None:
             return [(base, ""), *states]
-        mirror = [(base, "mirror")] if b == self.ends - at else []
-        return [(base, signed(b - at)), *mirror, *states]
+        found = [(base, signed(b - at))]
+        found += [(base, "mirror")] * (b == self.ends - at)
+        first, last = self._extent[base]
+        for end, word, step in ((first, "the first", 1), (last, "the last", -1)):
+            if b == end and first != last:
+                found.append((base, word))
+                beyond = self.in_block(base, at + step) is None and at in (first, last)
+                found += [(base, signed(step))] * beyond
+        if v is not None and self.formulas.base(v) == base and self.block(v) not in (None, at):
+            found.append((base, f"own{signed(b - (self.block(v) or 0))}"))
+        return [*found, *states]
 
     def in_block(self, base: str, block: int) -> Any:
         """The value that is called so in a block, or the state that stands for it there; None where
@@ -163,7 +206,7 @@ class Vocabulary:
             for x in self.tape.values
             if (b := self.block(x)) is not None
         }
-        for x in self.tape.leaves:
+        for x in self.tape.values:
             for role, block in self.states.get(id(x), ()):
                 found.setdefault((role, block), x)
         return found
@@ -179,20 +222,25 @@ class Vocabulary:
 
     @cached_property
     def states(self) -> dict[int, list[tuple[str, int]]]:
-        """The leaves that stand for a state before the first block, and what that is called: where
+        """The values that stand for a state before the first block, and what that is called: where
         the first block reads one, the next reads what the first computed."""
         read: dict[tuple[str, int], dict[int, Any]] = defaultdict(dict)
         for stage in self.tape.stages:
-            for i, x in enumerate(stage.inputs if stage.block is not None else ()):
+            block = self.block(stage.output) if stage.block is None else stage.block
+            for i, x in enumerate(stage.inputs if block is not None else ()):
                 if isinstance(x, Node):
-                    read[self.formulas.base(stage.output), i][stage.block or 0] = x
+                    read[self.formulas.base(stage.output), i][block or 0] = x
         found: dict[int, list[tuple[str, int]]] = defaultdict(list)
         for by_block in read.values():
-            for t, leaf in by_block.items():
-                for step in (1, -1) if leaf._op is None else ():
+            for t, x in by_block.items():
+                for step in (1, -1):
                     later = by_block.get(t + step)
-                    if later is not None and later._op is not None:
-                        found[id(leaf)].append((self.formulas.base(later), t - step))
+                    if later is None or later._op is None:
+                        continue
+                    base = self.formulas.base(later)
+                    begins = t - step not in by_block and self.formulas.base(x) != base
+                    if x._op is None or begins:
+                        found[id(x)].append((base, t - step))
         return found
 
     def initial(self, v: Any) -> tuple[list[Any], Any]:
