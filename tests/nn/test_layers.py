@@ -29,6 +29,16 @@ def test_linear_and_layer_norm():
     assert not nn.LayerNorm(3, elementwise_affine=False).parameters()
 
 
+@pytest.mark.parametrize("rows", [1, 64, 65])
+def test_a_wide_weight_is_applied_to_few_rows_and_to_many(rows):
+    layer, rng = nn.Linear(256, 256, rng=0, dtype=np.float32), np.random.default_rng(0)
+    x = Tensor(rng.normal(size=(rows, 256)).astype(np.float32), requires_grad=True)
+    y = layer(x)
+    w, b = (v.astype(float) for v in layer.state_dict().values())
+    assert y.dtype == np.float32 and y.numpy().flags.c_contiguous
+    np.testing.assert_allclose(y.numpy(), x.numpy().astype(float) @ w.T + b, atol=1e-5)
+
+
 def test_an_embedding_of_padding_gets_no_gradient():
     layer = nn.Embedding(4, 2, padding_idx=-1, rng=0)
     y = layer([[0, 3], [0, 1]])

@@ -3,20 +3,17 @@ to.
 
 The result of an operation, by the dtype of a Tensor and of what it meets:
 
-================  ==================  ==================  =================  ==================
-================== Tensor            Python number       Python complex      integer, bool
-float32             float64
-================  ==================  ==================  =================  ==================
-================== float16           float16             complex64           by size (below)
-float32             float64 float32           float32             complex64           by size
-(below)    float32             float64 float64           float64             complex128
-float64            float64             float64 longdouble        longdouble          clongdouble
-    longdouble         longdouble          longdouble complex64         complex64
-    complex64           by size (below)    complex64           complex128
-complex128        complex128          complex128          complex128         complex128
-complex128
-================  ==================  ==================  =================  ==================
-==================
+==========  ===========  ==============  ===============  ==========  ==========
+Tensor      Python       Python complex  integer, bool    float32     float64
+            number
+==========  ===========  ==============  ===============  ==========  ==========
+float16     float16      complex64       by size (below)  float32     float64
+float32     float32      complex64       by size (below)  float32     float64
+float64     float64      complex128      float64          float64     float64
+longdouble  longdouble   clongdouble     longdouble       longdouble  longdouble
+complex64   complex64    complex64       by size (below)  complex64   complex128
+complex128  complex128   complex128      complex128       complex128  complex128
+==========  ===========  ==============  ===============  ==========  ==========
 
 * A Python number is weak: it takes the Tensor's dtype. A NumPy scalar or array is not:
   ``np.float64(2) * t`` is float64.

@@ -3,6 +3,7 @@ the entries at one index, and the products of a weight that blocks share."""
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,8 @@ class Adding:
         self._totals = totals
         self.own: set[Node] = set()
         self.products: dict[Node, list[Product]] = {}
+        self._read: list[np.ndarray] = []
+        self._rows = np.empty(0)
 
     def add(self, x: Node, gradient: Value) -> None:
         """Add a gradient to the total of `x`."""
@@ -141,8 +144,14 @@ class Adding:
         for x in values:
             waiting = self.products.pop(x)
             left = np.concatenate([product.left for product in waiting])
-            total = np.dot(left.T, np.concatenate([product.right for product in waiting]))
+            total = np.dot(left.T, self._stacked([product.right for product in waiting]))
             if x in self._totals:
                 total += self._totals[x]
             self._totals[x] = total
             self.own.add(x)
+
+    def _stacked(self, read: list[np.ndarray]) -> np.ndarray:
+        """The rows of arrays under each other; once, where several weights are applied to them."""
+        if not (len(read) == len(self._read) and all(map(is_, read, self._read))):
+            self._read, self._rows = read, np.concatenate(read)
+        return self._rows

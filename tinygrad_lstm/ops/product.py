@@ -27,6 +27,11 @@ __all__ = [
     "vdot",
 ]
 
+WIDE = 2**16
+"""Entries of a weight of single precision from which on `linear` puts it on the left of few rows:
+OpenBLAS then takes half to nine tenths of the time with kernels for AVX-512, and as long as
+otherwise with older ones."""
+
 LETTERS = (
     string.ascii_uppercase + string.ascii_lowercase
 )  # in the order in which NumPy sorts indices
@@ -386,9 +391,11 @@ def linear(x: Any, W: Any, b: Any) -> Any:
     -------
     Tensor or ndarray, shape (..., H)
     """
-    return (
-        np.dot(x, W.T) + b
-    )  # with a matrix on the right dot is @, and NumPy takes a third of the time to start it
+    # with a matrix on the right dot is @, and NumPy takes a third of the time to start it
+    wide = W.size >= WIDE and type(x) is np.ndarray and x.ndim == 2 and x.dtype == np.float32
+    if wide and len(W) >= 4 * len(x):
+        return np.ascontiguousarray(np.dot(W, x.T).T) + b
+    return np.dot(x, W.T) + b
 
 
 @linear.rule
