@@ -20,6 +20,7 @@ Bounds = tuple[tuple[int, int], ...]
 
 SIMPLER = {"cast", "negative", "multiply"}  # operations that may come to nothing
 PLAIN = {"number", "broadcast"}  # arguments that may make an operation simpler
+SETTLED = ELEMENTWISE.keys() - {"cast", "negative"}  # those that only such arguments make simpler
 
 
 class Builder:
@@ -244,6 +245,10 @@ class Builder:
         """`value` on other arguments."""
         if args == value.args:  # values are equal where they are the same
             return value
+        if value.op in SETTLED and PLAIN.isdisjoint([a.op for a in args if a not in value.args]):
+            if value.op in COMMUTATIVE and args[0].number > args[1].number:
+                args = (args[1], args[0])
+            return self.graph.new(value.op, args, (), value.shape, value.dtype, value.origin)
         outer, self.graph.origin = self.graph.origin, value.origin
         try:
             return self._again(value, args)

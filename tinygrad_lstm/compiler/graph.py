@@ -98,6 +98,7 @@ class Graph:
 
     def __init__(self) -> None:
         self._known: dict[Any, Value] = {}
+        self._ordered: tuple[list[Value], list[Value]] | None = None
         self.data: dict[int, NDArray[Any]] = {}
         self.columns: dict[frozenset[int], tuple[int, ...]] = {}
         self.origin = ""
@@ -110,20 +111,30 @@ class Graph:
         attrs: tuple[Any, ...],
         shape: Shape,
         dtype: Dtype,
+        origin: str | None = None,
     ) -> Value:
         """The value that `op` computes, which may be there already."""
         # values have the hash of objects; that of a dtype takes longer than all the rest
         key = (op, args, attrs, shape, id(dtype))
         value = self._known.get(key)
         if value is None:
-            value = Value(op, args, attrs, shape, dtype, self._count, self.origin)
+            origin = self.origin if origin is None else origin
+            value = Value(op, args, attrs, shape, dtype, self._count, origin)
             self._count += 1
             self._known[key] = value
         return value
 
+    def order(self, roots: list[Value]) -> list[Value]:
+        """As `in_order`; what was found last is not looked for again."""
+        if self._ordered is None or self._ordered[0] != roots:
+            self._ordered = list(roots), in_order(roots)
+        return self._ordered[1]
+
     def keep(self, values: Iterable[Value]) -> None:
         """Forget all values but these: what a pass has replaced takes memory no more."""
-        self._known = {(v.op, v.args, v.attrs, v.shape, id(v.dtype)): v for v in values}
+        kept = set(values)
+        if len(kept) < len(self._known):
+            self._known = {key: v for key, v in self._known.items() if v in kept}
 
     def constant(self, array: NDArray[Any]) -> Value:
         """An array that the program keeps."""

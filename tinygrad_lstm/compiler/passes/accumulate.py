@@ -7,7 +7,7 @@ Small sums are left: to call a BLAS takes as long as to add some thousand entrie
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, in_order, readers, rewrite
+from tinygrad_lstm.compiler.graph import Value, readers, rewrite
 from tinygrad_lstm.compiler.passes.shared import Readers, disjoint
 
 __all__ = ["accumulate"]
@@ -17,7 +17,7 @@ LEAST = 1 << 12  # entries
 
 def accumulate(build: Builder, roots: list[Value]) -> list[Value]:
     """Let products begin with the parts of others that they are added to."""
-    order = in_order(roots)
+    order = build.graph.order(roots)
     read = readers(order, roots)
     whole = {v for v in order if v.op == "matmul" and _divided(v, read)}
 

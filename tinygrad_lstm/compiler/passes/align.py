@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, in_order, rewrite
+from tinygrad_lstm.compiler.graph import Value, rewrite
 
 __all__ = ["align"]
 
@@ -11,7 +11,7 @@ __all__ = ["align"]
 def align(build: Builder, roots: list[Value]) -> list[Value]:
     """Align the sums of all stacks that products read."""
     stacks: dict[frozenset[int], Value] = {}
-    order = in_order(roots)
+    order = build.graph.order(roots)
     for v in order:
         for a in v.args if v.op == "matmul" else ():
             a = a.args[0] if a.op == "transpose" else a

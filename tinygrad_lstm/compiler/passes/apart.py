@@ -9,7 +9,7 @@ that is dense, and not through a piece of each row of a wider matrix.
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, in_order, readers, rewrite
+from tinygrad_lstm.compiler.graph import Value, readers, rewrite
 from tinygrad_lstm.compiler.operations import ELEMENTWISE
 from tinygrad_lstm.compiler.passes.shared import Readers, disjoint
 from tinygrad_lstm.compiler.passes.widen import LARGEST
@@ -22,7 +22,7 @@ NARROW = 32  # columns below which a product of their own is not worth its call
 def apart(build: Builder, roots: list[Value]) -> list[Value]:
     """Take apart the products whose columns are read apart, and those with columns that are
     computed apart."""
-    order = in_order(roots)
+    order = build.graph.order(roots)
     read = readers(order, roots)
     stacks = {v for v in order if _columns(v) and _free(v, read)}
     products = {v for v in order if v.op == "matmul" and _cut_up(read[v.number])}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, in_order, rewrite
+from tinygrad_lstm.compiler.graph import Value, rewrite
 
 __all__ = ["columns"]
 
@@ -11,7 +11,7 @@ __all__ = ["columns"]
 def columns(build: Builder, roots: list[Value]) -> list[Value]:
     """Sum whole stacks where their columns are summed one by one."""
     found: dict[tuple[int, ...], tuple[Value, int]] = {}
-    order = in_order(roots)
+    order = build.graph.order(roots)
     for v in order:
         if not (v.op == "concatenate" and v.attrs == (0,)):
             continue

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Shape, Value, in_order
+from tinygrad_lstm.compiler.graph import Shape, Value
 from tinygrad_lstm.compiler.passes.shared import disjoint, rewrite_sums
 
 __all__ = ["gather"]
@@ -20,7 +20,7 @@ __all__ = ["gather"]
 
 def gather(build: Builder, roots: list[Value]) -> list[Value]:
     """Gather in every chain of additions, and where one part stands alone."""
-    if not any(v.op == "place" for v in in_order(roots)):
+    if not any(v.op == "place" for v in build.graph.order(roots)):
         return roots
     return rewrite_sums(build, roots, partial(_gathered, build))
 

@@ -4,7 +4,7 @@ operands is there as a whole: the loss against all targets."""
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, in_order, readers, rewrite
+from tinygrad_lstm.compiler.graph import Value, readers, rewrite
 from tinygrad_lstm.compiler.operations import ELEMENTWISE
 
 __all__ = ["lift"]
@@ -12,7 +12,7 @@ __all__ = ["lift"]
 
 def lift(build: Builder, roots: list[Value]) -> list[Value]:
     """Lift out of every concatenation what only it reads."""
-    order = in_order(roots)
+    order = build.graph.order(roots)
     read = readers(order, roots)
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:

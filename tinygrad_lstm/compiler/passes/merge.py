@@ -10,7 +10,7 @@ from collections import defaultdict
 from functools import partial
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, in_order
+from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.passes.shared import Groups, known_order, leafy, regrouped
 
 __all__ = ["merge"]
@@ -18,13 +18,13 @@ __all__ = ["merge"]
 
 def merge(build: Builder, roots: list[Value]) -> list[Value]:
     """Merge over blocks, which share the right factor, then over gates, which share the left."""
-    order = in_order(roots)
+    order = build.graph.order(roots)
     for shared in (1, 0):
         for far in (_before, _behind):
             groups = _groups(order, shared, far(order))
             if groups:
                 roots = regrouped(build, roots, order, groups, partial(_one_product, build, shared))
-                order = in_order(roots)
+                order = build.graph.order(roots)
     return roots
 
 

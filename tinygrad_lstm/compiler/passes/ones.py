@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, in_order, readers, rewrite
+from tinygrad_lstm.compiler.graph import Value, readers, rewrite
 from tinygrad_lstm.compiler.passes.shared import Readers, leafy
 
 __all__ = ["ones"]
@@ -40,7 +40,7 @@ class Biased:
 
 def ones(build: Builder, roots: list[Value]) -> list[Value]:
     """Let the products of what is given add the rows, and sum the gradients by them."""
-    order = in_order(roots)
+    order = build.graph.order(roots)
     biased = _biased(order, readers(order, roots))
     gone = {add for found in biased.values() for add in found.adds}
     wider = {v.args[0]: _with_ones(build, v.args[0]) for v in biased}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Graph, Value, in_order
+from tinygrad_lstm.compiler.graph import Graph, Value
 from tinygrad_lstm.compiler.passes.accumulate import accumulate
 from tinygrad_lstm.compiler.passes.align import align
 from tinygrad_lstm.compiler.passes.apart import apart
@@ -85,7 +85,7 @@ def optimise(
     done: list[Done] = []
 
     def did(name: str) -> None:
-        order = in_order(roots)
+        order = graph.order(roots)
         done.append(Done(name, Counter(v.op for v in order)))
         graph.keep(order)
 

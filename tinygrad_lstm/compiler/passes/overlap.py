@@ -6,14 +6,14 @@ A value can live in one stack only; into another it would be copied.
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, in_order, rewrite
+from tinygrad_lstm.compiler.graph import Value, rewrite
 
 __all__ = ["overlap"]
 
 
 def overlap(build: Builder, roots: list[Value]) -> list[Value]:
     """Join every pair of stacks of which one goes on where the other began."""
-    order = in_order(roots)
+    order = build.graph.order(roots)
     stacks = [v for v in order if v.op == "concatenate"]
     begins = {(v.args[0].number, v.attrs): v for v in stacks}
     whole: dict[int, tuple[tuple[Value, ...], int, int]] = {}

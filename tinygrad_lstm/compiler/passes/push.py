@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, in_order, readers, rewrite
+from tinygrad_lstm.compiler.graph import Value, readers, rewrite
 
 __all__ = ["push"]
 
 
 def push(build: Builder, roots: list[Value]) -> list[Value]:
     """Cut the factors of every product of which only parts are read."""
-    order = in_order(roots)
+    order = build.graph.order(roots)
     read = readers(order, roots)
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:

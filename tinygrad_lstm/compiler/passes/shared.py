@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Graph, Value, in_order, readers
+from tinygrad_lstm.compiler.graph import Graph, Value, readers
 from tinygrad_lstm.compiler.operations import LEAVES, VIEWS
 
 __all__ = [
@@ -66,7 +66,7 @@ def rewrite_sums(
 ) -> list[Value]:
     """The roots of a graph in which every chain of additions has been offered to `join`, as its
     terms and the value that it ends in."""
-    order = in_order(roots)
+    order = build.graph.order(roots)
     read = readers(order, roots)
     new: dict[Value, Value] = {}
     for v in order:

@@ -8,7 +8,7 @@ into a stack for each column.
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, in_order, rewrite
+from tinygrad_lstm.compiler.graph import Value, rewrite
 from tinygrad_lstm.compiler.passes.shared import leafy
 
 __all__ = ["split"]
@@ -28,7 +28,7 @@ def split(build: Builder, roots: list[Value]) -> list[Value]:
             return build.concatenate(parts, 1)
         return None
 
-    return rewrite(roots, in_order(roots), {"matmul"}, rule, build.again)
+    return rewrite(roots, build.graph.order(roots), {"matmul"}, rule, build.again)
 
 
 def _sum_of_products(build: Builder, a: Value, b: Value, v: Value) -> Value:

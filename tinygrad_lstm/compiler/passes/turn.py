@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, in_order, rewrite
+from tinygrad_lstm.compiler.graph import Value, rewrite
 from tinygrad_lstm.compiler.passes.shared import leafy
 
 __all__ = ["turn"]
@@ -16,7 +16,7 @@ OFTEN = 8  # products from which on the copy costs less than it saves
 
 def turn(build: Builder, roots: list[Value]) -> list[Value]:
     """Copy every given right factor that many products read transposed."""
-    order = in_order(roots)
+    order = build.graph.order(roots)
     read = Counter(b for v in order if v.op == "matmul" for b in v.args[1::2])
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:

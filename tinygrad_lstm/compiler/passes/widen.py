@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, in_order
+from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES
 from tinygrad_lstm.compiler.passes.shared import regrouped
 
@@ -27,7 +27,7 @@ Lane = tuple[int, Bounds]  # the number of a family, and the columns that a valu
 
 def widen(build: Builder, roots: list[Value]) -> list[Value]:
     """Widen all that comes from the columns of one value in the same way."""
-    order = in_order(roots)
+    order = build.graph.order(roots)
     together = {m.number: run for run in _runs(order) for m in run}
     return regrouped(build, roots, order, together, partial(_one_value, build))
 
