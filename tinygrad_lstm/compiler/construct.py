@@ -17,7 +17,6 @@ __all__ = ["Builder"]
 
 Bounds = tuple[tuple[int, int], ...]
 
-
 SIMPLER = {"cast", "negative", "multiply"}  # operations that may come to nothing
 PLAIN = {"number", "broadcast"}  # arguments that may make an operation simpler
 SETTLED = ELEMENTWISE.keys() - {"cast", "negative"}  # those that only such arguments make simpler
@@ -256,20 +255,18 @@ class Builder:
             self.graph.origin = outer
 
     def _again(self, value: Value, args: tuple[Value, ...]) -> Value:
-        op, dtype = value.op, value.dtype
+        op = value.op
         if op in ELEMENTWISE:
-            return self.elementwise(op, *args, dtype=dtype)
+            return self.elementwise(op, *args, dtype=value.dtype)
         if op == "cut":
             return self.cut(args[0], value.attrs)
         if op == "transpose":
             return self.transpose(args[0], value.attrs[0])
-        if op == "reshape":
-            return self.reshape(args[0], value.shape)
-        if op == "broadcast":
-            return self.broadcast(args[0], value.shape)
+        if op in ("reshape", "broadcast"):
+            return (self.reshape if op == "reshape" else self.broadcast)(args[0], value.shape)
         if op == "concatenate":
             return self.concatenate(args, value.attrs[0])
-        return self.graph.new(op, args, value.attrs, value.shape, dtype)
+        return self.graph.new(op, args, value.attrs, value.shape, value.dtype)
 
 
 def _flat_rows(p: Value, first: Value) -> bool:
