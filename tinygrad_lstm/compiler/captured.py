@@ -45,7 +45,7 @@ class Captured:
     Attributes
     ----------
     generators : list of numpy.random.Generator
-        The sources of random numbers among them.
+        The sources of random numbers among them that a program may draw from.
     """
 
     def __init__(self, function: Callable[..., Any], arguments: Iterable[Any] = ()) -> None:
@@ -64,24 +64,15 @@ class Captured:
         self._look_into_modules()
         self.generators += [x for x in arguments if isinstance(x, np.random.Generator)]
 
-    def states(self) -> list[dict[str, Any]]:
-        """Where the generators stand."""
-        return [copy.deepcopy(dict(g.bit_generator.state)) for g in self.generators]
+    def states(self) -> list[Any]:
+        """Where the sources of random numbers stand: generators, those of NumPy and of Python
+        itself, and what of their kind the function reaches."""
+        return [_state(source) for source in (*self.generators, *self._sources)]
 
-    def restore(self, states: list[dict[str, Any]]) -> None:
-        """Set the generators back."""
-        for g, state in zip(self.generators, states, strict=True):
-            g.bit_generator.state = state
-
-    def others(self) -> list[Any]:
-        """Where sources of random numbers stand that are no generators: those of NumPy and of
-        Python itself, and what of their kind the function reaches."""
-        return [s.get_state() if hasattr(s, "get_state") else s.getstate() for s in self._sources]
-
-    def restore_others(self, states: list[Any]) -> None:
+    def restore(self, states: list[Any]) -> None:
         """Set them back."""
-        for s, state in zip(self._sources, states, strict=True):
-            (s.set_state if hasattr(s, "set_state") else s.setstate)(state)
+        for source, state in zip((*self.generators, *self._sources), states, strict=True):
+            _set(source, state)
 
     def _look_into_modules(self) -> None:
         """What the code that was found may read of the modules that it names."""
@@ -196,6 +187,20 @@ class Captured:
             if array is not before and not _equal_arrays(array, before):
                 return "an array was edited"
         return None
+
+
+def _state(source: Any) -> Any:
+    """Where a source of random numbers stands."""
+    if isinstance(source, np.random.Generator):
+        return copy.deepcopy(dict(source.bit_generator.state))
+    return source.getstate() if isinstance(source, random.Random) else source.get_state()
+
+
+def _set(source: Any, state: Any) -> None:
+    if isinstance(source, np.random.Generator):
+        source.bit_generator.state = state
+    else:
+        (source.setstate if isinstance(source, random.Random) else source.set_state)(state)
 
 
 def _equal(a: Any, b: Any) -> bool:

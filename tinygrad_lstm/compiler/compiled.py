@@ -253,7 +253,7 @@ def record(
     captured = Captured(function, (*args, *kwargs.values()))
     if any("print" in code.co_names for code in captured.codes):
         return Plan(None, captured, "it prints")
-    states, others = captured.states(), captured.others()
+    states = captured.states()
     tracer = Tracer(captured.generators)
     known: dict[int, int] = {}
     leaves: dict[int, Any] = {}
@@ -276,11 +276,10 @@ def record(
         program = trace(lambda: function(*given[0], **given[1]), known, tracer)
         if (edited := captured.edited()) is not None:
             raise Untraceable(f"{edited} is edited")
-        if repr((captured.states(), captured.others())) != repr((states, others)):
+        if repr(captured.states()) != repr(states):
             raise Untraceable("it draws random numbers in code of its own")
     except Exception as error:  # whatever it is: the tape says it better
         return Plan(None, captured, str(error) or type(error).__name__)
     finally:
         captured.restore(states)
-        captured.restore_others(others)
     return Plan(Replay(program, backend, passes), captured, "")
