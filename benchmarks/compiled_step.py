@@ -20,12 +20,22 @@ import importlib.util
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 
 from compiled_docs import NAMES, write
 from machine import machine
+from peers import (
+    GATES,
+    THREADS,
+    Worker,
+    autograd_step,
+    data,
+    eager_step,
+    mygrad_step,
+    torch_plain_step,
+    with_torch,
+)
 
 SIZES = {  # (T, N, D, H): steps a burst
     (3, 1, 3, 4): 100,
@@ -51,21 +61,6 @@ PEERS = ("torch_lstm", "jax", "torch_plain", "autograd", "mygrad")
 LIBRARIES = ("numpy", "torch", "jax", "autograd", "mygrad", "llvmlite")
 SLOW = {"autograd", "mygrad"}  # not at the two large sizes: they would take most of the time
 SMALLEST = (3, 1, 3, 4)
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-GATES = "fuco"
-
-
-def data(size):
-    """The parameters, inputs and targets of one size, the same in every process."""
-    import numpy as np
-
-    T, N, D, H = size
-    rng = np.random.default_rng(0)
-    reach = H**-0.5
-    p = {f"W_{g}": rng.uniform(-reach, reach, (H, H + D)) for g in GATES}
-    p |= {f"b_{g}": rng.uniform(-reach, reach, H) for g in GATES}
-    p = {k: v.astype("f4") for k, v in p.items()}
-    return p, *(rng.normal(size=(T, N, n)).astype("f4") for n in (D, H))
 
 
 def compiled(size, backend):
@@ -82,61 +77,6 @@ def native_step(size):
 
 def numpy_step(size):
     return compiled(size, "numpy")
-
-
-def eager_step(size):
-    from tinygrad_lstm import LSTM, keep_freed_memory
-
-    keep_freed_memory()
-    p, x, targets = data(size)
-    lstm = LSTM.from_arrays(p)
-
-    def step():
-        lstm.zero_grad()
-        lstm.error(x, targets).backward()
-        return lstm.W_f.grad
-
-    return step
-
-
-def plain_error(p, x, targets, zeros, linear, concatenate, sigmoid, tanh):
-    """The LSTM in plain forward code."""
-    a = c = zeros
-    error = 0.0
-    for t in range(len(x)):
-        z = concatenate([a, x[t]])
-        keep = c * sigmoid(linear(z, p["W_f"], p["b_f"]))
-        write = sigmoid(linear(z, p["W_u"], p["b_u"])) * tanh(linear(z, p["W_c"], p["b_c"]))
-        c = keep + write
-        a = tanh(c) * sigmoid(linear(z, p["W_o"], p["b_o"]))
-        error = error + 0.5 * ((targets[t] - a) ** 2).sum()
-    return error
-
-
-def with_torch():
-    import torch
-
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    return torch
-
-
-def torch_plain_step(size):
-    torch = with_torch()
-    p, x, targets = data(size)
-    p = {k: torch.from_numpy(v).requires_grad_() for k, v in p.items()}
-    x, targets = torch.from_numpy(x), torch.from_numpy(targets)
-    zeros = torch.zeros(targets.shape[1:])
-
-    def step():
-        for v in p.values():
-            v.grad = None
-        plain_error(
-            *(p, x, targets, zeros, torch.nn.functional.linear),
-            *(lambda v: torch.cat(v, -1), torch.sigmoid, torch.tanh),
-        ).backward()
-        return p["W_f"].grad.numpy()
-
-    return step
 
 
 def torch_lstm_step(size):
@@ -199,41 +139,6 @@ def jax_step(size):
     return step
 
 
-def autograd_step(size):
-    import autograd.numpy as anp
-    from autograd import grad
-
-    p, x, targets = data(size)
-    zeros = anp.zeros(targets.shape[1:], "f4")
-    slope = grad(
-        lambda p: plain_error(
-            *(p, x, targets, zeros, lambda z, W, b: anp.dot(z, W.T) + b),
-            *(lambda v: anp.concatenate(v, -1), lambda v: 1 / (1 + anp.exp(-v)), anp.tanh),
-        )
-    )
-    return lambda: slope(p)["W_f"]
-
-
-def mygrad_step(size):
-    import mygrad as mg
-    from mygrad.nnet import sigmoid
-
-    p, x, targets = data(size)
-    p = {k: mg.tensor(v) for k, v in p.items()}
-    zeros = mg.zeros(targets.shape[1:], dtype="f4", constant=True)
-
-    def step():
-        for v in p.values():
-            v.null_grad()
-        plain_error(
-            *(p, x, targets, zeros, lambda z, W, b: z @ W.T + b),
-            *(lambda v: mg.concatenate(v, -1), sigmoid, mg.tanh),
-        ).backward()
-        return p["W_f"].grad
-
-    return step
-
-
 def products_step(size):
     import numpy as np
 
@@ -258,6 +163,19 @@ def products_step(size):
         np.matmul(states.T, sums, out=by_a)
 
     return step
+
+
+STEPS = {
+    "native": native_step,
+    "numpy": numpy_step,
+    "eager": eager_step,
+    "torch_lstm": torch_lstm_step,
+    "jax": jax_step,
+    "torch_plain": torch_plain_step,
+    "autograd": autograd_step,
+    "mygrad": mygrad_step,
+    "products": products_step,
+}
 
 
 def burst(size):
@@ -291,9 +209,9 @@ def child(name):
         if size not in steps:
             steps.clear()
             start = time.process_time()
-            globals()[f"{name}_step"](SMALLEST)()  # what is imported counts as time only
+            STEPS[name](SMALLEST)()  # what is imported counts as time only
             base = memory(afresh=True)
-            steps[size] = globals()[f"{name}_step"](size)
+            steps[size] = STEPS[name](size)
             gradient = steps[size]()
             first = time.process_time() - start
             check = None if gradient is None else float(abs(gradient).sum())
@@ -309,40 +227,12 @@ def child(name):
         print(json.dumps(min(times)), flush=True)
 
 
-class Worker:
-    def __init__(self, name, threads):
-        env = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
-        command = [sys.executable, __file__, "--child", name]
-        if threads == 1 and hasattr(os, "sched_setaffinity"):
-            core = max(os.sched_getaffinity(0))
-            pin = f"import os, sys; os.sched_setaffinity(0, {{{core}}}); "
-            pin += "os.execv(sys.argv[1], sys.argv[1:])"
-            command = [sys.executable, "-c", pin, *command]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=env,
-        )
-
-    def ask(self, size):
-        self.process.stdin.write(json.dumps(size) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
 def measure(threads, rounds, names, sizes):
     """A row for each size and contestant: milliseconds and ratios."""
     rows = []
     for size in sizes:
         here = [n for n in names if n not in SLOW or size[1] * size[3] < 1000]
-        workers = {n: Worker(n, threads) for n in here}
+        workers = {n: Worker(__file__, n, threads, pinned=threads == 1) for n in here}
         first = {n: w.ask(size) for n, w in workers.items()}
         right = first["eager"][0]
         wrong = [n for n in here if (c := first[n][0]) and abs(c - right) > 1e-3 * abs(right)]

@@ -18,9 +18,10 @@ import importlib.util
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
+
+from peers import Worker, autograd_step, eager_step, mygrad_step, torch_plain_step
 
 SIZES = {
     (3, 1, 3, 4): 60,
@@ -40,125 +41,12 @@ LIBRARIES = {
     "autograd": "HIPS/autograd",
     "mygrad": "MyGrad",
 }
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-GATES = "fuco"
-
-
-def data(size):
-    """The parameters, inputs and targets of one size, the same in every process."""
-    import numpy as np
-
-    T, N, D, H = size
-    rng = np.random.default_rng(0)
-    reach = H**-0.5  # the usual initial weights; larger ones drive the gates into denormal numbers
-    p = {f"W_{g}": rng.uniform(-reach, reach, (H, H + D)) for g in GATES} | {
-        f"b_{g}": rng.uniform(-reach, reach, H) for g in GATES
-    }
-    return (
-        {k: v.astype("f4") for k, v in p.items()},
-        rng.normal(size=(T, N, D)).astype("f4"),
-        rng.normal(size=(T, N, H)).astype("f4"),
-    )
-
-
-def linear(z, W, b):
-    """A layer's sum, for libraries that have no operation of their own for it."""
-    return z @ W.T + b
-
-
-def plain_error(p, x, targets, zeros, concatenate, sigmoid, tanh, linear=linear):
-    """The LSTM in plain forward code, for any library with NumPy's operators."""
-    a = c = zeros
-    error = 0.0
-    for t in range(len(x)):
-        z = concatenate([a, x[t]])
-        f, u, candidate, o = (linear(z, p[f"W_{g}"], p[f"b_{g}"]) for g in GATES)
-        c = c * sigmoid(f) + sigmoid(u) * tanh(candidate)
-        a = tanh(c) * sigmoid(o)
-        error = error + 0.5 * ((targets[t] - a) ** 2).sum()
-    return error
-
-
-def tinygrad_lstm_step(size):
-    from tinygrad_lstm import LSTM, keep_freed_memory
-
-    keep_freed_memory()
-    p, x, targets = data(size)
-    lstm = LSTM.from_arrays(p)
-
-    def step():
-        lstm.zero_grad()
-        lstm.error(x, targets).backward()
-        return lstm.W_f.grad
-
-    return step
-
-
-def torch_step(size):
-    import torch
-
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
-    p, x, targets = data(size)
-    p = {k: torch.from_numpy(v).requires_grad_() for k, v in p.items()}
-    x, targets, zeros = (
-        torch.from_numpy(x),
-        torch.from_numpy(targets),
-        torch.zeros(targets.shape[1:]),
-    )
-
-    def step():
-        for v in p.values():
-            v.grad = None
-        plain_error(
-            p,
-            x,
-            targets,
-            zeros,
-            lambda v: torch.cat(v, -1),
-            torch.sigmoid,
-            torch.tanh,
-            torch.nn.functional.linear,
-        ).backward()
-        return p["W_f"].grad.numpy()
-
-    return step
-
-
-def autograd_step(size):
-    import autograd.numpy as anp
-    from autograd import grad
-
-    p, x, targets = data(size)
-    zeros = anp.zeros(targets.shape[1:], "f4")
-
-    def sigmoid(v):
-        return 1 / (1 + anp.exp(-v))
-
-    slope = grad(
-        lambda p: plain_error(
-            p, x, targets, zeros, lambda v: anp.concatenate(v, -1), sigmoid, anp.tanh
-        )
-    )
-    return lambda: slope(p)["W_f"]
-
-
-def mygrad_step(size):
-    import mygrad as mg
-    from mygrad.nnet import sigmoid
-
-    p, x, targets = data(size)
-    p = {k: mg.tensor(v) for k, v in p.items()}
-    zeros = mg.zeros(targets.shape[1:], dtype="f4", constant=True)
-
-    def step():
-        for v in p.values():
-            v.null_grad()
-        plain_error(
-            p, x, targets, zeros, lambda v: mg.concatenate(v, -1), sigmoid, mg.tanh
-        ).backward()
-        return p["W_f"].grad
-
-    return step
+STEPS = {
+    "tinygrad_lstm": eager_step,
+    "torch": torch_plain_step,
+    "autograd": autograd_step,
+    "mygrad": mygrad_step,
+}
 
 
 def child(library):
@@ -170,7 +58,7 @@ def child(library):
     for line in sys.stdin:
         size = tuple(json.loads(line))
         if size not in steps:
-            steps[size] = globals()[f"{library}_step"](size)
+            steps[size] = STEPS[library](size)
             print(json.dumps(float(abs(steps[size]()).sum())), flush=True)
             continue
         times = []
@@ -179,24 +67,6 @@ def child(library):
             steps[size]()
             times.append(time.perf_counter() - start)
         print(json.dumps(statistics.median(times)), flush=True)
-
-
-class Worker:
-    def __init__(self, library, threads):
-        env = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, "--child", library],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=env,
-        )
-
-    def ask(self, size):
-        self.process.stdin.write(json.dumps(size) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
 
 
 def compare(threads, rounds, libraries):
@@ -214,7 +84,7 @@ def compare(threads, rounds, libraries):
         )
     )
     within = True
-    workers = {k: Worker(k, threads) for k in libraries}
+    workers = {k: Worker(__file__, k, threads) for k in libraries}
     for size in SIZES:
         checks = {k: w.ask(size) for k, w in workers.items()}
         wrong = [k for k, v in checks.items() if abs(v - checks["tinygrad_lstm"]) > 1e-3 * abs(v)]
@@ -239,8 +109,7 @@ def compare(threads, rounds, libraries):
             flush=True,
         )
     for w in workers.values():
-        w.process.stdin.close()
-        w.process.wait()
+        w.end()
     return within
 
 
