@@ -10,7 +10,7 @@ from typing import Any
 from tinygrad_lstm.engine.gradients import Gradients
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.tensor.tensor import Tensor
-from tinygrad_lstm.viz.fit import fitted
+from tinygrad_lstm.viz.fit import Size, fitted
 from tinygrad_lstm.viz.graph.build import build
 from tinygrad_lstm.viz.graph.crowds import thinned
 from tinygrad_lstm.viz.graph.data import Graph, Run
@@ -21,7 +21,7 @@ from tinygrad_lstm.viz.graph.rolled import kept
 from tinygrad_lstm.viz.image.direct import Group, groups
 from tinygrad_lstm.viz.image.dot import source
 from tinygrad_lstm.viz.image.render import render
-from tinygrad_lstm.viz.image.scene import Scene, composed
+from tinygrad_lstm.viz.image.scene import Scene, beside, composed
 from tinygrad_lstm.viz.look.numbers import at_entry
 from tinygrad_lstm.viz.look.style import THEMES
 from tinygrad_lstm.viz.options import Options, several
@@ -53,6 +53,7 @@ class Composer:
     def __init__(self, loss: Tensor, options: Options) -> None:
         self.tape, self.asked = loss.tape, options
         self._plain: dict[str, str] = {}
+        self._scenes: dict[tuple[int, str, int | None], Scene] = {}
         self._known: dict[tuple[str, int | None, bool], Graph] = {}
         self.blocks = blocks_of(self.tape)
         self.verdicts = verdicts(options.comparison, self.tape)
@@ -115,17 +116,22 @@ class Composer:
             return runs(self.blocks, keep=keep)
         return runs(self.blocks, options.level, several(options.expand), options.blocks)
 
-    def _measured(self, options: Options) -> tuple[float, float, float]:
-        """The width, the height and the smallest text of the picture with some options."""
+    def _measured(self, options: Options) -> Size:
+        """How large the picture is with some options."""
         scene = self._scene(thinned(self._graph(options)), options)
         if scene.layout is not None:
             left, bottom, right, top = scene.bounds()
-            return right - left, top - bottom, scene.smallest
+            return Size(right - left, top - bottom, scene.smallest)
         _, _, width, height, *_ = self._arranged(source(scene)).split(maxsplit=4)
-        return float(width) * 72, float(height) * 72, scene.smallest
+        return Size(float(width) * 72, float(height) * 72, scene.smallest)
 
     def _scene(self, graph: Graph, options: Options) -> Scene:
-        return composed(graph, THEMES[options.theme], options.title, self._arranged, options.wrap)
+        key = id(graph), options.theme, options.wrap
+        if key not in self._scenes:  # which keep their graphs, and so the ids
+            theme = THEMES[options.theme]
+            found = composed(graph, theme, options.title, self._arranged, options.wrap)
+            self._scenes[key] = found
+        return beside(self._scenes[key]) if options.beside else self._scenes[key]
 
     def _arranged(self, dot: str) -> str:
         """What Graphviz says of where things are; once for each text."""

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
+from typing import NamedTuple
 
 from tinygrad_lstm.errors import DrawingError
-from tinygrad_lstm.viz.options import Options, page_of
+from tinygrad_lstm.viz.options import Options, Page, page_of
 
-__all__ = ["fitted"]
-
-
-LEVELS = ("stages", "gates", "blocks")  # from the most to the least that is drawn
+__all__ = ["Size", "fitted"]
 
 
-def fitted(options: Options, measured: Callable[[Options], tuple[float, float, float]]) -> Options:
+LEVELS = ("stages", "gates", "blocks", "rolled")  # from the most to the least that is drawn
+ROWS = (None, 4, 3, 2, 1)  # blocks in a row
+
+
+class Size(NamedTuple):
+    """The width and the height of a picture, and the size of its smallest text; in points."""
+
+    width: float
+    height: float
+    smallest: float
+
+    def across(self, page: Page) -> float:
+        """The size of the smallest text where the picture is as wide as a page at most."""
+        return self.smallest * page.width / self.width
+
+    def down(self, page: Page) -> float:
+        """The same where it is as high at most."""
+        return self.smallest * page.height / self.height
+
+    def on(self, page: Page) -> float:
+        """The same where it is within the page."""
+        return min(self.across(page), self.down(page))
+
+
+def fitted(options: Options, measured: Callable[[Options], Size]) -> Options:
     """The options with the first level, rows and elision whose text is legible at their width.
 
     Parameters
@@ -23,38 +46,73 @@ def fitted(options: Options, measured: Callable[[Options], tuple[float, float, f
     options : Options
         With a width.
     measured : callable
-        The width and the height of the picture with some options, and the size of its smallest
-        text; in points.
+        How large the picture is with some options.
 
     Raises
     ------
     DrawingError
-        If none is legible, with what to do.
+        If none is legible, with a width at which one is.
     """
     assert options.width is not None
     page, most = page_of(options.width), 0.0
-    for choice in _choices(options):
-        width, height, smallest = measured(choice)
-        found = smallest * min(page.width / width, page.height / height)
-        if found >= page.smallest:
-            return choice
-        most = max(most, found)
-    less = 'level="block", blocks=1' if options.level in LEVELS[:2] else 'level="gates", blocks=1'
-    raise DrawingError(
+    for rows in _choices(options, page):
+        narrowest = _size(rows[-1], options, measured) if math.isinf(page.height) else None
+        if narrowest and narrowest.on(page) < page.smallest:
+            most = max(most, narrowest.on(page))
+            continue
+        for choice in rows:
+            if (size := _size(choice, options, measured)) is None:
+                break
+            most = max(most, size.on(page))
+            if size.on(page) >= page.smallest:
+                return choice
+            if size.down(page) < page.smallest:
+                break  # with fewer blocks in a row it is higher
+    raise _refused(options, page, most, measured)
+
+
+def _size(choice: Options, asked: Options, measured: Callable[[Options], Size]) -> Size | None:
+    """How large a picture is; None where blocks are not alike and cannot be rolled up, which was
+    not asked for."""
+    try:
+        return measured(choice)
+    except DrawingError:
+        if choice.level == asked.level:
+            raise
+        return None
+
+
+def _refused(
+    options: Options, page: Page, most: float, measured: Callable[[Options], Size]
+) -> DrawingError:
+    """What is said where nothing is legible: the least width, of some high page, at which a picture
+    is."""
+    paper = page_of(1)
+    narrow = (_size(rows[-1], options, measured) for rows in _choices(options, paper))
+    sizes = [size for size in narrow if size]
+    least = max(sizes, key=lambda size: size.across(paper))
+    width = math.ceil(paper.smallest / least.across(paper))
+    sheet = f"{page.width:g}" if math.isinf(page.height) else f"{page.width:g} by {page.height:g}"
+    return DrawingError(
         "no picture of this graph is legible at that width",
         where=f"draw(width={options.width!r})",
-        expected=f"text of at least {page.smallest:g} {page.unit} on {page.width:g} {page.unit}",
+        expected=f"text of at least {page.smallest:g} {page.unit} on {sheet} {page.unit}",
         got=f"at most {most:.1f} {page.unit}",
-        do=f"draw less ({less}), give a wider width=, or None for its own size",
+        do=f"give width={width} (points; it is {width * least.height / least.width:,.0f} high "
+        "then), or None for its own size",
     )
 
 
-def _choices(options: Options) -> Iterator[Options]:
-    """From all that was asked for to less: fewer blocks in a row, sums without the entries, fewer
-    blocks, a lower level."""
+def _choices(options: Options, page: Page) -> Iterator[list[Options]]:
+    """From all that was asked for to less: tables beside the graph, where a page is wider than
+    high; sums without the entries; fewer blocks; a lower level. Each with fewer and fewer blocks in
+    a row."""
     levels = LEVELS[LEVELS.index(options.level) :] if options.level in LEVELS else [options.level]
     blocks = [options.blocks] if options.blocks == 1 else [options.blocks, 1]
+    sides = (False, True) if page.height < page.width else (False,)
     for level in levels:
-        for count, details in product(blocks, (True, False)):
-            for wrap in [options.wrap] if options.wrap else [None, 4, 3, 2, 1]:
-                yield replace(options, level=level, blocks=count, details=details, wrap=wrap)
+        for count, details, beside in product(blocks, (True, False), sides):
+            choice = replace(options, level=level, blocks=count, details=details, beside=beside)
+            yield [
+                replace(choice, wrap=wrap) for wrap in ([options.wrap] if options.wrap else ROWS)
+            ]

@@ -125,6 +125,7 @@ class Options:
     comparison: Any
     timeout: float
     details: bool = True  # whether the entries of arrays stand beside their sums, where they fit
+    beside: bool = False  # whether the tables stand beside the graph, not below it
 
     def __post_init__(self) -> None:
         for option, (takes, expected) in OPTIONS.items():

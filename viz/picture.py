@@ -238,9 +238,9 @@ def draw(
         follow below. All, by default, and where blocks differ so much that they do not line up.
     width : {"readme", "slide", "a4"} or float, optional
         Where the picture is to be read: a column of 830 px, a slide of 1920 by 1080 px, a page of
-        paper, or so many points of one. The level (from `level` down), the blocks and the rows are
-        then the first with which the smallest text has 9 px on a screen, 6 pt on paper. By default
-        all is drawn as large as it is.
+        paper, or so many points of one. The level (from `level` down to "rolled"), the blocks and
+        the rows are then the first with which the smallest text has 9 px on a screen, 6 pt on
+        paper. By default all is drawn as large as it is.
     path : str or Tensor, or a sequence of them
         All ways from the loss back to these values are marked, each in its colour, and the rest is
         faded.

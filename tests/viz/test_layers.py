@@ -24,7 +24,11 @@ def options(**given):
     """Those of `draw`, and what is given."""
     defaults = inspect.signature(draw).parameters
     return Options(
-        **{f.name: given.get(f.name, defaults[f.name].default) for f in fields(Options)[:-1]}
+        **{
+            f.name: given.get(f.name, defaults[f.name].default)
+            for f in fields(Options)
+            if f.name in defaults
+        }
     )
 
 

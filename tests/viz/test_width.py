@@ -2,14 +2,21 @@
 
 import re
 
+import numpy as np
 import pytest
 from browser import decoded
 from cases import EMBEDDED, PROGRAM, gru_loss, lstm_loss, wide_fork
 
-from tinygrad_lstm import DrawingError, gradients
+from tinygrad_lstm import DrawingError, gradients, nn
 from tinygrad_lstm.viz import draw
 
 pytestmark = pytest.mark.skipif(not (PROGRAM or EMBEDDED), reason="needs Graphviz")
+
+
+def stacked(T):
+    x = np.random.default_rng(0).normal(size=(T, 1, 2))
+    return nn.LSTM(2, 3, num_layers=2, rng=0)(x)[0].sum()
+
 
 PLACES = {  # the width and the height, and the smallest text, in their unit
     "readme": (830, 1e9, 9, "px"),
@@ -54,8 +61,37 @@ def test_more_is_drawn_where_there_is_room():
 def test_what_cannot_be_legible_says_what_to_do():
     with pytest.raises(DrawingError, match="no picture of this graph is legible at that width"):
         draw(gru_loss(3), width=60)
-    with pytest.raises(DrawingError, match='level="gates"'):  # which fits where a block does not
-        draw(gru_loss(3), width=60, level="block")
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (lambda: gru_loss(3), {"width": 60}),
+        (lambda: gru_loss(3), {"width": 60, "level": "block"}),
+        (lambda: stacked(2), {"width": "a4", "level": "gates"}),
+        (lambda: wide_fork(40), {"width": 30}),
+    ],
+)
+def test_the_width_that_is_given_instead_is_enough(make, options):
+    loss = make()
+    with pytest.raises(DrawingError) as caught:
+        draw(loss, **options)
+    width, height = re.search(
+        r"width=(\d+) \(points; it is ([\d,]+) high", str(caught.value)
+    ).groups()
+    wide, high, unit, _ = shown(draw(loss, **options | {"width": int(width)})._repr_svg_())
+    assert (unit, wide) <= ("pt", int(width))
+    assert high <= int(height.replace(",", "")) + 2
+
+
+@pytest.mark.parametrize("level", ["blocks", "rolled"])
+def test_a_slide_has_the_tables_of_a_stacked_net_beside_or_below_it(level):
+    loss = stacked(2)
+    svg = draw(loss, gradients=gradients(loss), width="slide", level=level)._repr_svg_()
+    wide, high, _, scale = shown(svg)
+    assert wide <= 1920
+    assert high <= 1080
+    assert min(map(float, re.findall(r'font-size="([\d.]+)"', svg))) * scale >= 9 * 0.99
 
 
 def test_nothing_is_folded_unasked():

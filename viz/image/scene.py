@@ -4,7 +4,7 @@ the tables around it."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from tinygrad_lstm.viz.graph.data import Graph, Node
@@ -18,7 +18,7 @@ from tinygrad_lstm.viz.look.tables import Table, size
 from tinygrad_lstm.viz.look.text import contribution, heading, lines, smallest
 from tinygrad_lstm.viz.look.tooltips import ledger_tooltip
 
-__all__ = ["Scene", "Shown", "composed", "measures"]
+__all__ = ["Scene", "Shown", "beside", "composed", "measures"]
 
 TIGHT = {"ellipse": (1.1, 1.5), "hexagon": (1.35, 1.45)}  # of three short lines
 NARROWEST = 600.0  # points across for the title, the legend and the ledger
@@ -80,8 +80,17 @@ def composed(
     in a row; elsewhere for ``dot`` to lay out.
     """
     layout, is_lstm = arranged(graph, measures(graph), arrange, wrap)
-    tables = tuple(_around(graph, title, layout, is_lstm)) if layout else ()
-    return Scene(graph, theme, title, layout, tables)
+    if layout is None:
+        return Scene(graph, theme, title, None, ())
+    head = _head(graph, title, layout, is_lstm)
+    return Scene(graph, theme, title, layout, (head, *_below(graph, layout)))
+
+
+def beside(scene: Scene) -> Scene:
+    """The scene with the legend and the ledger beside the graph instead of below it."""
+    if scene.layout is None:
+        return scene
+    return replace(scene, tables=(scene.tables[0], *_beside(scene.graph, scene.layout)))
 
 
 def measures(graph: Graph) -> Measures:
@@ -104,25 +113,50 @@ def _node_size(node: Node, graph: Graph) -> tuple[float, float]:
     return max(line.width for line in written) * wider + pad, height
 
 
-def _around(graph: Graph, title: str | None, layout: Layout, is_lstm: bool) -> Iterator[Shown]:
-    """The title above the frames, the legend and the ledger below them, from the left side on."""
-    left, right = layout.frames[0].left, max(frame.right for frame in layout.frames)
-    if len(layout.frames) == 1:  # narrow, between what is beside it
-        left = min(box.left[0] for box in layout.boxes.values())
-        right = max(box.right[0] for box in layout.boxes.values())
-    room = max(NARROWEST, right - left)
-    head = titled(graph, title, is_lstm, "LEFT", room)
-    top = layout.bottom - 20
-    yield _shown("title", head, (left, layout.top + size(head)[1]), head.rows[0][0].line.text)
-    used, lowest = 0.0, top
+def _sides(layout: Layout) -> tuple[float, float]:
+    """From where to where the tables reach: as the frames; narrow, between what is beside them."""
+    if len(layout.frames) == 1:
+        boxes = layout.boxes.values()
+        return min(box.left[0] for box in boxes), max(box.right[0] for box in boxes)
+    return layout.frames[0].left, max(frame.right for frame in layout.frames)
+
+
+def _head(graph: Graph, title: str | None, layout: Layout, is_lstm: bool) -> Shown:
+    """The title above the frames."""
+    left, right = _sides(layout)
+    head = titled(graph, title, is_lstm, "LEFT", max(NARROWEST, right - left))
+    return _shown("title", head, (left, layout.top + size(head)[1]), head.rows[0][0].line.text)
+
+
+def _tables(graph: Graph, room: float) -> Iterator[tuple[str, Table, str]]:
+    """The legend and the ledger, where there are any, and their tooltips."""
     for name, table in (("legend", legend(graph, room)), ("ledger", ledger(graph, room))):
         if table:
-            width, height = size(table)
-            if used and used + width > room:  # below the one before
-                used, top = 0.0, lowest - 14
-            said = ledger_tooltip(graph) if name == "ledger" else table.rows[0][0].line.text
-            yield _shown(name, table, (left + used, top), said)
-            used, lowest = used + width + 30, min(lowest, top - height)
+            legend_said = table.rows[0][0].line.text
+            yield name, table, ledger_tooltip(graph) if name == "ledger" else legend_said
+
+
+def _below(graph: Graph, layout: Layout) -> Iterator[Shown]:
+    """The tables below the frames, from the left side on."""
+    left, right = _sides(layout)
+    room, top = max(NARROWEST, right - left), layout.bottom - 20
+    used, lowest = 0.0, top
+    for name, table, said in _tables(graph, room):
+        width, height = size(table)
+        if used and used + width > room:  # below the one before
+            used, top = 0.0, lowest - 14
+        yield _shown(name, table, (left + used, top), said)
+        used, lowest = used + width + 30, min(lowest, top - height)
+
+
+def _beside(graph: Graph, layout: Layout) -> Iterator[Shown]:
+    """The tables in a column on the right of all."""
+    ends = [box.right[0] for box in layout.boxes.values()]
+    ends += [x for route in (*layout.routes, *layout.zeros) for x, _ in route.curve]
+    left, top = max(ends + [frame.right for frame in layout.frames]) + 30, layout.top
+    for name, table, said in _tables(graph, 0.0):
+        yield _shown(name, table, (left, top), said)
+        top -= size(table)[1] + 14
 
 
 def _shown(name: str, table: Table, corner: Point, said: str) -> Shown:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from tinygrad_lstm.viz.graph.data import Graph, Parameter
 from tinygrad_lstm.viz.look.numbers import PLAIN, Reading, summary
-from tinygrad_lstm.viz.look.tables import Cell, Table, size
+from tinygrad_lstm.viz.look.tables import PAD, WIDER, Cell, Table, size
 from tinygrad_lstm.viz.look.text import Line, shortened, verdict_line
 
 __all__ = ["ledger", "listed"]
@@ -37,6 +38,7 @@ def ledger(graph: Graph, room: float = 0.0) -> Table | None:
     valued = graph.has_gradients and not any(
         _reading(p, graph).is_summed(p.value) for p in graph.parameters
     )
+    aside = [p for p in graph.parameters if spans and _is_aside(p)]
     rows = [
         [
             *_named(p, valued, read := _reading(p, graph)),
@@ -44,6 +46,7 @@ def ledger(graph: Graph, room: float = 0.0) -> Table | None:
             *_verdict(p, graph),
         ]
         for p in graph.parameters
+        if not (spans and _is_aside(p))
     ]
     if not graph.has_gradients:
         return _set([], rows, heading, room)
@@ -53,7 +56,29 @@ def ledger(graph: Graph, room: float = 0.0) -> Table | None:
         total,
         *(Cell(Line(_times(s), "fork"), align="RIGHT") for s in spans),
     ]
-    return _set([[*top, *[BLANK] * (len(rows[0]) - len(top))]], rows, heading, room)
+    table = _set([[*top, *[BLANK] * (len(rows[0]) - len(top))]], rows, heading, room)
+    return table._replace(rows=[*table.rows, *_aside(aside, size(table)[0], graph)])
+
+
+def _is_aside(p: Parameter) -> bool:
+    """Whether no block reads a parameter itself, but what is made of it; and nothing else is to be
+    said of it."""
+    return not p.ways and p.verdict is None and all(r.block is None for r in p.shares)
+
+
+def _aside(parameters: list[Parameter], width: float, graph: Graph) -> Iterator[Row]:
+    """Those that no block reads, with their gradients, in lines as long as the table is wide."""
+    if not parameters:
+        return
+    said = [f"{shortened(p.name)} {summary(p.gradient, _reading(p, graph))}" for p in parameters]
+    text = f"read outside of the blocks, their ∂ total: {said[0]}"
+    for part in said[1:]:
+        if Line(f"{text}, {part},").width * WIDER > width - 2 * PAD:
+            yield [Cell(Line(f"{text},", "gradient"))]
+            text = part
+        else:
+            text = f"{text}, {part}"
+    yield [Cell(Line(text, "gradient"))]
 
 
 def _set(top: list[Row], rows: list[Row], heading: Line, room: float) -> Table:

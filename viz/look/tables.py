@@ -11,7 +11,7 @@ from tinygrad_lstm.viz.look.numbers import CELL, LINE, Strip
 from tinygrad_lstm.viz.look.style import Theme
 from tinygrad_lstm.viz.look.text import Line, printable
 
-__all__ = ["Cell", "Table", "cells", "html", "inked", "size"]
+__all__ = ["PAD", "WIDER", "Cell", "Table", "cells", "html", "inked", "size"]
 
 PAD = 3
 OUTLINES = {"box": 2, "rounded": 2, "dashed": 2, "ring": 6}  # how much higher a text is in them
