@@ -98,6 +98,7 @@ class Graph:
 
     def __init__(self) -> None:
         self._known: dict[Any, Value] = {}
+        self._shapes: dict[Shape, Shape] = {}  # each once: there are few
         self._ordered: tuple[list[Value], list[Value]] | None = None
         self.data: dict[int, NDArray[Any]] = {}
         self.columns: dict[frozenset[int], tuple[int, ...]] = {}
@@ -115,6 +116,7 @@ class Graph:
     ) -> Value:
         """The value that `op` computes, which may be there already."""
         # values have the hash of objects; that of a dtype takes longer than all the rest
+        shape = self._shapes.setdefault(shape, shape)
         key = (op, args, attrs, shape, id(dtype))
         value = self._known.get(key)
         if value is None:
@@ -135,6 +137,10 @@ class Graph:
         kept = set(values)
         if len(kept) < len(self._known):
             self._known = {key: v for key, v in self._known.items() if v in kept}
+
+    def close(self) -> None:
+        """Forget how values are found: none are added any more."""
+        self._known, self._ordered, self.columns = {}, None, {}
 
     def constant(self, array: NDArray[Any]) -> Value:
         """An array that the program keeps."""

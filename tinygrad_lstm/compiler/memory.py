@@ -25,7 +25,7 @@ __all__ = ["ALIGNMENT", "Copy", "Memory", "Place", "contiguous", "reshaped"]
 ALIGNMENT = 64  # bytes: a cache line
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a value lies: its first byte in the arena, and its strides, in entries."""
 
@@ -33,7 +33,7 @@ class Place:
     strides: Shape
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Copy:
     """A value that is written to a second place."""
 
@@ -74,6 +74,7 @@ class Memory:
         self._join()
         self._give_homes()
         self._flatten()
+        del self._rank, self._last, self._sharing  # nobody asks any more
 
     def where(self, v: Value) -> Place:
         """Where a value lies."""

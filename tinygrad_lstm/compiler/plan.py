@@ -69,7 +69,9 @@ class Replay:
         self.program = program
         self.roots, self.done = optimise(program.graph, taken(program), passes, backend)
         self.schedule = Schedule(self.roots)
+        program.graph.close()
         self.memory = Memory(self.schedule)
+        self.schedule.readers = {}
         self.instructions = instructions(self.schedule, self.memory)
         self.arena = aligned(self.memory.size)
         numpy = self._numpy = NumpyBackend(program.graph, self.memory, self.arena)

@@ -22,7 +22,7 @@ JOINED = {
 }  # no work of their own: where their arguments are is where they are
 
 
-@dataclass
+@dataclass(slots=True)
 class Kernel:
     """Elementwise values of one shape and stage: one loop.
 
@@ -50,7 +50,7 @@ class Schedule:
     ----------
     order : list of Value
     readers : dict
-        As :func:`graph.readers`.
+        As :func:`graph.readers`; empty once the program is planned.
     stage : dict of int
         By number: the stage in which a value is there.
     kernels : list of (int, Kernel)

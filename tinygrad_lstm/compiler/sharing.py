@@ -21,7 +21,7 @@ __all__ = ["Region", "Sharing"]
 Bounds = tuple[tuple[int, int], ...]
 
 
-@dataclass
+@dataclass(slots=True)
 class Region:
     """A part of a product that is read once.
 
