@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from operator import attrgetter
 
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Graph, Value
@@ -86,7 +87,7 @@ def optimise(
 
     def did(name: str) -> None:
         order = graph.order(roots)
-        done.append(Done(name, Counter(v.op for v in order)))
+        done.append(Done(name, Counter(map(attrgetter("op"), order))))
         graph.keep(order)
 
     did("recorded")

@@ -94,7 +94,8 @@ def regrouped(
         if v.number in together and v.number not in new:
             _build(build, v, together, new, one)
         elif v.number not in new:
-            new[v.number] = build.again(v, tuple([new[a.number] for a in v.args]))
+            args = tuple([new[a.number] for a in v.args])
+            new[v.number] = v if args == v.args else build.again(v, args)
     return [new[root.number] for root in roots]
 
 
