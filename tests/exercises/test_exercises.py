@@ -213,7 +213,7 @@ def test_a_class(tmp_path, capsys):
     assert [r["answer"] for r in rows] == ["'=eve", "ann", "bob"]
     assert [r["score"] for r in rows][:2] == ["0.000", "1.000"]
     assert rows[2]["s<1>"] == "fails"
-    assert "<td>ann</td>" in (tmp_path / "m.html").read_text(encoding="utf-8")
+    assert ">ann</td>" in (tmp_path / "m.html").read_text(encoding="utf-8")
 
 
 # pytest.

@@ -11,7 +11,7 @@ from tinygrad_lstm import LSTM, Tensor, gradients, paths
 def rows(shown):
     assert shown.count("<table>") == shown.count("</table>") == 1
     return [
-        tuple(map(html.unescape, re.findall("<t[hd]>(.*?)</t[hd]>", row)))
+        tuple(map(html.unescape, re.findall("<t[hd][^>]*>(.*?)</t[hd]>", row)))
         for row in re.findall("<tr>(.*?)</tr>", shown)
     ]
 

@@ -48,8 +48,16 @@ function showStep(step) {
   document.body.classList.toggle("guess", isHidden());
   if (isHidden()) title.append(button("Show the result", "ask", ask));
   box.replaceChildren(title, ...content);
+  reachable(box);
   box.scrollTop = 0;
   by("said").textContent = `${phase}${place}: ${isHidden() ? "guess the result, then show it" : text}`;
+}
+
+/** Let the keyboard scroll tables that are too large to be seen at once. */
+function reachable(box) {
+  for (const table of box.querySelectorAll(".grid")) {
+    if (table.scrollWidth > table.clientWidth || table.scrollHeight > table.clientHeight) table.tabIndex = 0;
+  }
 }
 
 /** Show what was guessed. */
@@ -201,6 +209,7 @@ function showChosen() {
   for (const [label, n] of stepsOf(chosen)) row.append(button(label, "", () => go(n)));
   row.append(button("Choose none", "", () => choose(null)));
   box.replaceChildren(...content, row);
+  reachable(box);
 }
 
 /** What is known of the chosen value only after the step that is guessed. */
