@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 from derivations import NETWORKS, case
 
-from tinygrad_lstm import Tensor, block, compare, cross_entropy, gradients, sigmoid, tanh
+from tinygrad_lstm import (
+    Tensor,
+    add_n,
+    block,
+    compare,
+    concatenate,
+    cross_entropy,
+    gradients,
+    sigmoid,
+    softmax,
+    tanh,
+)
 from tinygrad_lstm.comparison import diagnosis, work
 from tinygrad_lstm.comparison.responses import solved
 
@@ -217,6 +228,60 @@ def test_one_slip_in_a_loop_without_blocks():
     hand = np.stack([(found["m"] * m.numpy()).sum(axis=1)] * 3, axis=1)
     (row,) = compare(found, {"m": found["m"], "g": hand}).diagnoses
     assert row.kind == "wrong value" and "m was used where e1 belongs" in row.looks_like
+
+
+def test_one_slip_in_several_heads():
+    """It stands in one line of a loop over heads, and not over blocks."""
+    rng = np.random.default_rng(0)
+    x, V = rng.normal(size=(4, 3)), rng.normal(size=(2, 3, 2))
+    W = Tensor(rng.normal(size=(3, 6)), True, "W")
+    s = x @ W
+    a = [softmax(s[:, 3 * j : 3 * j + 3], axis=1) for j in range(2)]
+    o = concatenate([a[j] @ V[j] for j in range(2)], axis=1)
+    g = gradients((o**3).sum())
+
+    def by_hand(axis):
+        ds = []
+        for j in range(2):
+            one, da = a[j].numpy(), 3 * o.numpy()[:, 2 * j : 2 * j + 2] ** 2 @ V[j].T
+            ds.append(one * (da - (da * one).sum(axis=axis, keepdims=True)))
+        return x.T @ np.concatenate(ds, axis=1)
+
+    np.testing.assert_allclose(by_hand(1), g["W"])
+    (found,) = compare(g, {"W": by_hand(0)}).diagnoses
+    assert found.kind == "axis" and "(and so in the others like it)" in found.looks_like
+
+
+@pytest.mark.parametrize(
+    ("slip", "kind", "words"),
+    [
+        (lambda d, k: d * (1 - k), "local form", "1 − k"),
+        (lambda d, k: d * k / 2, "factor", "is divided by 2"),
+    ],
+)
+def test_one_line_goes_past_several_rules(slip, kind, words):
+    """h<t> = n<t> + k ∘ (h<t−1> − n<t>): by hand, δh<t−1> has a line of its own."""
+    rng = np.random.default_rng(0)
+    W, k = Tensor(rng.normal(size=(2, 3)), True, "W"), Tensor(rng.random(3), True, "k")
+    x, h, errors = rng.normal(size=(4, 2, 2)), [Tensor(np.zeros((2, 3)))], []
+    for t in range(1, 5):
+        with block(t):
+            n = tanh(x[t - 1] @ W)
+            h.append(n + k * (h[-1] - n))
+            errors.append((h[-1] ** 2).sum())
+    g = gradients(add_n(*errors))
+
+    def by_hand(carried):
+        d, dW, at = 0, 0, k.numpy()
+        for t in range(4, 0, -1):
+            d = 2 * h[t].numpy() + d
+            dW = dW + x[t - 1].T @ (d * (1 - at) * (1 - np.tanh(x[t - 1] @ W.numpy()) ** 2))
+            d = carried(d, at)
+        return {"W": dW}
+
+    np.testing.assert_allclose(by_hand(lambda d, k: d * k)["W"], g["W"])
+    (found,) = compare(g, by_hand(slip)).diagnoses
+    assert found.kind == kind and words in found.looks_like
 
 
 def test_words_of_a_loss_that_is_scaled():

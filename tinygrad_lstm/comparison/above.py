@@ -16,15 +16,16 @@ from tinygrad_lstm.comparison import likely
 from tinygrad_lstm.comparison.chain import Edge, edge
 from tinygrad_lstm.comparison.combined import Guess
 from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED
-from tinygrad_lstm.comparison.likely import Likely
+from tinygrad_lstm.comparison.likely import Likely, nearest
 from tinygrad_lstm.comparison.places import Place
 from tinygrad_lstm.comparison.rows import Entry
-from tinygrad_lstm.comparison.steps import RULE
+from tinygrad_lstm.comparison.steps import LINE, RULE
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["Above", "Outcome", "Where"]
 
+ALIKE = " (and so in the others like it)"
 AHEAD = 8  # mistakes that are tried at once
 
 Altered = tuple[Branch, Tree, Mapping[int, Any]]  # a branch, its formula, what is changed in it
@@ -62,8 +63,12 @@ class Above(Likely):
             What comes after a find is asked for again, so that the same is found as without it.
         """
         open_ = (1 << len(self.rows)) - 1
-        asked = self._candidates() if self.rows else []
-        while asked and open_ and not self.ended:
+        asked: list[likely.Candidate] = []
+        levels, begun = [LINE, RULE] if self.rows else [], 0.0
+        while (asked or levels) and open_ and not self.ended:
+            if levels and (not asked or self.spent > begun + likely.RULES * likely.BUDGET):
+                asked = nearest([*asked, *self._candidates(levels.pop())])
+                begun = self.spent
             asked = [c for c in asked if self.places[c.place].rows & open_]
             now = [Where(c.place, c.label, open_) for c in asked[: AHEAD if several else 1]]
             for outcome in several(now) if several else map(self.tried, now):
@@ -100,7 +105,7 @@ class Above(Likely):
             if changed is not None and n is not None:
                 yield branch, self._tree(blocks, n), changed
                 continue
-            changes = self.search.changes(branch, RULE)
+            changes = self.search.changes(branch, self.places[number].level)
             other = changes.labels.get(change.label)
             if other is not None:
                 yield branch, changes.tree, other.changed
@@ -126,10 +131,14 @@ class Above(Likely):
         _, pattern = self._pattern(number)
         branch, tree = pattern.branch, pattern.tree
         node = branch.stage.output
-        also = EVERYWHERE if len(altered) > 1 else ""
+        blocks = {self.search.vocabulary.at(b) for b, _, _ in altered}
+        also = "" if len(altered) < 2 else EVERYWHERE if len(blocks) > 1 else ALIKE
         arriving, text = self.formulas.gradient(node), self.formulas.text
-        yours = text(self.formulas.put(tree.formula(change.changed), node, arriving))
-        right = text(self.formulas.correct(branch))
+        changed, correct = tree.formula(change.changed), tree.root
+        if self.places[number].level != LINE:
+            changed = self.formulas.put(changed, node, arriving)
+            correct = self.formulas.correct(branch)
+        yours, right = text(changed), text(correct)
         if self._in_the_row(altered, rows):
             return Guess(change.kind, yours, right, change.said + also, np.empty(0))
         value = self.formulas.gradient_name(node._inputs[branch.argument])

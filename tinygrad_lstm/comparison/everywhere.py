@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tinygrad_lstm.comparison.combined import Guess, Term, Words, added, summed
-from tinygrad_lstm.comparison.steps import Steps
+from tinygrad_lstm.comparison.steps import Steps, unnumbered
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.derivation.expression import Expression
 from tinygrad_lstm.errors import Error
@@ -36,12 +36,16 @@ class Everywhere(Steps):
             if len(group) < 2 or not (deep or all(map(self.closed, group))):
                 continue
             every = {id(t): self.changes(t.branch, level, hand.shape == total.shape) for t in group}
-            middle = group[len(group) // 2]
-            for change in every[id(middle)].labels.values():
+            one = len({self.place(t.branch) for t in group}) == 1
+            labels = {
+                i: changes.labels if one else {unnumbered(k): v for k, v in changes.labels.items()}
+                for i, changes in every.items()
+            }
+            for label, change in labels[id(group[len(group) // 2])].items():
                 altered = {
-                    i: (changes.tree, changes.labels[change.label])
+                    i: (changes.tree, labels[i][label])
                     for i, changes in every.items()
-                    if change.label in changes.labels
+                    if label in labels[i]
                 }
                 array = self._altered(terms, total, altered)
                 if array is not None and self.fits(array, hand):

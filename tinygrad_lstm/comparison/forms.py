@@ -12,7 +12,7 @@ from tinygrad_lstm.comparison.omitted import WRONG_FORM
 from tinygrad_lstm.comparison.parts import Parts
 from tinygrad_lstm.comparison.tree import Change, added, less, product, times
 from tinygrad_lstm.comparison.vocabulary import FORMS, SLOPES
-from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number
 from tinygrad_lstm.ops.reduce import sum as summed
 
 __all__ = ["Forms"]
@@ -105,9 +105,14 @@ class Forms(Parts):
                 other = times(root, leaf)
                 yield Change(("times near", seen), "extra factor", words, {id(root): other})
         yield from self._once_more()
+        yield from self._multiplied()
         for g in gradients:
             words = "the gradient that arrives was multiplied in twice"
             yield Change(("g²", g.name), "extra factor", words, {id(g): times(g, g)})
+        yield from self._summed()
+
+    def _summed(self) -> Iterator[Change]:
+        """A sum where a product belongs."""
         for i, node, parts in self.products:
             sends = [p for p in parts if self._sends(p)]
             rest = [p for p in parts if not self._sends(p)]
@@ -120,6 +125,13 @@ class Forms(Parts):
                     label = ("plus", i, k, tuple(rest.index(c) for c in chosen))
                     if other.shape == node.shape:
                         yield Change(label, "sum for product", SUMMED, {id(node): other})
+
+    def _multiplied(self) -> Iterator[Change]:
+        """What sums and means are made with."""
+        root, node = self.tree.root, self.formulas.written(self.branch.stage.output)
+        for value, said in self.vocabulary.numbers.items():
+            words = self._words(f"the branch through {{}} is {said}", node)
+            yield Change(("number", value), "factor", words, {id(root): times(number(value), root)})
 
     def _once_more(self) -> Iterator[Change]:
         """The derivative of a function that the rule has in it already, such as the softmax of a

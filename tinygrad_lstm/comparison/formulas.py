@@ -238,30 +238,10 @@ class Formulas:
         node = branch.stage.output
         return self.put(self.rule(branch), node, self.gradient(node))
 
-    def opened(self, branch: Branch) -> Expression:
-        """The same with what its stage computed written out, as ``a / b``, and all that has no
-        name."""
-        node, formula = branch.stage.output, self.through(self.correct(branch))
-        leaf = self.leaf(node)
-        if node._op.kind != "arithmetic" or leaf not in leaves(formula):
-            return formula
-        args = tuple(number(v) if isinstance(v, SCALARS) else self.written(v) for v in node._inputs)
-        return tidy(substitute(formula, {leaf: apply(node._op, args, node._params, node.shape)}))
-
     def put(self, formula: Expression, node: Any, gradient: Expression) -> Expression:
         """A rule with a formula for the gradient that arrives."""
         leaf = self.gradient_leaf(node)
         return formula if gradient is leaf else tidy(substitute(formula, {leaf: gradient}))
-
-    def past(self, branch: Branch, stages: int) -> Expression:
-        """The same past the values above it that have one branch, though they have names: as a
-        derivation may write several steps as one."""
-        node = branch.stage.output
-        formula, given = self.rule(branch), self.chain.gradients.branches(node)
-        if stages <= 0 or len(given) != 1 or node._hooks:
-            return self.correct(branch)
-        above = self.past(given[0], stages - 1)
-        return self.put(formula, node, above)
 
     def sent_by_hand(self, x: Any, branch: Branch) -> np.ndarray | None:
         """What the hand side gives for a branch, if it does."""

@@ -8,6 +8,7 @@ addition in one block changes in those before it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,13 +21,16 @@ from tinygrad_lstm.comparison.progress import Progress
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.stacked import Stacked
+from tinygrad_lstm.comparison.steps import LINE
 
-__all__ = ["BUDGET", "Candidate", "Likely"]
+__all__ = ["BUDGET", "Candidate", "Likely", "nearest"]
 
 BUDGET = 120_000  # rules on up to NUMBERS numbers; a longer search ends, and says so
+RULES = 0.2  # of it, for tries in single rules before lines of several are looked at too
 AT_ONCE = 0.25  # of a rule, for an operation in all blocks at once
 NUMBERS = 1000  # of two arrays so large, one costs as much as two operations on small ones
 SIMPLE, FAR = 0.4, 1.5  # how far-fetched a mistake is
+AGAIN = 1.2  # .. that comes to the same as one in another place, but for what it feeds back
 ACROSS = 1.0  # how far off is what has nothing to do with the rows
 SPOILING = 2.0  # what is added for a mistake that would change right rows too
 
@@ -59,25 +63,27 @@ class Likely(Places):
         sizes = [stage.output._array.size for stage in self.formulas.tape.stages]
         self._rule_cost = 1 + sum(sizes) / max(len(sizes), 1) / NUMBERS
         self._stacks: dict[Any, np.ndarray] = {}
+        self._seen: set[bytes] = set()
 
     @property
     def ended(self) -> bool:
         """Whether the search ended at its budget."""
         return self.spent > BUDGET
 
-    def _candidates(self) -> list[Candidate]:
-        """The mistakes whose effect points where the rows are wrong, the nearest first."""
+    def _candidates(self, level: int) -> Iterator[Candidate]:
+        """The mistakes in formulas that are written so."""
+        for number, place in enumerate(self.places):
+            if place.level == level:
+                yield from self._in_place(number, self._effects)
+
+    @cached_property
+    def _effects(self) -> Effects:
         missing = [
             e.hand - self.chain.follows(part) for e, part in zip(self.rows, self.parts, strict=True)
         ]
         effects = Effects(self.chain, self.parts, missing)
         self.spent += effects.spent * self._rule_cost
-        found = [
-            candidate
-            for number in range(len(self.places))
-            for candidate in self._in_place(number, effects)
-        ]
-        return sorted(found, key=lambda c: (c.off, c.fetched))
+        return effects
 
     def _in_place(self, number: int, effects: Effects) -> Iterator[Candidate]:
         """The mistakes in one place."""
@@ -94,9 +100,13 @@ class Likely(Places):
         stacked, simple = Stacked(blocks, self._stacks), {c.label for c in changes.simple()}
         seen: set[bytes] = set()  # effects: of mistakes that come to the same, the first is tried
         cost = AT_ONCE * len(stacked.order) * (1 + stacked.array.size / NUMBERS)
+        tried: set[Any] = set()  # one change may have several labels
         for change in changes.all():
             if self.ended:
                 return
+            if (key := stacked.key(change)) is not None and key in tried:
+                continue
+            tried.add(key)
             self.spent += cost
             self.progress.step(self.spent / BUDGET)
             try:
@@ -113,7 +123,14 @@ class Likely(Places):
                 off += SPOILING * (place.spoiled > 0)
                 simpler = change.label in simple
                 fetched = SIMPLE if simpler else FAR if change.kind in FAR_FETCHED else 1.0
+                fetched *= AGAIN if place.level == LINE and same in self._seen else 1.0
+                self._seen.add(same)
                 yield Candidate(round(off, 6) * fetched, fetched, number, change.label)
+
+
+def nearest(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those whose effect points where the rows are wrong come first."""
+    return sorted(candidates, key=lambda c: (c.off, c.fetched))
 
 
 def _apart(points: np.ndarray, missing: np.ndarray) -> float:

@@ -35,13 +35,14 @@ class Others(Parts):
                 other = apply(flip.op, (leaf,), {"axis": axis}, leaf.shape)
                 if leaf.shape[axis] > 1:
                     yield Change(("reversed", i, axis), "reversed", words, {id(leaf): other})
-            for w in self.vocabulary.near(v, self.at, self.shaped):
+            for w in self.vocabulary.near(v, self.at, self.shaped, outer=True):
                 other = self.formulas.leaf(w)
                 kind = "wrong block" if self.formulas.base(w) == base else "wrong value"
                 words = self._words("{} was used where {} belongs", other, leaf)
                 for seen in self.vocabulary.references(w, self.at, v):
                     yield Change(("value", i, seen), kind, words, {id(leaf): other})
-                yield from self._once(i, leaf, w, kind)
+                if self.vocabulary.block(w) in (None, self.vocabulary.block(v)):
+                    yield from self._once(i, leaf, w, kind)
 
     def _once(self, i: int, leaf: Leaf, w: Any, kind: str) -> Iterator[Change]:
         """A value in the place of one that occurs several times, in one of these places."""

@@ -4,22 +4,30 @@ inherit from it."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
-from tinygrad_lstm.comparison.chain import Chain, Edge, edge
+from tinygrad_lstm.comparison.chain import Chain, edge
 from tinygrad_lstm.comparison.changes import Changes
-from tinygrad_lstm.comparison.formulas import Formulas
+from tinygrad_lstm.comparison.lines import Lines
 from tinygrad_lstm.comparison.rerun import Rerun
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.stacked import Blocks
-from tinygrad_lstm.comparison.steps import RULE
+from tinygrad_lstm.comparison.steps import LINE, RULE
 from tinygrad_lstm.comparison.tree import Tree
+from tinygrad_lstm.derivation.expression import Apply, parts
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["Place", "Places"]
+
+
+SUMS = ("add", "add_n")
+FEW = 12  # places that may be one: of more, a loop has no blocks
+
+Edges = list[tuple[Any, Branch]]
 
 
 class Place(NamedTuple):
@@ -28,6 +36,7 @@ class Place(NamedTuple):
     edges: list[tuple[Any, Branch]]
     rows: int  # as bits
     spoiled: int  # right rows that a mistake here would change
+    level: int = RULE  # how its formula is written
 
 
 class Places:
@@ -47,7 +56,7 @@ class Places:
     rows: list[Entry]
     rerun: Rerun
     places: list[Place]
-    formulas: Formulas
+    formulas: Lines
     chain: Chain
     parts: list[Part]
 
@@ -60,7 +69,7 @@ class Places:
         self.places = self._places([part.value for part in right if part.kind == "total"])
         self._changes: dict[int, Changes] = {}
         self._blocks: dict[int, Blocks] = {}
-        self._trees: dict[Edge, Tree] = {}
+        self._trees: dict[int, Tree] = {}
 
     def _usable(self, entry: Entry) -> bool:
         if entry.part is None or not entry.usable or not entry.hand.size:
@@ -76,28 +85,62 @@ class Places:
         for x, branch in self.rerun.edges:
             groups[self.search.place(branch)].append((x, branch))
         places = []
-        for edges in groups.values():
+        for edges in (*groups.values(), *self._alike(groups.values())):
             rows = spoils = 0
             for x, branch in edges:
                 rows |= self.rerun.inherits[edge(branch)]
                 spoils |= below.get(id(x), 0)
             places.append(Place(edges, rows, spoils))
+            if self._has_line(*edges[len(edges) // 3]):
+                places.append(Place(edges, rows, spoils, LINE))
         every = (1 << len(self.rows)) - 1
-        places.sort(key=lambda p: (p.rows != every, p.spoiled.bit_count(), -p.rows.bit_count()))
+        places.sort(
+            key=lambda p: (
+                p.level == LINE,
+                p.rows != every,
+                p.spoiled.bit_count(),
+                -p.rows.bit_count(),
+            )
+        )
         return places
+
+    def _has_line(self, x: Any, branch: Branch) -> bool:
+        """Whether a derivation may have more than its rule in the line of a branch: where several
+        branches come together, or a stage sends on to several."""
+        met = len(self.chain.gradients.branches(x)) > 1
+        split = len(self.chain.by_stage[id(branch.stage.output)]) > 1
+        split = split and branch.stage.op not in SUMS  # which pass on what arrives as it is
+        if x._op is None or not (met or split):
+            return False
+        return len(parts(self.formulas.line(branch))) > len(parts(self.formulas.rule(branch)))
+
+    def _alike(self, groups: Iterable[Edges]) -> list[Edges]:
+        """Places that one line of a loop stands for, though it is not one over blocks: those of
+        several heads, or layers."""
+        kinds: dict[Any, list[Edges]] = defaultdict(list)
+        for edges in groups:
+            kinds[self.search.kind(edges[0][1])].append(edges)
+        found: dict[Any, list[Edges]] = defaultdict(list)
+        for kind, places in kinds.items():
+            for edges in places if 1 < len(places) <= FEW else ():
+                order = parts(self.formulas.rule(edges[0][1]))
+                shape = tuple((e.op.name if isinstance(e, Apply) else "", e.shape) for e in order)
+                found[kind, shape].append(edges)
+        return [list(chain.from_iterable(places)) for places in found.values() if len(places) > 1]
 
     def _pattern(self, number: int) -> tuple[Blocks, Changes]:
         """The formula of a place in all blocks, and what can go wrong in that of one."""
         if number not in self._blocks:
             branches = [b for _, b in self.places[number].edges]
             pattern = len(branches) // 3  # not in the middle, which is its own mirror image
-            vocabulary, rule = self.search.vocabulary, self.formulas.rule
+            vocabulary, level = self.search.vocabulary, self.places[number].level
+            rule = self.formulas.rule if level == RULE else self.formulas.line
             self._blocks[number] = Blocks(vocabulary, branches, pattern, rule)
-            self._changes[number] = self.search.changes(branches[pattern], RULE)
+            self._changes[number] = self.search.changes(branches[pattern], level)
         return self._blocks[number], self._changes[number]
 
     def _tree(self, blocks: Blocks, n: int) -> Tree:
-        key = edge(blocks.branches[n])
-        if key not in self._trees:
-            self._trees[key] = Tree(blocks.orders[n][-1])
-        return self._trees[key]
+        root = blocks.orders[n][-1]
+        if id(root) not in self._trees:
+            self._trees[id(root)] = Tree(root)
+        return self._trees[id(root)]

@@ -116,6 +116,14 @@ class Stacked(Tree):
                     self._params[id(part)] = each
         super().__init__(blocks.order[-1])
 
+    def key(self, change: Change) -> Any:
+        """The same for changes that put the same values in the same places in every block; None
+        for other changes."""
+        values = change.changed.values()
+        if not all(isinstance(e, Leaf) and e in self._blocks.formulas.source for e in values):
+            return None
+        return _how(change.label), *change.changed.items()
+
     def changed(self, change: Change) -> np.ndarray:
         """The values with a change, made alike in every block."""
         self._how = _how(change.label)

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_lstm.comparison.chain import Chain, edge
 from tinygrad_lstm.comparison.changes import Changes
 from tinygrad_lstm.comparison.combined import Term, Words, added
-from tinygrad_lstm.comparison.formulas import Formulas
+from tinygrad_lstm.comparison.lines import Lines
 from tinygrad_lstm.comparison.rows import Judge
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.comparison.vocabulary import Vocabulary
@@ -20,15 +20,24 @@ from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Branch, Tape
 
-__all__ = ["MANY_NUMBERS", "OPEN", "RULE", "Steps"]
+__all__ = ["LINE", "MANY_NUMBERS", "OPEN", "RULE", "Steps", "unnumbered"]
 
 CLOSE = {2: 1e-2, 4: 1e-5, 8: 1e-9}  # by the bytes of a number: how closely a guess has to fit
 MANY_NUMBERS = 2  # from more on, a tolerance that the user gave holds for explanations too
 
-NUMBER = re.compile(r"\d+")
+NUMBER = re.compile(r"\d+")  # of a name or a label
+WAY = 4  # operations on the way to a value with a name that tell what a stage is computed for
+LINE = -3  # stages: several are written as one, all that has no name is opened
 OPEN = -2  # stages: what has no name is opened, and what the stage itself computed
 RULE = -1  # stages: the gradient that arrives stands as it is, though it has no name
 LOOSE = 1e-2  # no guess fits that is further off, in parts of the largest entry
+
+
+def unnumbered(label: Any) -> Any:
+    """The label of a change without the numbers in its names: the same for ``a1`` and ``a2``."""
+    if isinstance(label, tuple):
+        return tuple(map(unnumbered, label))
+    return NUMBER.sub("", label) if isinstance(label, str) else label
 
 
 class Goal(NamedTuple):
@@ -58,13 +67,13 @@ class Steps:
     judge: Judge
     chain: Chain
     tape: Tape
-    formulas: Formulas
+    formulas: Lines
     vocabulary: Vocabulary
 
     def __init__(self, judge: Judge, chain: Chain, close: float = 0.0) -> None:
         self.close, self._goal = close, Goal(np.empty(0), 0, 0.0, 0.0)
         self.judge, self.chain, self.tape = judge, chain, judge.gradients.tape
-        self.formulas = Formulas(chain)
+        self.formulas = Lines(chain)
         self.vocabulary = Vocabulary(self.formulas)
         self._changes: dict[Any, Changes] = {}
 
@@ -128,6 +137,8 @@ class Steps:
             formulas = self.formulas
             if level == RULE:
                 formula = formulas.rule(branch)
+            elif level == LINE:
+                formula = formulas.line(branch)
             elif level == OPEN:
                 formula = formulas.opened(branch)
             else:
@@ -137,14 +148,17 @@ class Steps:
 
     def kind(self, branch: Branch) -> tuple[Any, ...]:
         """What branches have in common that a derivation has in one line: the operation, what it
-        is computed for and with what parameters, by names without numbers (``W1``, ``W2``)."""
+        is computed for, by which others, and with what parameters; by names without numbers
+        (``W1``, ``W2``)."""
         node, named = branch.stage.output, branch.stage.output
+        way: list[str] = []
         while not named.name and len(above := self.chain.gradients.branches(named)) == 1:
             named = above[0].stage.output
+            way += [named._op.name] * (named._op.name not in way[-1:])
         read = (x for x in node._inputs if isinstance(x, Node) and x.requires_grad and not x._op)
         names = [NUMBER.sub("", self.formulas.base(x)) for x in read if x.name]
         purpose = NUMBER.sub("", self.formulas.base(named)) if named.name else ""
-        return branch.stage.op, branch.argument, purpose, *names
+        return branch.stage.op, branch.argument, purpose, tuple(way[:WAY]), *names
 
     def place(self, branch: Branch) -> tuple[str, int | str]:
         """What a branch is called in every block: by the argument, or what is read there where

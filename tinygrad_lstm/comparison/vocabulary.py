@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.formulas import Formulas
 from tinygrad_lstm.comparison.tree import ONE, flipped, less, squared, times
+from tinygrad_lstm.comparison.whole import sizes
 from tinygrad_lstm.derivation.expression import Expression, apply, number
 from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.names import signed
@@ -122,7 +123,7 @@ class Vocabulary:
         found = (branch.stage.block, self.block(node), self.block(node._inputs[branch.argument]))
         return next((block for block in found if block is not None), None)
 
-    def near(self, v: Any, at: int | None, shaped: bool = True) -> list[Any]:
+    def near(self, v: Any, at: int | None, shaped: bool = True, outer: bool = False) -> list[Any]:
         """Values of the shape of `v` in block `at`, beside it, in its mirror image, or in none;
         those that have its own name in another block first; of other shapes too, unless they are
         to be `shaped`."""
@@ -130,7 +131,8 @@ class Vocabulary:
         close = self._close(shape, at)
         if at is not None:
             own = (self.in_block(base, (self.block(v) or 0) + step) for step in (-1, 1))
-            close = [*close, *self._outer.get(shape, ()), *(w for w in own if w is not None)]
+            close = [*close, *(w for w in own if w is not None)]
+            close += self._outer.get(shape, ()) if outer else ()
         near = [w for w in {id(w): w for w in close}.values() if w is not v]
         near.sort(key=lambda w: (self.formulas.base(w) != base, self.block(w) not in (at, None)))
         if at is not None:
@@ -179,9 +181,14 @@ class Vocabulary:
         b, base = self.block(w), self.formulas.base(w)
         if at is None:
             return [(base, "")]
-        states = [(role, signed(t - at)) for role, t in self.states.get(id(w), ())]
+        states = [(role, t) for role, t in self.states.get(id(w), ())]
+        away = [(role, signed(t - at)) for role, t in states]
+        if v is not None and self.block(v) is not None:  # as seen from v
+            near = [*states, (base, b)] if b is not None else states
+            own, here = self.formulas.base(v), self.block(v) or 0
+            away += [(role, f"own{signed(t - here)}") for role, t in near if role == own]
         if b is None:
-            return [(base, ""), *states]
+            return [(base, ""), *away]
         found = [(base, signed(b - at))]
         found += [(base, "mirror")] * (b == self.ends - at)
         first, last = self._extent[base]
@@ -190,9 +197,7 @@ class Vocabulary:
                 found.append((base, word))
                 beyond = self.in_block(base, at + step) is None and at in (first, last)
                 found += [(base, signed(step))] * beyond
-        if v is not None and self.formulas.base(v) == base and self.block(v) not in (None, at):
-            found.append((base, f"own{signed(b - (self.block(v) or 0))}"))
-        return [*found, *states]
+        return [*found, *away]
 
     def in_block(self, base: str, block: int) -> Any:
         """The value that is called so in a block, or the state that stands for it there; None where
@@ -209,6 +214,14 @@ class Vocabulary:
         for x in self.tape.values:
             for role, block in self.states.get(id(x), ()):
                 found.setdefault((role, block), x)
+        return found
+
+    @cached_property
+    def numbers(self) -> dict[float, str]:
+        """Numbers that something may be multiplied by in error, in words."""
+        found: dict[float, str] = {}
+        for n, words in sizes(self.tape, np.empty(())).items():
+            found[n], found[1 / n] = f"multiplied by {n}, {words}", f"divided by {n}, {words}"
         return found
 
     @cached_property

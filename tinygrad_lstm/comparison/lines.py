@@ -1,0 +1,76 @@
+"""The formulas of a tape as lines of a derivation, which go past several rules."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from tinygrad_lstm.comparison.chain import Chain, edge
+from tinygrad_lstm.comparison.formulas import Formulas
+from tinygrad_lstm.comparison.tidy import tidy
+from tinygrad_lstm.derivation.expression import (
+    Expression,
+    apply,
+    leaves,
+    number,
+    parts,
+    substitute,
+)
+from tinygrad_lstm.engine.memory import SCALARS
+from tinygrad_lstm.engine.tape import Branch
+
+__all__ = ["Lines"]
+
+LINE = 4  # stages that one line goes past
+OPENED = 8  # parts of what has no name and is opened in one
+
+
+class Lines(Formulas):
+    """The formulas; the parameters are those of :class:`Formulas`."""
+
+    def __init__(self, chain: Chain) -> None:
+        super().__init__(chain)
+        self._lines: dict[Any, Expression] = {}
+
+    def past(self, branch: Branch, stages: int) -> Expression:
+        """The same past the values above it that have one branch, though they have names: as a
+        derivation may write several steps as one."""
+        node = branch.stage.output
+        formula, given = self.rule(branch), self.chain.gradients.branches(node)
+        if stages <= 0 or len(given) != 1 or node._hooks:
+            return self.correct(branch)
+        above = self.past(given[0], stages - 1)
+        return self.put(formula, node, above)
+
+    def line(self, branch: Branch) -> Expression:
+        """What one line of a derivation may hold: the rule past the stages above it that have one
+        branch, and what has no name opened, where that is short."""
+        key, node, formula = edge(branch), branch.stage.output, self.rule(branch)
+        if key not in self._lines:
+            for _ in range(LINE):
+                above = self.chain.gradients.branches(node)
+                met = len(above) != 1 or self.base(node) in self._forks  # the last block too
+                if met or node._hooks or self.chain.is_given(node):
+                    break
+                formula = self.put(formula, node, self.rule(above[0]))
+                node = above[0].stage.output
+            inner = {leaf: self._values[leaf] for leaf in leaves(formula) if leaf in self._values}
+            inner = {leaf: e for leaf, e in inner.items() if len(parts(e)) <= OPENED}
+            self._lines[key] = substitute(formula, inner) if inner else formula
+        return self._lines[key]
+
+    @cached_property
+    def _forks(self) -> set[str]:
+        """What the values are called that are forks, in some block."""
+        branches = self.chain.gradients.branches
+        return {self.base(x) for x in self.chain.order if len(branches(x)) > 1}
+
+    def opened(self, branch: Branch) -> Expression:
+        """The same with what its stage computed written out, as ``a / b``, and all that has no
+        name."""
+        node, formula = branch.stage.output, self.through(self.correct(branch))
+        leaf = self.leaf(node)
+        if node._op.kind != "arithmetic" or leaf not in leaves(formula):
+            return formula
+        args = tuple(number(v) if isinstance(v, SCALARS) else self.written(v) for v in node._inputs)
+        return tidy(substitute(formula, {leaf: apply(node._op, args, node._params, node.shape)}))
