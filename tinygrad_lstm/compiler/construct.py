@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinygrad_lstm.compiler.graph import Dtype, Graph, Shape, Value
-from tinygrad_lstm.compiler.operations import COMMUTATIVE, ELEMENTWISE, compute, number
+from tinygrad_lstm.compiler.operations import COMMUTATIVE, ELEMENTWISE, broadcast, compute, number
 
 __all__ = ["Builder"]
 
@@ -35,7 +35,7 @@ class Builder:
         shapes = [a.shape for a in args]
         shape = shapes[0]
         if shapes.count(shape) < len(shapes):
-            shape = np.broadcast_shapes(*shapes)
+            shape = broadcast(*shapes)
         if op in SIMPLER or not PLAIN.isdisjoint([a.op for a in args]):
             if all(a.op == "number" for a in args):
                 with np.errstate(all="ignore"):

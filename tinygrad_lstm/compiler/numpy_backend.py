@@ -129,7 +129,8 @@ class NumpyBackend:
     def kernel(self, kernel: Kernel) -> list[Step]:
         """A loop over elementwise values, in pieces that stay in the cache."""
         shape = kernel.shape
-        whole = {v.number: np.broadcast_to(self.view(v), shape) for v in kernel.inputs}
+        whole = {v.number: self.view(v) for v in kernel.inputs}
+        whole |= {n: np.broadcast_to(x, shape) for n, x in whole.items() if x.shape != shape}
         final = {v.number: self.view(v) for v in kernel.outputs}
         if 0 in shape:
             return []

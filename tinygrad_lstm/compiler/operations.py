@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,7 @@ __all__ = [
     "REDUCTIONS",
     "VIEWS",
     "accumulates",
+    "broadcast",
     "compute",
     "count",
     "number",
@@ -63,6 +65,12 @@ def compute(op: str, args: list[Any], dtype: Dtype) -> NDArray[Any]:
     if op == "cast":
         return np.asarray(args[0]).astype(dtype)
     return np.asarray(ELEMENTWISE[op](*args)).astype(dtype, copy=False)
+
+
+@functools.lru_cache(maxsize=1024)
+def broadcast(*shapes: Shape) -> Shape:
+    """The shape that an elementwise operation makes of operands of these."""
+    return np.broadcast_shapes(*shapes)
 
 
 def count(shape: Shape, axes: Sequence[int]) -> int:
