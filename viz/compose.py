@@ -131,7 +131,10 @@ class Composer:
             theme = THEMES[options.theme]
             found = composed(graph, theme, options.title, self._arranged, options.wrap)
             self._scenes[key] = found
-        return beside(self._scenes[key]) if options.beside else self._scenes[key]
+        scene = self._scenes[key]
+        if scene.layout is None:
+            return replace(scene, down=options.down)
+        return beside(scene) if options.beside else scene
 
     def _arranged(self, dot: str) -> str:
         """What Graphviz says of where things are; once for each text."""

@@ -56,10 +56,11 @@ def fitted(options: Options, measured: Callable[[Options], Size]) -> Options:
     assert options.width is not None
     page, most = page_of(options.width), 0.0
     for rows in _choices(options, page):
-        narrowest = _size(rows[-1], options, measured) if math.isinf(page.height) else None
-        if narrowest and narrowest.on(page) < page.smallest:
-            most = max(most, narrowest.on(page))
-            continue
+        if math.isinf(page.height):  # what is widest needs no look where the narrowest is too wide
+            found = max((size.on(page) for size in _narrow(rows, options, measured)), default=0.0)
+            most = max(most, found)
+            if found < page.smallest:
+                continue
         for choice in rows:
             if (size := _size(choice, options, measured)) is None:
                 break
@@ -82,14 +83,22 @@ def _size(choice: Options, asked: Options, measured: Callable[[Options], Size]) 
         return None
 
 
+def _narrow(
+    rows: list[Options], asked: Options, measured: Callable[[Options], Size]
+) -> Iterator[Size]:
+    """The sizes of the narrowest pictures: one block in a row, or from top to bottom."""
+    for choice in rows[-2:]:
+        if size := _size(choice, asked, measured):
+            yield size
+
+
 def _refused(
     options: Options, page: Page, most: float, measured: Callable[[Options], Size]
 ) -> DrawingError:
     """What is said where nothing is legible: the least width, of some high page, at which a picture
     is."""
     paper = page_of(1)
-    narrow = (_size(rows[-1], options, measured) for rows in _choices(options, paper))
-    sizes = [size for size in narrow if size]
+    sizes = (size for rows in _choices(options, paper) for size in _narrow(rows, options, measured))
     least = max(sizes, key=lambda size: size.across(paper))
     width = math.ceil(paper.smallest / least.across(paper))
     sheet = f"{page.width:g}" if math.isinf(page.height) else f"{page.width:g} by {page.height:g}"
@@ -97,7 +106,7 @@ def _refused(
         "no picture of this graph is legible at that width",
         where=f"draw(width={options.width!r})",
         expected=f"text of at least {page.smallest:g} {page.unit} on {sheet} {page.unit}",
-        got=f"at most {most:.1f} {page.unit}",
+        got=f"at most {math.floor(10 * most) / 10:g} {page.unit}",
         do=f"give width={width} (points; it is {width * least.height / least.width:,.0f} high "
         "then), or None for its own size",
     )
@@ -106,13 +115,13 @@ def _refused(
 def _choices(options: Options, page: Page) -> Iterator[list[Options]]:
     """From all that was asked for to less: tables beside the graph, where a page is wider than
     high; sums without the entries; fewer blocks; a lower level. Each with fewer and fewer blocks in
-    a row."""
+    a row, and last from top to bottom, if it has no rows."""
     levels = LEVELS[LEVELS.index(options.level) :] if options.level in LEVELS else [options.level]
     blocks = [options.blocks] if options.blocks == 1 else [options.blocks, 1]
     sides = (False, True) if page.height < page.width else (False,)
     for level in levels:
         for count, details, beside in product(blocks, (True, False), sides):
             choice = replace(options, level=level, blocks=count, details=details, beside=beside)
-            yield [
-                replace(choice, wrap=wrap) for wrap in ([options.wrap] if options.wrap else ROWS)
-            ]
+            wraps = [options.wrap] if options.wrap else ROWS
+            rows = [replace(choice, wrap=wrap) for wrap in wraps]
+            yield [*rows, replace(rows[-1], down=True)]

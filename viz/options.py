@@ -126,6 +126,7 @@ class Options:
     timeout: float
     details: bool = True  # whether the entries of arrays stand beside their sums, where they fit
     beside: bool = False  # whether the tables stand beside the graph, not below it
+    down: bool = False  # whether a graph without rows runs down the page, not across
 
     def __post_init__(self) -> None:
         for option, (takes, expected) in OPTIONS.items():

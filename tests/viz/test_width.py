@@ -7,7 +7,7 @@ import pytest
 from browser import decoded
 from cases import EMBEDDED, PROGRAM, gru_loss, lstm_loss, wide_fork
 
-from tinygrad_lstm import DrawingError, gradients, nn
+from tinygrad_lstm import DrawingError, Tensor, gradients, nn, tanh
 from tinygrad_lstm.viz import draw
 
 pytestmark = pytest.mark.skipif(not (PROGRAM or EMBEDDED), reason="needs Graphviz")
@@ -50,6 +50,18 @@ def test_the_smallest_text_is_legible(make, place):
     assert high <= height + 1
     texts = [float(size) for size in re.findall(r'font-size="([\d.]+)"', svg)]
     assert min(texts) * scale >= smallest * 0.99
+
+
+def test_a_graph_without_blocks_runs_down_a_narrow_page():
+    h = Tensor(np.ones((2, 3)), name="x")
+    for k in range(3):
+        h = tanh(h @ Tensor(np.eye(3), True, f"W{k}")).named(f"h{k}")
+    loss = (h * h).sum().named("loss")
+    assert "data runs left to right" in draw(loss).dot
+    dot = draw(loss, gradients=gradients(loss), width="readme", level="stages").dot
+    assert "rankdir=TB" in dot
+    assert "data runs down, gradients up" in dot
+    assert "h0" in dot
 
 
 def test_more_is_drawn_where_there_is_room():

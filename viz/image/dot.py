@@ -36,7 +36,7 @@ def source(scene: Scene) -> str:
     if scene.layout:
         _placed(picture, scene, scene.layout)
     else:
-        _flowing(picture, scene.graph, scene.theme, scene.title)
+        _flowing(picture, scene)
     return str(picture.source)
 
 
@@ -143,10 +143,16 @@ def _box(box: Box) -> dict[str, str]:
 # the title and the legend.
 
 
-def _flowing(picture: Any, graph: Graph, theme: Theme, title: str | None) -> None:
-    head = f"<{html(titled(graph, title, lstm=False, align='CENTER'), theme)}>"
+def _flowing(picture: Any, scene: Scene) -> None:
+    graph, theme = scene.graph, scene.theme
+    head = titled(graph, scene.title, lstm=False, align="CENTER", down=scene.down)
     picture.attr(
-        "graph", label=head, labelloc="t", rankdir="LR", nodesep="0.3", ranksep=f"{_apart(graph):g}"
+        "graph",
+        label=f"<{html(head, theme)}>",
+        labelloc="t",
+        rankdir="TB" if scene.down else "LR",
+        nodesep="0.3",
+        ranksep=f"{_apart(graph):g}",
     )
     with picture.subgraph(name="cluster_all") as whole:
         below = [table for table in (legend(graph), ledger(graph)) if table]

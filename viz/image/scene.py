@@ -36,13 +36,15 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture. `layout` is None, and `tables` are none, where ``dot`` has to lay out all."""
+    """A picture. `layout` is None, and `tables` are none, where ``dot`` has to lay out all: across
+    the page, or `down`."""
 
     graph: Graph
     theme: Theme
     title: str | None
     layout: Layout | None
     tables: tuple[Shown, ...]
+    down: bool = False
 
     def bounds(self) -> tuple[float, float, float, float]:
         """The left, bottom, right and top end of a picture whose positions are known."""
@@ -88,8 +90,7 @@ def composed(
 
 def beside(scene: Scene) -> Scene:
     """The scene with the legend and the ledger beside the graph instead of below it."""
-    if scene.layout is None:
-        return scene
+    assert scene.layout is not None
     return replace(scene, tables=(scene.tables[0], *_beside(scene.graph, scene.layout)))
 
 

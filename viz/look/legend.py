@@ -33,7 +33,12 @@ def headline(graph: Graph, title: str | None, lstm: bool = False) -> str:
 
 
 def titled(
-    graph: Graph, title: str | None, lstm: bool, align: str, room: float = math.inf
+    graph: Graph,
+    title: str | None,
+    lstm: bool,
+    align: str,
+    room: float = math.inf,
+    down: bool = False,
 ) -> Table:
     """The title, and below it what the picture shows in numbers, in lines of at most `room` points;
     in the middle where Graphviz places the graph there."""
@@ -53,9 +58,8 @@ def titled(
         said.append(f"numbers are those of entry {list(graph.entry)}")
     said += [f"{left_out:,} of {count(steps, 'block')} not drawn"] if left_out else []
     said += [f"{folded} of {count(steps, 'block')} folded"] if folded else []
-    said.append(
-        "data runs left to right" + (", gradients right to left" if graph.has_gradients else "")
-    )
+    there, back = ("down", "up") if down else ("left to right", "right to left")
+    said.append(f"data runs {there}" + (f", gradients {back}" if graph.has_gradients else ""))
     written = [Line(headline(graph, title, lstm), size=16, bold=True)]
     for part in said:
         longer = f"{written[-1].text} · {part}"
@@ -104,7 +108,7 @@ def _texts(graph: Graph) -> list[tuple[Cell, Cell]]:
             (Line("(1, 4)", "muted"), "the shape of the value in every block"),
             *(found if any(not node.said for node in graph.nodes) else []),
         ]
-    if graph.has_gradients:
+    if any(node.gradient is not None and not node.quiet for node in graph.nodes):
         found.append(
             (
                 Line("∂ −0.0832", "gradient"),
