@@ -122,6 +122,7 @@ def test_nearly_every_slip_is_explained(mode, capsys):
         ("gru", "before.T @ ds -> h[t].T @ ds", "wrong block", "(and so in the other blocks)"),
         ("peephole", "+ dsi * p[\"pi\"] -> ", "branch missing", "of the fork is missing"),
         ("peephole", "dc * g, dc * i -> dc * i, dc * g", "wrong value", "further up"),
+        ("gru", "+ dsz @ p[\"Uz\"].T -> ", "branch missing", "(through h<3> Uz) of the fork"),
         ("head", "dr @ p[\"W2\"].T -> dr @ p[\"W2\"]", "transpose", "W2"),
     ],
 )  # fmt: skip

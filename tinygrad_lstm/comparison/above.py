@@ -142,7 +142,7 @@ class Above(Likely):
         if self._in_the_row(altered, rows):
             return Guess(change.kind, yours, right, change.said + also, np.empty(0))
         value = self.formulas.gradient_name(node._inputs[branch.argument])
-        stage = self.formulas.tape.label(node)
+        stage = self.formulas.stage(node)
         head = f"{value} through {stage} = "
         looks = f"further up, at {stage}: {change.said}{also}"
         follows = f"what follows from {head}{yours}"

@@ -118,6 +118,16 @@ class Formulas:
         """What a value is called in words."""
         return TEXT.write(self.written(x))
 
+    def stage(self, x: Any) -> str:
+        """What the stage of a value is called in words: by its name; where it has none by what it
+        computes, if that is short."""
+        label = self.tape.label(x)
+        if x.name or x._op is None or x._op.variadic:
+            return label
+        args = tuple(number(v) if isinstance(v, SCALARS) else self.written(v) for v in x._inputs)
+        text = TEXT.write(apply(x._op, args, x._params, x.shape))
+        return label if "#" in text or len(text) > SHORT else text
+
     def through(self, e: Expression) -> Expression:
         """A formula with values without a name written through."""
         return substitute(e, self._values) if self._values else e

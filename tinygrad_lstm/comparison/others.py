@@ -133,7 +133,7 @@ class Others(Parts):
     def _parts_of(self, i: int, leaf: Leaf, fork: Any) -> Iterator[Change]:
         branches = self.formulas.chain.gradients.branches(fork)
         for k, b in enumerate(branches if len(branches) > 1 else (), 1):
-            through, name = self.formulas.tape.label(b.stage.output), TEXT.name(leaf)
+            through, name = self.formulas.stage(b.stage.output), TEXT.name(leaf)
             array = self.formulas.chain.sent[id(b.stage.output), b.argument]
             other = Leaf(array, f"{name}|{through}")
             words = (

@@ -237,7 +237,7 @@ class Search(Everywhere):
                     yield Guess("another derivative", name, correct, looks, array)
         for branch in gradients.branches(part.value):
             if all(edge(branch) != edge(b) for b in part.branches):
-                other = self.tape.label(branch.stage.output)
+                other = self.formulas.stage(branch.stage.output)
                 array = np.asarray(array_of(branch.gradient))
                 if self.fits(array, hand):
                     yours = self.formulas.text(self.formulas.correct(branch))

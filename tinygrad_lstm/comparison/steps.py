@@ -118,7 +118,7 @@ class Steps:
                 if part.kind != "branch":
                     hand = self.formulas.sent_by_hand(part.value, branch)
                 formula = self.formulas.through(self.formulas.correct(branch))
-                place = f"branch {i} (through {self.tape.label(branch.stage.output)})"
+                place = f"branch {i} (through {self.formulas.stage(branch.stage.output)})"
                 found.append(Term(branch, place, formula, array if hand is None else hand))
         return found
 
