@@ -6,6 +6,7 @@ that is computed later inherits it.
 """
 
 import inspect
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -516,20 +517,23 @@ MLP = [
 
 
 def column_net(rng, names):
-    """An LSTM with column vectors, its gates in one matrix, in a loop without blocks."""
+    """An LSTM with column vectors, its gates in one matrix; where names tell the blocks, in a loop
+    without them."""
     p = arrays(rng, W=(4 * H, H + K), b=(4 * H, 1), V=(K, H), e=(K, 1), h0=(H, 1), c0=(H, 1))
     q, called = tensors(p), namer(names)
     ids, y = rng.integers(K, size=T), rng.integers(K, size=T)
     h, c, loss = q["h0"], q["c0"], 0
     for t in range(1, T + 1):
-        u = called(concatenate([h, np.eye(K)[:, [ids[t - 1]]]], axis=0), f"u<{t}>")
-        a = called(q["W"] @ u + q["b"], f"a<{t}>")
-        i, f, o = (called(sigmoid(a[k * H : k * H + H]), f"{x}<{t}>") for k, x in enumerate("ifo"))
-        g = called(tanh(a[3 * H :]), f"g<{t}>")
-        c = called(f * c + i * g, f"c<{t}>")
-        h = called(o * tanh(c), f"h<{t}>")
-        s = called(softmax(called(q["V"] @ h + q["e"], f"l<{t}>"), axis=0), f"s<{t}>")
-        loss = loss - log(s[y[t - 1], 0])
+        with nullcontext() if names else block(t):
+            u = called(concatenate([h, np.eye(K)[:, [ids[t - 1]]]], axis=0), f"u<{t}>")
+            a = called(q["W"] @ u + q["b"], f"a<{t}>")
+            gates = [sigmoid(a[k * H : k * H + H]) for k in range(3)]
+            i, f, o = (called(gate, f"{x}<{t}>") for gate, x in zip(gates, "ifo", strict=True))
+            g = called(tanh(a[3 * H :]), f"g<{t}>")
+            c = called(f * c + i * g, f"c<{t}>")
+            h = called(o * tanh(c), f"h<{t}>")
+            s = called(softmax(called(q["V"] @ h + q["e"], f"l<{t}>"), axis=0), f"s<{t}>")
+            loss = loss - log(s[y[t - 1], 0])
     return loss, (p, ids, y)
 
 
