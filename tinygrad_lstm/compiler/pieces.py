@@ -12,7 +12,7 @@ __all__ = ["piece", "pieces"]
 
 SHORT = 64  # rows up to which a sum is not divided
 LARGE = 1 << 16  # entries of a product that does not stay in the cache, through which each piece
-LONG = 256  # goes: so many rows at least are summed at a time then (the tape sums twice as many)
+LONG = 192  # goes: so many rows at least are summed at a time then. More round more than the tape
 BLOCKS = 8  # parts from which on a stack counts as the blocks of a sequence
 
 
