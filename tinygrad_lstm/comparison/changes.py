@@ -38,6 +38,7 @@ class Changes(Omitted, Forms, Others, Brackets):
         yield from self._gradients()
         yield from matrices(self.tree)
         yield from axes(self.tree)
+        yield from self._multiplied()  # after a mean for a sum, which says more of the same
         yield from self._brackets()
 
     @cached_property

@@ -105,7 +105,6 @@ class Forms(Parts):
                 other = times(root, leaf)
                 yield Change(("times near", seen), "extra factor", words, {id(root): other})
         yield from self._once_more()
-        yield from self._multiplied()
         for g in gradients:
             words = "the gradient that arrives was multiplied in twice"
             yield Change(("g²", g.name), "extra factor", words, {id(g): times(g, g)})
