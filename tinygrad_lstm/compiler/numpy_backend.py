@@ -190,6 +190,8 @@ def _elementwise(op: str, operands: list[Any], out: Array) -> Step:
         return _cast, (out, operands[0])
     if op == "where":
         return _where, (*operands, out)
+    if op == "multiply" and operands[0] is operands[1] and out.dtype.kind == "f":
+        return np.square, (operands[0], out)  # reads it once
     if op in ("maximum", "minimum"):  # NumPy wants their out by keyword
         return functools.partial(ELEMENTWISE[op], out=out), tuple(operands)
     return ELEMENTWISE[op], (*operands, out)
