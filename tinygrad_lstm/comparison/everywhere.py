@@ -38,8 +38,8 @@ class Everywhere(Steps):
             every = {id(t): self.changes(t.branch, level, hand.shape == total.shape) for t in group}
             one = len({self.place(t.branch) for t in group}) == 1
             labels = {
-                i: changes.labels if one else {unnumbered(k): v for k, v in changes.labels.items()}
-                for i, changes in every.items()
+                i: found if one else {unnumbered(k): v for k, v in found.items()} | found
+                for i, found in ((i, changes.labels) for i, changes in every.items())
             }
             for label, change in labels[id(group[len(group) // 2])].items():
                 altered = {
