@@ -156,8 +156,7 @@ def recorded(op: Operation) -> Recorded:
     Given plain arrays it returns a plain array. Given a Tensor anywhere it returns a Tensor, and
     records the stage when one of its inputs requires gradients.
     """
-    forward = op.forward
-    arity = None if op.variadic else len(op.arguments)
+    forward, arity = op.forward, None if op.variadic else len(op.arguments)
 
     @functools.wraps(forward)
     def call(*inputs: Any, **params: Any) -> Any:

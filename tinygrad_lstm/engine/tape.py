@@ -75,6 +75,11 @@ class Tape:
                     readers[id(x)].append(Branch(stage, i))
         return readers
 
+    @cached_property
+    def _differentiable(self) -> set[int]:
+        """The values that have a derivative, by their ``id``."""
+        return {id(x) for x in self.values if x._requires_grad}
+
     @property
     def leaves(self) -> tuple[Any, ...]:
         """The Tensors that stages read but no stage computed: parameters, inputs, constants; in
@@ -114,7 +119,7 @@ class Tape:
         """
         if isinstance(key, (str, Name, Key)):
             key = self.naming.find(str(key))
-        if id(key) not in self.readers and not (key is self.root and key.requires_grad):
+        if id(key) not in self._differentiable:
             kind = "a constant" if any(key is x for x in self.values) else "not on this tape"
             raise UnknownNameError(
                 f"there is no derivative by {getattr(key, 'name', None) or 'this value'}",
