@@ -21,7 +21,7 @@ from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["Lines"]
 
-LINE = 4  # stages that one line goes past
+LONGEST = 4  # stages that one line goes past
 OPENED = 8  # parts of what has no name and is opened in one
 
 
@@ -47,7 +47,7 @@ class Lines(Formulas):
         branch, and what has no name opened, where that is short."""
         key, node, formula = edge(branch), branch.stage.output, self.rule(branch)
         if key not in self._lines:
-            for _ in range(LINE):
+            for _ in range(LONGEST):
                 above = self.chain.gradients.branches(node)
                 met = len(above) != 1 or self.base(node) in self._forks  # the last block too
                 if met or node._hooks or self.chain.is_given(node):

@@ -73,8 +73,7 @@ def product(left: Value, right: Value) -> Value:
     few rows and many columns."""
     if type(left) is not ndarray or type(right) is not ndarray:
         return left.T @ right
-    rows = len(left)
-    worth = left.size * right.size >= ENTRIES * rows * rows and rows < ROWS
+    worth = left.shape[1] * right.shape[1] >= ENTRIES and len(left) < ROWS
     if worth and left.dtype is right.dtype and left.dtype.kind == "f":
         return Product(left, right)
     return left.T.dot(right)

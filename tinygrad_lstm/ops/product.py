@@ -405,7 +405,7 @@ def linear_x(g: Any, y: Any, x: Any, W: Any, b: Any) -> Any:
 
 @linear.rule
 def linear_W(g: Any, y: Any, x: Any, W: Any, b: Any) -> Any:
-    return product(g, x) if x.ndim == 2 else product(rows(g), rows(x))
+    return product(rows(g), rows(x))
 
 
 @linear.rule
