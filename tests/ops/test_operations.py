@@ -275,6 +275,17 @@ def test_lists_are_arrays():
     assert x.grad.tolist() == [3.0, 4.0]
 
 
+@pytest.mark.parametrize(("row", "make"), CASES)
+def test_lists_beside_a_tensor_are_arrays(row, make):
+    """Recorded or not: an operation may ask any of its inputs for its shape."""
+    first, *others = make(np.random.default_rng(5))
+    right = row.f(Tensor(first), *others).numpy()
+    for record in (False, True):
+        lists = [a.tolist() if a.size else a for a in others]  # one without entries has no shape
+        y = row.f(Tensor(first, record), *lists)
+        np.testing.assert_array_equal(y.numpy(), right)
+
+
 def test_comparisons_are_constants():
     x = Tensor([1.0, 2.0], requires_grad=True)
     for result in (x > 1, x >= 1, x < 2, x <= 2, x == 1, x != 1):

@@ -177,7 +177,7 @@ def recorded(op: Operation) -> Recorded:
         record = record and recorder().enabled and (op.rules or node.symbolic)
         if record and foreign:
             inputs = _keep(inputs, values, node)
-        values = tuple(values)
+        values = tuple(values if record or not foreign else map(_array_like, values))
         if record and params:
             params = {key: frozen(value) for key, value in params.items()}
         watch = detector() if watching else None

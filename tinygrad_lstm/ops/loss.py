@@ -46,12 +46,12 @@ def squared_error(prediction: Any, target: Any) -> Any:
         A scalar.
     """
     difference = (target - prediction).ravel()
-    return 0.5 * np.dot(difference, difference)
+    return 0.5 * difference.dot(difference)
 
 
 @squared_error.rule
 def squared_error_prediction(g: Any, y: Any, prediction: Any, target: Any) -> Any:
-    return unbroadcast(-g * (target - prediction), prediction)
+    return unbroadcast(-(g * (target - prediction)), prediction)
 
 
 @squared_error.rule

@@ -395,7 +395,7 @@ def linear(x: Any, W: Any, b: Any) -> Any:
     wide = W.size >= WIDE and type(x) is np.ndarray and x.ndim == 2 and x.dtype == np.float32
     if wide and len(W) >= 4 * len(x):
         return np.ascontiguousarray(np.dot(W, x.T).T) + b
-    return np.dot(x, W.T) + b
+    return x.dot(W.T) + b
 
 
 @linear.rule
