@@ -1,8 +1,6 @@
 """How much of a graph is drawn, as data: folded and left-out blocks, zero branches, parameters in
 each block."""
 
-import gc
-
 import numpy as np
 import pytest
 from cases import levelled, lstm_loss, rnn_loss
@@ -11,7 +9,6 @@ from tinygrad_lstm import (
     LSTM,
     DrawingError,
     Tensor,
-    UnknownNameError,
     add_n,
     block,
     gradients,
@@ -205,17 +202,3 @@ def test_blocks_counted_by_numpy():
     graph = levelled(h, wired=True)
     assert {type(n.block) for n in graph.nodes} == {int}
     assert {type(t) for t in graph.blocks} == {int}
-
-
-@pytest.mark.parametrize("enabled", [True, False])
-def test_the_garbage_collector_is_left_as_it_was(enabled):
-    loss = lstm_loss(2)
-    try:
-        (gc.enable if enabled else gc.disable)()
-        build(loss.tape)
-        assert gc.isenabled() == enabled
-        with pytest.raises(UnknownNameError):
-            build(loss.tape, path=["nothing"])
-        assert gc.isenabled() == enabled
-    finally:
-        gc.enable()

@@ -3,12 +3,11 @@ costs little."""
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from tinygrad_lstm.engine.collector import uncollected
 from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.node import Node as Value
 from tinygrad_lstm.engine.tape import Branch, Tape
@@ -78,26 +77,13 @@ def build(
             got=f"gradients of {gradients.tape.label(gradients.tape.root)} from another run",
             do="call gradients(loss) with the loss that is drawn",
         )
-    with _uncollected():
+    with uncollected():
         graph = _Builder(Members(tape, runs), gradients, Ways(tape, path), verdicts).graph()
     if level == "gates":
         return condensed(graph, tape)
     if level == "rolled":
         return rolled(condensed(graph, tape))
     return zeros(with_parameters(graph) if wired else graph)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the garbage collector, which goes over a whole tape again and again while something
-    is made of each of its values: half of the time of a long one, for no cycle found."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class _Builder:
