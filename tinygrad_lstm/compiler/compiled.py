@@ -4,9 +4,7 @@ a program."""
 from __future__ import annotations
 
 import functools
-import gc
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from typing import Any
 
 from numpy.typing import NDArray
@@ -21,7 +19,9 @@ from tinygrad_lstm.compiler.plan import Replay
 from tinygrad_lstm.compiler.report import report
 from tinygrad_lstm.compiler.results import Leaves, on_tape
 from tinygrad_lstm.compiler.signature import mapped, signature
-from tinygrad_lstm.compiler.trace import Tracer, trace
+from tinygrad_lstm.compiler.trace import trace
+from tinygrad_lstm.compiler.tracer import Tracer
+from tinygrad_lstm.engine.collector import uncollected
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recorder, watching
 from tinygrad_lstm.errors import DrawingError, DtypeError
@@ -155,18 +155,6 @@ class Compiled:
             del self._plans[next(iter(self._plans))]
         self._plans[key] = plan
         return plan
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the search for cycles: recording makes many objects, and none in a cycle."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class Plan:

@@ -73,10 +73,8 @@ class Builder:
                         return other
                     if number(factor) == -1:
                         return self.elementwise("negative", other, dtype=dtype)
-        if all(
-            (a.op == "broadcast" and a.args[0].op == "number") or a.op == "number" for a in args
-        ):
-            narrow = [a.args[0] if a.op == "broadcast" else a for a in args]
+        narrow = [a.args[0] if a.op == "broadcast" else a for a in args]
+        if all(a.op == "number" for a in narrow):
             return self.broadcast(self.elementwise(op, *narrow, dtype=dtype), shape)
         return None
 
@@ -132,7 +130,7 @@ class Builder:
         if x.op == "reshape":
             return self.reshape(x.args[0], shape)
         if x.op == "broadcast" and x.args[0].size == 1:
-            return self.broadcast(x.args[0], shape)
+            return self.broadcast(self.reshape(x.args[0], ()), shape)
         return self.graph.new("reshape", (x,), (), shape, x.dtype)
 
     def broadcast(self, x: Value, shape: Sequence[int]) -> Value:
@@ -166,11 +164,7 @@ class Builder:
         if len(parts) == 1:
             return parts[0]
         first = parts[0]
-        shape = (
-            *first.shape[:axis],
-            sum(p.shape[axis] for p in parts),
-            *first.shape[axis + 1 :],
-        )
+        shape = (*first.shape[:axis], sum(p.shape[axis] for p in parts), *first.shape[axis + 1 :])
         if first.ndim == 2 and all(p.op == "transpose" for p in parts):
             return self.transpose(self.concatenate([p.args[0] for p in parts], 1 - axis), (1, 0))
         if axis == 1 and first.ndim == 2 and all(_same_rows(p, first) for p in parts):
@@ -213,11 +207,10 @@ class Builder:
         for p in parts:
             q = out[-1] if out else None
             if q is not None and p.op == q.op == "cut" and p.args[0] is q.args[0]:
-                (a, b), others = (q.attrs[axis], p.attrs[axis]), _but(q.attrs, axis)
-                if a[1] == b[0] and others == _but(p.attrs, axis):
-                    out[-1] = self.cut(
-                        p.args[0], (*q.attrs[:axis], (a[0], b[1]), *q.attrs[axis + 1 :])
-                    )
+                a, b = q.attrs[axis], p.attrs[axis]
+                both = (*q.attrs[:axis], (a[0], b[1]), *q.attrs[axis + 1 :])
+                if a[1] == b[0] and (*both[:axis], b, *both[axis + 1 :]) == p.attrs:
+                    out[-1] = self.cut(p.args[0], both)
                     continue
             out.append(p)
         return out
@@ -244,17 +237,25 @@ class Builder:
         """`value` on other arguments."""
         if args == value.args:  # values are equal where they are the same
             return value
-        if value.op in SETTLED and PLAIN.isdisjoint([a.op for a in args if a not in value.args]):
-            if value.op in COMMUTATIVE and args[0].number > args[1].number:
-                args = (args[1], args[0])
-            return self.graph.new(value.op, args, (), value.shape, value.dtype, value.origin)
         outer, self.graph.origin = self.graph.origin, value.origin
         try:
-            return self._again(value, args)
+            return self.like(value, args)
         finally:
             self.graph.origin = outer
 
-    def _again(self, value: Value, args: tuple[Value, ...]) -> Value:
+    def updated(self, value: Value, args: tuple[Value, ...]) -> Value:
+        """`value` on other arguments, which are equal to its own and depend on nothing that depends
+        on it: entry by entry it is the same value then, unless it becomes simpler."""
+        if args == value.args:
+            return value
+        if value.op in SETTLED and PLAIN.isdisjoint([a.op for a in args if a not in value.args]):
+            if value.op in COMMUTATIVE and args[0].number > args[1].number:
+                args = (args[1], args[0])
+            return self.graph.changed(value, args)
+        return self.again(value, args)
+
+    def like(self, value: Value, args: tuple[Value, ...]) -> Value:
+        """What computes from `args` as `value` does from its own."""
         op = value.op
         if op in ELEMENTWISE:
             return self.elementwise(op, *args, dtype=value.dtype)
@@ -294,7 +295,3 @@ def _same_rows(p: Value, first: Value) -> bool:
         and len(p.args) == len(first.args)
         and all(a.shape[0] == b.shape[0] for a, b in zip(p.args, first.args, strict=True))
     )
-
-
-def _but(bounds: Bounds, axis: int) -> Bounds:
-    return bounds[:axis] + bounds[axis + 1 :]

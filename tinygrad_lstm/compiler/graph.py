@@ -7,16 +7,17 @@ subexpressions cannot arise. Values know the stage that they come from, for whoe
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Graph", "Shape", "Value", "in_order", "readers", "rewrite"]
+__all__ = ["Graph", "Readers", "Shape", "Value", "in_order", "readers", "rewrite"]
 
 Shape = tuple[int, ...]
 Dtype = np.dtype[Any]
+MANY = 1.1  # times as many values as are needed are worth being forgotten
+Readers = dict[int, "list[Value | None]"]  # by number
 
 
 class Value:
@@ -38,7 +39,7 @@ class Value:
     shape, dtype
         As an array has them.
     number : int
-        Its place in the graph: those of its arguments are lower.
+        Which value of its graph it is.
     origin : str
         The stage it belongs to, or the edge of backward.
     """
@@ -94,6 +95,9 @@ class Graph:
     columns : dict
         The order in which a set of values was joined as columns: whoever joins them again, and is
         free to choose, takes the same order, and has the same value.
+    uses : dict
+        What is done with the products with a given factor, by its number, where somebody has looked
+        (`contract`).
     """
 
     def __init__(self) -> None:
@@ -102,6 +106,7 @@ class Graph:
         self._ordered: tuple[list[Value], list[Value]] | None = None
         self.data: dict[int, NDArray[Any]] = {}
         self.columns: dict[frozenset[int], tuple[int, ...]] = {}
+        self.uses: dict[int, str] = {}
         self.origin = ""
         self._count = 0
 
@@ -115,9 +120,8 @@ class Graph:
         origin: str | None = None,
     ) -> Value:
         """The value that `op` computes, which may be there already."""
-        # values have the hash of objects; that of a dtype takes longer than all the rest
         shape = self._shapes.setdefault(shape, shape)
-        key = (op, args, attrs, shape, id(dtype))
+        key = _key(op, args, attrs, shape, dtype)
         value = self._known.get(key)
         if value is None:
             origin = self.origin if origin is None else origin
@@ -126,6 +130,17 @@ class Graph:
             self._known[key] = value
         return value
 
+    def changed(self, value: Value, args: tuple[Value, ...]) -> Value:
+        """`value`, which is computed from other arguments that are equal to its own; or what is
+        computed so already. Whoever reads it need not be made again."""
+        key = _key(value.op, args, value.attrs, value.shape, value.dtype)
+        found = self._known.setdefault(key, value)
+        if found is value:
+            old = _key(value.op, value.args, value.attrs, value.shape, value.dtype)
+            self._known.pop(old, None)
+            value.args, self._ordered = args, None
+        return found
+
     def order(self, roots: list[Value]) -> list[Value]:
         """As `in_order`; what was found last is not looked for again."""
         if self._ordered is None or self._ordered[0] != roots:
@@ -133,14 +148,14 @@ class Graph:
         return self._ordered[1]
 
     def keep(self, values: Iterable[Value]) -> None:
-        """Forget all values but these: what a pass has replaced takes memory no more."""
+        """Forget all values but these: what passes have replaced takes memory no more."""
         kept = set(values)
-        if len(kept) < len(self._known):
+        if len(self._known) > MANY * len(kept):
             self._known = {key: v for key, v in self._known.items() if v in kept}
 
     def close(self) -> None:
         """Forget how values are found: none are added any more."""
-        self._known, self._ordered, self.columns = {}, None, {}
+        self._known, self._ordered, self.columns, self.uses = {}, None, {}, {}
 
     def constant(self, array: NDArray[Any]) -> Value:
         """An array that the program keeps."""
@@ -151,28 +166,44 @@ class Graph:
         return value
 
 
+def _key(op: str, args: Any, attrs: Any, shape: Shape, dtype: Dtype) -> tuple[Any, ...]:
+    """What equal values have in common."""
+    # values have the hash of objects; that of a dtype takes longer than all the rest
+    return op, args, attrs, shape, id(dtype)
+
+
 def in_order(roots: Iterable[Value]) -> list[Value]:
     """The values that lead to `roots`, arguments before what is computed from them."""
-    seen = set(roots)
-    waiting = list(seen)
-    add, append, pop = seen.add, waiting.append, waiting.pop
+    order: list[Value] = []
+    done: set[Value] = set()
+    waiting = list(roots)[::-1]
+    add, append, pop, all_there = done.add, order.append, waiting.pop, done.issuperset
     while waiting:
-        for a in pop().args:
-            if a not in seen:
-                add(a)
-                append(a)
-    return sorted(seen, key=attrgetter("number"))  # a value's arguments came before it
+        v = pop()
+        if v in done:
+            continue
+        if all_there(v.args):
+            add(v)
+            append(v)
+        else:
+            waiting.append(v)
+            waiting += [a for a in v.args[::-1] if a not in done]
+    return order
 
 
-def readers(order: list[Value], roots: Iterable[Value]) -> dict[int, list[Value | None]]:
+def readers(
+    order: list[Value], roots: Iterable[Value], ops: Collection[str] | None = None
+) -> Readers:
     """Who reads each value, an entry for each edge; None stands for the caller, who reads the
-    roots."""
-    found: dict[int, list[Value | None]] = {value.number: [] for value in order}
+    roots. With `ops` only the values of these operations are asked about."""
+    found: Readers = {v.number: [] for v in order if ops is None or v.op in ops}
     for value in order:
         for a in value.args:
-            found[a.number].append(value)
+            if ops is None or a.op in ops:
+                found[a.number].append(value)
     for root in roots:
-        found[root.number].append(None)
+        if ops is None or root.op in ops:
+            found[root.number].append(None)
     return found
 
 
@@ -195,7 +226,7 @@ def rewrite(
     new: dict[Value, Value] = {}
     for value in order:
         args = value.args
-        if not new.keys().isdisjoint(args):
+        if new and not new.keys().isdisjoint(args):
             args = tuple([new.get(a, a) for a in args])
         found = rule(value, args) if value.op in ops else None
         if found is None and args is not value.args:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.graph import Shape, Value
-from tinygrad_lstm.compiler.operations import LEAVES, VIEWS, accumulates
-from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, is_elementwise, is_heavy
+from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES, VIEWS, accumulates
+from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, is_heavy
 from tinygrad_lstm.compiler.sharing import Sharing
 
 __all__ = ["ALIGNMENT", "Copy", "Memory", "Place", "contiguous", "reshaped"]
@@ -119,15 +119,17 @@ class Memory:
         last: dict[int, int] = {}
         stage = self.schedule.stage
         for v in reversed(self.schedule.order):
-            ends = [stage[v.number]]
+            end = stage[v.number]
             for u in self.schedule.readers[v.number]:
                 if u is None:
-                    ends.append(NEVER)
-                elif is_elementwise(u) or (is_heavy(u) and not accumulates(u, v)):
-                    ends.append(stage[u.number])
+                    read = NEVER
+                elif u.op in ELEMENTWISE or (is_heavy(u) and not accumulates(u, v)):
+                    read = stage[u.number]
                 else:
-                    ends.append(last[u.number])
-            last[v.number] = max(ends)
+                    read = last[u.number]
+                if read > end:
+                    end = read
+            last[v.number] = end
         return last
 
     def _new(self, v: Value) -> Place:

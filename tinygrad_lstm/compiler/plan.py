@@ -68,7 +68,7 @@ class Replay:
     def __init__(self, program: Program, backend: str, passes: Collection[str]) -> None:
         self.program = program
         self.roots, self.done = optimise(program.graph, taken(program), passes, backend)
-        self.schedule = Schedule(self.roots)
+        self.schedule = Schedule(self.roots, program.graph.order(self.roots))
         program.graph.close()
         self.memory = Memory(self.schedule)
         self.schedule.readers = {}

@@ -7,10 +7,11 @@ computed in backward, and need not be kept.
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from dataclasses import dataclass
 
-from tinygrad_lstm.compiler.graph import Shape, Value, in_order, readers
+from tinygrad_lstm.compiler.graph import Readers, Shape, Value, readers
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES, VIEWS
 
 __all__ = ["Kernel", "Schedule"]
@@ -58,24 +59,24 @@ class Schedule:
     """
 
     order: list[Value]
-    readers: dict[int, list[Value | None]]
+    readers: Readers
     end: int
     kernels: list[tuple[int, Kernel]]
 
-    def __init__(self, roots: list[Value]) -> None:
+    def __init__(self, roots: list[Value], order: list[Value]) -> None:
         self.roots = roots
-        self.order = in_order(roots)
-        self.readers = readers(self.order, roots)
+        self.readers = readers(order, roots)
+        self.order = as_recorded(order, self.readers)
         early = self._early()
         self.end = max(early.values(), default=0) // 2 * 2 + 2
         self._delay_ends(early)
         late = self._late(early)
         self.stage: dict[int, int] = {}
         for v in self.order:
-            if is_elementwise(v):
+            if v.op in ELEMENTWISE:
                 self.stage[v.number] = late[v.number] // 2 * 2
             elif v.op in JOINED:
-                self.stage[v.number] = max(self.stage[a.number] for a in v.args)
+                self.stage[v.number] = max([self.stage[a.number] for a in v.args])
             else:
                 self.stage[v.number] = early[v.number]
         self.kernels = self._kernels()
@@ -83,65 +84,70 @@ class Schedule:
     def _early(self) -> dict[int, int]:
         """The first stage at which each value can be there."""
         early: dict[int, int] = {}
-        after: dict[int, tuple[int, int]] = {}  # for whoever reads it: a kernel, heavy work
+        kernel: dict[int, int] = {}  # from when on a kernel of another shape can read it,
+        heavy: dict[int, int] = {}  # and heavy work
         for v in self.order:
             n = v.number
             if v.op in LEAVES:
-                early[n], after[n] = -1, (0, 1)
-            elif is_elementwise(v):
-                early[n] = max(
-                    early[a.number] if fuses(a, v) else after[a.number][0] for a in v.args
-                )
-                after[n] = early[n] + 2, early[n] + 1
+                early[n], kernel[n], heavy[n] = -1, 0, 1
+            elif v.op in ELEMENTWISE:
+                here = 0
+                for a in v.args:
+                    when = early[a.number] if fuses(a, v) else kernel[a.number]
+                    if when > here:
+                        here = when
+                early[n], kernel[n], heavy[n] = here, here + 2, here + 1
             elif v.op in JOINED:
-                early[n] = max(early[a.number] for a in v.args)
-                after[n] = (
-                    max(after[a.number][0] for a in v.args),
-                    max(after[a.number][1] for a in v.args),
-                )
+                early[n] = max([early[a.number] for a in v.args])
+                kernel[n] = max([kernel[a.number] for a in v.args])
+                heavy[n] = max([heavy[a.number] for a in v.args])
             else:
-                early[n] = max((after[a.number][1] for a in v.args), default=1)
-                after[n] = early[n] + 1, early[n] + 2
+                here = max([heavy[a.number] for a in v.args], default=1)
+                early[n], kernel[n], heavy[n] = here, here + 1, here + 2
         return early
 
     def _delay_ends(self, early: dict[int, int]) -> None:
         """Heavy work that only the results need is done last, so that what it reads may be
         computed late too."""
-        only_results: dict[int, bool] = {}
+        ends: set[Value] = set()
         for v in reversed(self.order):
-            only_results[v.number] = all(
-                u is None or (not is_elementwise(u) and only_results[u.number])
-                for u in self.readers[v.number]
-            )
+            for u in self.readers[v.number]:
+                if u is not None and (u.op in ELEMENTWISE or u not in ends):
+                    break
+            else:
+                ends.add(v)
         last: dict[int, int] = {}
         for v in self.order:
-            last[v.number] = max((last[a.number] for a in v.args), default=0)
-            if is_heavy(v) and only_results[v.number]:
-                early[v.number] = max(self.end + 1, last[v.number] + 2)
-                last[v.number] = early[v.number]
+            if v in ends:
+                last[v.number] = max([last.get(a.number, 0) for a in v.args], default=0)
+                if is_heavy(v):
+                    early[v.number] = max(self.end + 1, last[v.number] + 2)
+                    last[v.number] = early[v.number]
 
     def _late(self, early: dict[int, int]) -> dict[int, int]:
         """The last stage at which each value may be there, for those who read it."""
         late: dict[int, int] = {}
         top = max([self.end, *early.values()]) // 2 * 2 + 2
         for v in reversed(self.order):
-            limits = [top]
+            here = top
             for u in self.readers[v.number]:
                 if u is None:
                     continue
-                if is_elementwise(u):
-                    limits.append(late[u.number] - (0 if fuses(v, u) else 2))
+                if u.op in ELEMENTWISE:
+                    limit = late[u.number] if fuses(v, u) else late[u.number] - 2
                 elif u.op in JOINED:
-                    limits.append(late[u.number])
+                    limit = late[u.number]
                 else:
-                    limits.append(early[u.number] - 1)
-            late[v.number] = min(limits)
+                    limit = early[u.number] - 1
+                if limit < here:
+                    here = limit
+            late[v.number] = here
         return late
 
     def _kernels(self) -> list[tuple[int, Kernel]]:
         groups: dict[tuple[int, Shape], list[Value]] = defaultdict(list)
         for v in self.order:
-            if is_elementwise(v):
+            if v.op in ELEMENTWISE:
                 groups[self.stage[v.number], v.shape].append(v)
         found = [(stage, self._kernel(shape, group)) for (stage, shape), group in groups.items()]
         return sorted(found, key=lambda pair: pair[0])
@@ -162,6 +168,25 @@ class Schedule:
         return Kernel(shape, values, list(inputs.values()), outputs)
 
 
+def as_recorded(order: list[Value], read: Readers) -> list[Value]:
+    """The order in which values were recorded, as far as passes have left it: what a block reads is
+    read before it is written over there."""
+    found: list[Value] = []
+    numbered = {v.number: v for v in order}
+    waiting = {v.number: len(v.args) for v in order}  # for so many arguments
+    ready = [v.number for v in order if not v.args]
+    heapq.heapify(ready)
+    while ready:
+        n = heapq.heappop(ready)
+        found.append(numbered[n])
+        for u in read[n]:
+            if u is not None:
+                waiting[u.number] -= 1
+                if not waiting[u.number]:
+                    heapq.heappush(ready, u.number)
+    return found
+
+
 def is_elementwise(v: Value) -> bool:
     """Whether a value is computed in a kernel."""
     return v.op in ELEMENTWISE
@@ -174,4 +199,4 @@ def is_heavy(v: Value) -> bool:
 
 def fuses(a: Value, v: Value) -> bool:
     """Whether `v` can read `a` inside one kernel."""
-    return is_elementwise(a) and a.shape == v.shape
+    return a.op in ELEMENTWISE and a.shape == v.shape

@@ -7,8 +7,8 @@ Small sums are left: to call a BLAS takes as long as to add some thousand entrie
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, readers, rewrite
-from tinygrad_lstm.compiler.passes.shared import Readers, disjoint
+from tinygrad_lstm.compiler.graph import Readers, Value, readers, rewrite
+from tinygrad_lstm.compiler.passes.shared import disjoint
 
 __all__ = ["accumulate"]
 
@@ -18,7 +18,7 @@ LEAST = 1 << 12  # entries
 def accumulate(build: Builder, roots: list[Value]) -> list[Value]:
     """Let products begin with the parts of others that they are added to."""
     order = build.graph.order(roots)
-    read = readers(order, roots)
+    read = readers(order, roots, {"matmul", "cut"})
     whole = {v for v in order if v.op == "matmul" and _divided(v, read)}
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
@@ -32,7 +32,7 @@ def accumulate(build: Builder, roots: list[Value]) -> list[Value]:
                 return build.graph.new("matmul", found, (), v.shape, v.dtype)
         return None
 
-    return rewrite(roots, order, {"add"}, rule, build.again)
+    return rewrite(roots, order, {"add"}, rule, build.updated)
 
 
 def _divided(product: Value, read: Readers) -> bool:

@@ -26,7 +26,7 @@ def align(build: Builder, roots: list[Value]) -> list[Value]:
             return None
         return build.reduce("sum", found, v.attrs[0], v.dtype)
 
-    return rewrite(roots, order, {"sum"}, rule, build.again)
+    return rewrite(roots, order, {"sum"}, rule, build.updated)
 
 
 def _stack(v: Value) -> bool:

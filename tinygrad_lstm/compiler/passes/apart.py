@@ -9,9 +9,9 @@ that is dense, and not through a piece of each row of a wider matrix.
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, readers, rewrite
+from tinygrad_lstm.compiler.graph import Readers, Value, readers, rewrite
 from tinygrad_lstm.compiler.operations import ELEMENTWISE
-from tinygrad_lstm.compiler.passes.shared import Readers, disjoint
+from tinygrad_lstm.compiler.passes.shared import disjoint
 from tinygrad_lstm.compiler.passes.widen import LARGEST
 
 __all__ = ["apart"]
@@ -23,7 +23,7 @@ def apart(build: Builder, roots: list[Value]) -> list[Value]:
     """Take apart the products whose columns are read apart, and those with columns that are
     computed apart."""
     order = build.graph.order(roots)
-    read = readers(order, roots)
+    read = readers(order, roots, {"matmul", "concatenate", "transpose"})
     stacks = {v for v in order if _columns(v) and _free(v, read)}
     products = {v for v in order if v.op == "matmul" and _cut_up(read[v.number])}
 
@@ -40,7 +40,7 @@ def apart(build: Builder, roots: list[Value]) -> list[Value]:
             return _pairs(build, v, x.args, args[1])
         return None
 
-    return rewrite(roots, order, {"cut", "sum", "matmul"}, rule, build.again)
+    return rewrite(roots, order, {"cut", "sum", "matmul"}, rule, build.updated)
 
 
 def _columns(v: Value) -> bool:

@@ -2,6 +2,9 @@
 
 So a parameter's fork over time, to which every block adds a product, becomes one product over the
 stacked blocks; a sum of reductions becomes a reduction of what is stacked.
+
+Factors whose products are put to the same use stand side by side: the gates that are sigmoids, say,
+so that what is done to them entry by entry can be done at once (`widen`).
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Any
 
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Value
-from tinygrad_lstm.compiler.operations import number
+from tinygrad_lstm.compiler.operations import LEAVES, VIEWS, number
 from tinygrad_lstm.compiler.passes.shared import place_key, rewrite_sums
 
 __all__ = ["contract"]
@@ -21,7 +24,34 @@ __all__ = ["contract"]
 
 def contract(build: Builder, roots: list[Value]) -> list[Value]:
     """Contract every chain of additions."""
+    build.graph.uses = _uses(build.graph.order(roots))
     return rewrite_sums(build, roots, partial(_contracted, build))
+
+
+def _uses(order: list[Value]) -> dict[int, str]:
+    """What is done with the products with each given factor when they are added up, by number."""
+    uses: dict[int, str] = {}
+    factors: dict[Value, Value] = {}
+    for v in order:
+        if v.op == "matmul":
+            given = _given(v.args[1])
+            if given.op in LEAVES:
+                factors[v] = given
+            continue
+        for a in v.args:
+            if a in factors:
+                if v.op == "add" or v.op in VIEWS:
+                    factors[v] = factors[a]
+                else:
+                    uses.setdefault(factors[a].number, v.op)
+    return uses
+
+
+def _given(factor: Value) -> Value:
+    """What a factor is a view of."""
+    while factor.op in VIEWS:
+        (factor,) = factor.args
+    return factor
 
 
 def _contracted(build: Builder, found: list[Value], v: Value) -> Value | None:
@@ -61,19 +91,19 @@ def _kind(t: Value) -> Any:
 
 
 def _products(build: Builder, group: list[Value]) -> Value:
-    group = sorted(group, key=lambda t: place_key(t.args[1]))
+    group = sorted(group, key=lambda t: place_key(build.graph, t.args[1]))
     left = build.concatenate([t.args[0] for t in group], 1)
     return build.matmul(left, build.concatenate([t.args[1] for t in group], 0), group[0].dtype)
 
 
 def _dots(build: Builder, group: list[Value]) -> Value:
-    group = sorted(group, key=lambda t: place_key(t.args[0]))
+    group = sorted(group, key=lambda t: place_key(build.graph, t.args[0]))
     left, right = (build.concatenate([t.args[i] for t in group], 0) for i in (0, 1))
     return build.dot(left, right, group[0].dtype)
 
 
 def _sums(build: Builder, group: list[Value]) -> Value:
-    group = sorted(group, key=lambda t: place_key(t.args[0]))
+    group = sorted(group, key=lambda t: place_key(build.graph, t.args[0]))
     first = group[0]
     return build.reduce(
         "sum", build.concatenate([t.args[0] for t in group], 0), first.attrs[0], first.dtype

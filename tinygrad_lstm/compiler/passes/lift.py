@@ -3,8 +3,11 @@ operands is there as a whole: the loss against all targets."""
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
+
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, readers, rewrite
+from tinygrad_lstm.compiler.graph import Value, rewrite
 from tinygrad_lstm.compiler.operations import ELEMENTWISE
 
 __all__ = ["lift"]
@@ -13,16 +16,16 @@ __all__ = ["lift"]
 def lift(build: Builder, roots: list[Value]) -> list[Value]:
     """Lift out of every concatenation what only it reads."""
     order = build.graph.order(roots)
-    read = readers(order, roots)
+    read = Counter(itertools.chain(roots, *(v.args for v in order)))
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
         if v.attrs != (0,) or len(args) < 2:
             return None
-        if any(len(read[p.number]) != 1 for p in v.args):
+        if any(read[p] != 1 for p in v.args):
             return None
         return _lifted(build, args)
 
-    return rewrite(roots, order, {"concatenate"}, rule, build.again)
+    return rewrite(roots, order, {"concatenate"}, rule, build.updated)
 
 
 def _lifted(build: Builder, parts: tuple[Value, ...]) -> Value | None:

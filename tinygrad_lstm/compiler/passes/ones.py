@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, readers, rewrite
-from tinygrad_lstm.compiler.passes.shared import Readers, leafy
+from tinygrad_lstm.compiler.graph import Readers, Value, readers, rewrite
+from tinygrad_lstm.compiler.passes.shared import leafy
 
 __all__ = ["ones"]
 
@@ -41,7 +41,7 @@ class Biased:
 def ones(build: Builder, roots: list[Value]) -> list[Value]:
     """Let the products of what is given add the rows, and sum the gradients by them."""
     order = build.graph.order(roots)
-    biased = _biased(order, readers(order, roots))
+    biased = _biased(order, readers(order, roots, {"matmul", "cut", "add"}))
     gone = {add for found in biased.values() for add in found.adds}
     wider = {v.args[0]: _with_ones(build, v.args[0]) for v in biased}
     joined = _joined(order, wider)
@@ -56,7 +56,7 @@ def ones(build: Builder, roots: list[Value]) -> list[Value]:
             return _part(build, v, args[0], wider[joined[v]])
         return None
 
-    return rewrite(roots, order, {"matmul", "add", "sum"}, rule, build.again)
+    return rewrite(roots, order, {"matmul", "add", "sum"}, rule, build.updated)
 
 
 def _biased(order: list[Value], read: Readers) -> dict[Value, Biased]:

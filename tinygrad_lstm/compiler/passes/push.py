@@ -11,10 +11,10 @@ __all__ = ["push"]
 def push(build: Builder, roots: list[Value]) -> list[Value]:
     """Cut the factors of every product of which only parts are read."""
     order = build.graph.order(roots)
-    read = readers(order, roots)
+    read = readers(order, roots, {"matmul"})
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
-        if args[0].op != "matmul":
+        if not v.args[0].op == args[0].op == "matmul":
             return None
         if any(u is None or u.op != "cut" for u in read[v.args[0].number]):
             return None
@@ -23,4 +23,4 @@ def push(build: Builder, roots: list[Value]) -> list[Value]:
         a = build.cut(a, (rows, (0, a.shape[1])))
         return build.matmul(a, build.cut(b, ((0, b.shape[0]), columns)), v.dtype)
 
-    return rewrite(roots, order, {"cut"}, rule, build.again)
+    return rewrite(roots, order, {"cut"}, rule, build.updated)

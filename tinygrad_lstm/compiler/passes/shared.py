@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Graph, Value, readers
+from tinygrad_lstm.compiler.graph import Graph, Readers, Value, readers
 from tinygrad_lstm.compiler.operations import LEAVES, VIEWS
 
 __all__ = [
     "Groups",
-    "Readers",
     "disjoint",
     "known_order",
     "leafy",
@@ -21,7 +20,6 @@ __all__ = [
     "rewrite_sums",
 ]
 
-Readers = dict[int, list[Value | None]]
 Groups = dict[int, list[Value]]  # by the number of a value, all that become one with it
 Join = Callable[[list[Value], dict[int, Value]], None]  # a group, and what is built by number
 
@@ -33,14 +31,15 @@ def leafy(v: Value) -> bool:
     return v.op in LEAVES or (v.op == "concatenate" and all(map(leafy, v.args)))
 
 
-def place_key(v: Value) -> tuple[Any, ...]:
-    """A key that sorts values by where they come from: parts of one value by their place in it."""
+def place_key(graph: Graph, v: Value) -> tuple[Any, ...]:
+    """A key that sorts values by the use that is made of them, then by where they come from: parts
+    of one value by their place in it."""
     bounds: list[Any] = []
     while v.op in VIEWS:
         if v.op == "cut":
             bounds.append(v.attrs)
         (v,) = v.args
-    return v.number, tuple(reversed(bounds))
+    return graph.uses.get(v.number, ""), v.number, tuple(reversed(bounds))
 
 
 def known_order(graph: Graph, values: Sequence[Value]) -> list[int]:
@@ -53,7 +52,7 @@ def known_order(graph: Graph, values: Sequence[Value]) -> list[int]:
     known = graph.columns.get(frozenset(f.number for f in firsts))
     if known is not None:
         return sorted(range(len(values)), key=lambda i: known.index(firsts[i].number))
-    return sorted(range(len(values)), key=lambda i: place_key(values[i]))
+    return sorted(range(len(values)), key=lambda i: place_key(graph, values[i]))
 
 
 def disjoint(bounds: Iterable[tuple[int, int]]) -> bool:
@@ -67,20 +66,25 @@ def rewrite_sums(
     """The roots of a graph in which every chain of additions has been offered to `join`, as its
     terms and the value that it ends in."""
     order = build.graph.order(roots)
-    read = readers(order, roots)
+    read = readers(order, roots, {"add"})
     new: dict[Value, Value] = {}
+
+    def update(v: Value) -> None:
+        if not new.keys().isdisjoint(v.args):
+            new[v] = build.updated(v, tuple([new.get(a, a) for a in v.args]))
+
     for v in order:
-        args = v.args
-        if not new.keys().isdisjoint(args):
-            args = tuple([new.get(a, a) for a in args])
-        found = None
-        if _adds(v) and not _inside(v, read):
+        if not _adds(v):
+            update(v)
+        elif not _inside(v, read):
+            sums, terms = _chain(v, read)
             build.graph.origin = v.origin
-            found = join([new.get(t, t) for t in _terms(v, read)], v)
-        if found is None and args is not v.args:
-            found = build.again(v, args)
-        if found is not None:
-            new[v] = found
+            found = join([new.get(t, t) for t in terms], v)
+            if found is not None:
+                new[v] = found
+            else:
+                for a in reversed(sums):
+                    update(a)
     return [new.get(root, root) for root in roots]
 
 
@@ -95,7 +99,7 @@ def regrouped(
             _build(build, v, together, new, one)
         elif v.number not in new:
             args = tuple([new[a.number] for a in v.args])
-            new[v.number] = v if args == v.args else build.again(v, args)
+            new[v.number] = v if args == v.args else build.updated(v, args)
     return [new[root.number] for root in roots]
 
 
@@ -114,7 +118,7 @@ def _build(build: Builder, root: Value, together: Groups, new: dict[int, Value],
             continue
         stack.pop()
         if group is None:
-            new[v.number] = build.again(v, tuple(new[a.number] for a in v.args))
+            new[v.number] = build.updated(v, tuple(new[a.number] for a in v.args))
         else:
             one(group, new)
 
@@ -129,14 +133,15 @@ def _inside(v: Value, read: Readers) -> bool:
     return len(read[v.number]) == 1 and _adds(read[v.number][0])
 
 
-def _terms(v: Value, read: Readers) -> list[Value]:
-    """What a chain of additions adds up. No recursion along the chain."""
-    out: list[Value] = []
-    stack = list(v.args)
-    while stack:
-        a = stack.pop()
+def _chain(v: Value, read: Readers) -> tuple[list[Value], list[Value]]:
+    """The sums of a chain of additions that ends in `v`, the last one first, and what they add up.
+    No recursion along the chain."""
+    sums, terms, waiting = [v], [], list(v.args)
+    while waiting:
+        a = waiting.pop()
         if _adds(a) and len(read[a.number]) == 1:
-            stack += a.args
+            sums.append(a)
+            waiting += a.args
         else:
-            out.append(a)
-    return out
+            terms.append(a)
+    return sums, terms

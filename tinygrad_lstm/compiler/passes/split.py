@@ -28,7 +28,7 @@ def split(build: Builder, roots: list[Value]) -> list[Value]:
             return build.concatenate(parts, 1)
         return None
 
-    return rewrite(roots, build.graph.order(roots), {"matmul"}, rule, build.again)
+    return rewrite(roots, build.graph.order(roots), {"matmul"}, rule, build.updated)
 
 
 def _sum_of_products(build: Builder, a: Value, b: Value, v: Value) -> Value:

@@ -33,4 +33,4 @@ def turn(build: Builder, roots: list[Value]) -> list[Value]:
         # not the builder's concatenate, to which this is the same as the transposed matrix
         return build.graph.new("concatenate", parts, (1,), b.shape, b.dtype)
 
-    return rewrite(roots, order, {"matmul"}, rule, build.again)
+    return rewrite(roots, order, {"matmul"}, rule, build.updated)
