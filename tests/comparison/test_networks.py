@@ -174,6 +174,22 @@ def test_a_factor_of_one_branch_on_others(slip, kind, words):
     assert (first.name, first.kind) == ("c<3>", kind) and words in first.looks_like
 
 
+def test_whose_local_derivative_has_a_wrong_form():
+    """The factor is that of the gate, which the stage of the branch only picks out of all gates;
+    and what stands where which belongs."""
+    slip = "dg * (1 - g**2) -> dg * (1 - np.tanh(g) ** 2)"
+    said = reported("column", slip, "parameters").diagnoses[0].looks_like
+    wrong = "the local derivative of tanh has a wrong form: 1 − tanh(g<4>)² where 1 − g<4>² belongs"
+    assert wrong in said
+    said = reported("column", "do * o * (1 - o) -> do * (1 - o)", "parameters").diagnoses[0]
+    assert "the local derivative of sigmoid has a wrong form: o<4> is missing" in said.looks_like
+
+
+def test_a_product_without_a_name_is_written_through():
+    first = reported("mlp", "dr.T @ h -> h.T @ dr", "no names").diagnoses[0]
+    assert "matmul#" not in first.correct and "relu(x W1ᵀ + b1)" in first.correct
+
+
 @pytest.mark.parametrize("names", [True, False])
 def test_a_state_read_out_of_the_wrong_block(names):
     """The first state has a name without a block."""

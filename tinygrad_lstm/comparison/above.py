@@ -69,7 +69,6 @@ class Above(Likely):
             if levels and (not asked or self.spent > begun + likely.RULES * likely.BUDGET):
                 asked = nearest([*asked, *self._candidates(levels.pop())])
                 begun = self.spent
-            asked = [c for c in asked if self.places[c.place].rows & open_]
             now = [Where(c.place, c.label, open_) for c in asked[: AHEAD if several else 1]]
             for outcome in several(now) if several else map(self.tried, now):
                 asked.pop(0)
@@ -77,6 +76,7 @@ class Above(Likely):
                 self.progress.step(self.spent / likely.BUDGET)
                 if outcome.guess is not None:
                     open_ &= ~outcome.rows
+                    asked = [c for c in asked if self.places[c.place].rows & open_]
                     for i in self.rerun.rows_in(outcome.rows):
                         yield self.rows[i], outcome.guess
                 if outcome.guess is not None or self.ended:

@@ -189,11 +189,9 @@ def _fitted(
     terms = [term for group in groups for term in group]
     arrays = [summed(group) for group in groups]
     kept = [k for k, array in enumerate(arrays) if array.any()]  # of nothing it is unknown
-    n = len(kept)
-    usable = 2 < n <= min(FITTED, hand.size - 1) and hand.shape == terms[0].array.shape
-    if len(groups) < len(terms):
-        usable = 1 < n < hand.size and hand.shape == terms[0].array.shape
-    if not usable or not np.isfinite(hand).all():
+    n, least = len(kept), 2 if len(groups) < len(terms) else 3  # of two, each is told by itself
+    solvable = least <= n <= min(FITTED, hand.size - 1) and hand.shape == terms[0].array.shape
+    if not solvable or not np.isfinite(hand).all():
         return
     columns = np.stack([np.ravel(arrays[k]) for k in kept], axis=1).astype(float)
     found, _, rank, _ = np.linalg.lstsq(columns, np.ravel(hand).astype(float), rcond=None)

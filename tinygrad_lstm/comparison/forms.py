@@ -35,9 +35,10 @@ class Forms(Parts):
         for i, node, parts in self.products:
             for about in dict.fromkeys(self._about(p) for p in parts if not self._sends(p)):
                 rest = [p for p in parts if self._about(p) != about or self._sends(p)]
+                gone = [p for p in parts if p not in rest]
                 if about and rest:
                     for w in self._related(self._in_order(about)[0]):
-                        yield from self._formed(i, node, rest, w)
+                        yield from self._formed(i, node, rest, gone, w)
 
         yield from self._asked()
 
@@ -63,13 +64,14 @@ class Forms(Parts):
         return list(dict.fromkeys([v, *map(self.formulas.leaf, near)]))
 
     def _formed(
-        self, i: int, node: Expression, rest: list[Expression], w: Leaf
+        self, i: int, node: Expression, rest: list[Expression], gone: list[Expression], w: Leaf
     ) -> Iterator[Change]:
+        about = frozenset().union(*map(self._about, gone))
         source = self.formulas.source.get(w)
         base = self.formulas.base(source) if source is not None else str(w.name)
+        wrong = f"{WRONG_FORM.format(self._function(about))}: {{}} where {{}} belongs"
         for text, form in (FORMS | SLOPES).items():
-            wrong = f"{WRONG_FORM.format(self.branch.stage.op)}: {{}}"
-            words = self._words(wrong, form(w))
+            words = self._words(wrong, form(w), product(gone))
             other = product([*rest, form(w)])
             yield Change(("form", i, text, base), "local form", words, {id(node): other})
         for g in (g for p in rest for g in self._in_order(self.tree.gradients.get(id(p), ()))):

@@ -37,6 +37,7 @@ __all__ = ["Formulas"]
 
 LONG = 24  # parts of a formula; what is longer keeps the name of its stage
 SHORT = 40  # letters of a formula that stands for a value without a name
+DEEP = 3  # stages without a name that such a formula goes past, beside those written through
 WAYS = 6  # branches of a value without a name that are written out in its place
 
 
@@ -64,6 +65,7 @@ class Formulas:
         self._gradients: dict[int, Leaf] = {}
         self._written: dict[Leaf, Expression] = {}
         self._values: dict[Leaf, Expression] = {}
+        self._words: dict[tuple[Leaf, int], Expression] = {}
         self._rules: dict[Any, Expression] = {}
         self._bases: dict[int, str] = {}
 
@@ -109,10 +111,27 @@ class Formulas:
         return constants(self.tape)
 
     def _write_through(self, leaf: Leaf, x: Any) -> None:
-        args = tuple(number(v) if isinstance(v, SCALARS) else self.written(v) for v in x._inputs)
-        formula = apply(x._op, args, x._params, x.shape)
+        formula = self._computed(x)
         if len(parts(formula)) <= LONG:
             self._values[leaf] = formula
+
+    def _computed(self, x: Any) -> Expression:
+        """What the stage of a value computes."""
+        args = tuple(number(v) if isinstance(v, SCALARS) else self.written(v) for v in x._inputs)
+        return apply(x._op, args, x._params, x.shape)
+
+    def _said(self, leaf: Leaf, depth: int = DEEP) -> Expression:
+        """What a leaf is called in words: a value without a name by what it computes, where that is
+        short."""
+        x = self.source.get(leaf)
+        if leaf.gradient or x is None or x.name or x._op is None or not depth:
+            return leaf
+        if (leaf, depth) not in self._words:
+            e = self._computed(x)
+            e = substitute(e, {v: self._said(v, depth - 1) for v in leaves(e)})
+            text = TEXT.write(e)
+            self._words[leaf, depth] = leaf if "#" in text or len(text) > SHORT else e
+        return self._words[leaf, depth]
 
     def label(self, x: Any) -> str:
         """What a value is called in words."""
@@ -121,16 +140,13 @@ class Formulas:
     def stage(self, x: Any) -> str:
         """What the stage of a value is called in words: by its name; where it has none by what it
         computes, if that is short."""
-        label = self.tape.label(x)
-        if x.name or x._op is None or x._op.variadic:
-            return label
-        args = tuple(number(v) if isinstance(v, SCALARS) else self.written(v) for v in x._inputs)
-        text = TEXT.write(apply(x._op, args, x._params, x.shape))
-        return label if "#" in text or len(text) > SHORT else text
+        return TEXT.write(self._said(self.leaf(x)))
 
     def through(self, e: Expression) -> Expression:
         """A formula with values without a name written through."""
-        return substitute(e, self._values) if self._values else e
+        e = substitute(e, self._values) if self._values else e
+        said = {leaf: other for leaf in leaves(e) if (other := self._said(leaf)) is not leaf}
+        return substitute(e, said) if said else e
 
     def text(self, e: Expression) -> str:
         """A formula as text, values without a name written through."""

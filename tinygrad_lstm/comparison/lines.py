@@ -10,13 +10,10 @@ from tinygrad_lstm.comparison.formulas import Formulas
 from tinygrad_lstm.comparison.tidy import tidy
 from tinygrad_lstm.derivation.expression import (
     Expression,
-    apply,
     leaves,
-    number,
     parts,
     substitute,
 )
-from tinygrad_lstm.engine.memory import SCALARS
 from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["Lines"]
@@ -68,9 +65,8 @@ class Lines(Formulas):
     def opened(self, branch: Branch) -> Expression:
         """The same with what its stage computed written out, as ``a / b``, and all that has no
         name."""
-        node, formula = branch.stage.output, self.through(self.correct(branch))
+        node, formula = branch.stage.output, substitute(self.correct(branch), self._values)
         leaf = self.leaf(node)
         if node._op.kind != "arithmetic" or leaf not in leaves(formula):
             return formula
-        args = tuple(number(v) if isinstance(v, SCALARS) else self.written(v) for v in node._inputs)
-        return tidy(substitute(formula, {leaf: apply(node._op, args, node._params, node.shape)}))
+        return tidy(substitute(formula, {leaf: self._computed(node)}))

@@ -85,7 +85,7 @@ class Omitted(Parts):
                 about = frozenset().union(*(self._about(p) for p in gone))
                 kept = frozenset().union(*(self._about(p) for p in rest))
                 form = bool(about & kept)
-                wrong = f"{WRONG_FORM.format(self.branch.stage.op)}: {{}} is missing"
+                wrong = f"{WRONG_FORM.format(self._function(about))}: {{}} is missing"
                 left = f"{PASSED}: the factor {{}} is missing"
                 words = self._words(wrong if form else left, product(gone))
                 kind = "local form" if form else "local factor"

@@ -13,6 +13,8 @@ from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["Parts"]
 
+PAST = 16  # stages of which one formula may have the rules
+
 
 class Parts:
     """The parts of a formula.
@@ -62,6 +64,18 @@ class Parts:
         if known is None:
             known = frozenset().union(*(self._about(a) for a in getattr(part, "args", ())))
         return known
+
+    def _function(self, about: frozenset[Leaf]) -> str:
+        """The operation of whose local derivative a factor about some values is: that of the next
+        stage, from the branch on, that reads or returns one of them."""
+        values = {id(self.formulas.source[leaf]) for leaf in about if leaf in self.formulas.source}
+        stages = [self.branch.stage]
+        for stage in stages:
+            if any(id(x) in values for x in (stage.output, *stage.inputs)):
+                return str(stage.op)
+            above = self.formulas.chain.gradients.branches(stage.output)
+            stages += [branch.stage for branch in above] if len(stages) < PAST else []
+        return str(self.branch.stage.op)
 
     def _in_order(self, some: Iterable[Leaf]) -> list[Leaf]:
         """Some values and gradients, in the order in which the formula has them."""
