@@ -2,12 +2,15 @@
 
 import random
 import types
-from collections import deque
+from collections import deque, namedtuple
 
 import numpy as np
 import pytest
 
-from tinygrad_lstm import Tensor, compile, gradients
+from tinygrad_lstm import LSTM, Tensor, compile, gradients
+from tinygrad_lstm.compiler.abstract import Untraceable
+from tinygrad_lstm.compiler.trace import trace
+from tinygrad_lstm.compiler.tracer import Tracer
 
 X = np.arange(6.0).reshape(2, 3)
 
@@ -151,3 +154,109 @@ def test_recording_draws_no_number():
     random.seed(7)
     fast = compile(loss)
     assert [fast(X)[0] for _ in range(2)] == expected
+
+
+class Stateful:
+    def __init__(self):
+        self.lstm, self.state, self.seen = LSTM(2, 3, rng=0), None, []
+        self.counts, self.total, self.kinds = {"calls": 0}, np.zeros(3), set()
+
+    def loss(self, x, y):
+        a, state = self.lstm(x, self.state)
+        self.state = tuple(s.detach() for s in state)
+        self.last = a
+        self.seen.append(a)
+        self.counts["calls"] += 1
+        self.counts[len(self.seen)] = a
+        self.total += 1
+        self.kinds.add(len(self.seen))
+        return ((a - y) ** 2).sum()
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_what_a_function_changes_itself_it_changes_at_each_call_as_on_the_tape(asks):
+    rng = np.random.default_rng(0)
+    one, two = Stateful(), Stateful()
+
+    def compiled(x, y):
+        loss = one.loss(x, y)
+        return loss * 1.0 if asks and loss.item() > -1 else loss
+
+    fast = compile(compiled)
+    for k in range(1, 5):
+        x, y = rng.normal(size=(3, 2, 2)), rng.normal(size=(3, 2, 3))
+        expected = two.loss(x, y)
+        loss, grads = fast(x, y)
+        assert loss == pytest.approx(expected.item(), rel=1e-12)
+        np.testing.assert_allclose(grads["W_f"], gradients(expected)["W_f"], rtol=1e-12)
+        np.testing.assert_array_equal(one.last.numpy(), two.last.numpy())
+        assert len(one.seen) == one.counts["calls"] == one.total[0] == len(one.kinds) == k
+    assert "change" in fast.plan(x, y).reason
+
+
+def test_what_changes_in_an_argument_is_noticed():
+    class Model:
+        def __init__(self):
+            self.w, self.k, self.seen = Tensor(np.ones(3), True, "w"), 1.0, []
+
+    def loss(models, x):
+        return (models["a"].w * x).sum() * models["a"].k
+
+    def writes(models, x):
+        models["a"].seen.append(1)
+        return loss(models, x)
+
+    model = Model()
+    fast = compile(loss)
+    agrees(fast, loss, {"a": model}, X)
+    model.k = 2.0
+    agrees(fast, loss, {"a": model}, X)
+    model.w = Tensor(np.full(3, 5.0), True, "w")
+    agrees(fast, loss, {"a": model}, X)
+    agrees(fast, loss, {"a": Model()}, X)
+    assert fast.plan({"a": model}, X).compiled
+    fast = compile(writes)
+    for _ in range(3):
+        fast({"a": model}, X)
+    assert len(model.seen) == 3
+
+
+def test_numbers_that_change_from_call_to_call_end_on_the_tape():
+    w, batch = Tensor(np.ones(3), True, "w"), namedtuple("Batch", "x y")
+
+    def loss(batch, rate):
+        return ((w * batch.x - batch.y) ** 2).sum() * np.copysign(1.0, rate) * rate
+
+    fast = compile(loss, backend="numpy")
+    for rate in (0.0, -0.0, *range(40)):
+        agrees(fast, loss, batch(X + rate, X), rate)
+    assert "is called with changes" in fast.plan(batch(X, X), 99).reason
+    for rate in np.arange(40.0):  # numbers of NumPy's are read afresh
+        agrees(fast, loss, batch(X + rate, X), rate)
+    assert fast.plan(batch(X, X), np.float64(99.0)).compiled
+
+
+def test_what_is_set_once_is_found_from_then_on():
+    w, cache = Tensor(np.ones(3), True, "w"), {}
+
+    def loss(x):
+        if "scale" not in cache:
+            cache["scale"] = np.float64(3.0)
+        return (w * x).sum() * cache["scale"]
+
+    fast = compile(loss)
+    for _ in range(3):
+        agrees(fast, loss, X)
+    assert fast.plan(X).compiled
+
+
+def test_a_value_that_another_recording_left_behind_is_not_used():
+    w, left = Tensor(np.ones(3), True, "w"), []
+
+    def keeps():
+        left.append(w * 2.0)
+        return left[0].sum()
+
+    trace(keeps, {}, Tracer())
+    with pytest.raises(Untraceable, match="another recording"):
+        trace(lambda: (w * left[0]).sum(), {}, Tracer())

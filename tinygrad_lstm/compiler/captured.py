@@ -14,7 +14,7 @@ import random
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -40,7 +40,7 @@ class Captured:
     ----------
     function : callable
     arguments : iterable
-        What it is called with, of which the generators count as captured.
+        The objects that it is called with, which count as captured: a model, say, or a generator.
 
     Attributes
     ----------
@@ -52,17 +52,15 @@ class Captured:
         self._bindings: list[tuple[Callable[[Any], Any], Any, Any]] = []
         self._arrays: list[tuple[NDArray[Any], NDArray[Any]]] = []
         self._tensors: list[tuple[Any, Any]] = []
-        self._lengths: list[tuple[Sized, int]] = []
-        self._sets: list[tuple[Any, frozenset[Any]]] = []
+        self._contents: list[tuple[Any, Any]] = []  # containers, and a copy of each
         self._modules: list[types.ModuleType] = []
         self._sources: list[Any] = [np.random.mtrand._rand, random._inst]  # type: ignore[attr-defined]
         self.generators: list[np.random.Generator] = []
         self.codes: list[types.CodeType] = []
         self._seen: set[int] = set()
         self._keep: list[Any] = []
-        self._look([function])
+        self._look([function, *arguments])
         self._look_into_modules()
-        self.generators += [x for x in arguments if isinstance(x, np.random.Generator)]
 
     def states(self) -> list[Any]:
         """Where the sources of random numbers stand: generators, those of NumPy and of Python
@@ -104,7 +102,7 @@ class Captured:
                 if not _library(x.__name__):
                     self._modules.append(x)
             elif isinstance(x, (set, frozenset)):
-                self._sets.append((x, frozenset(x)))
+                self._contents.append((x, frozenset(x)))
             else:
                 for get, key, value in self._inside(x):
                     self._bindings.append((get, key, value))
@@ -123,14 +121,14 @@ class Captured:
         elif isinstance(x, type):
             yield from self._of_class(x)
         elif isinstance(x, (list, tuple, deque)):
-            self._lengths.append((x, len(x)))
+            self._contents.append((x, tuple(x)))
             yield from self._all(x, x.__getitem__, range(len(x)))
         elif isinstance(x, dict):
-            self._lengths.append((x, len(x)))
+            self._contents.append((x, dict(x)))
             yield from self._all(x, x.__getitem__, list(x))
         elif not isinstance(x, LIBRARY):
             if isinstance(own := getattr(x, "__dict__", None), dict):
-                self._lengths.append((own, len(own)))
+                self._contents.append((own, dict(own)))
                 yield from self._all(x, own.__getitem__, list(own))
             yield from self._all(x, functools.partial(getattr, x), _slots(type(x)))
             yield from self._all(x, functools.partial(getattr, x), ("__class__",))
@@ -150,7 +148,7 @@ class Captured:
         """What a class of the user's, and those that it is derived from, define."""
         if _library(x.__module__):
             return
-        self._lengths.append((vars(x), len(vars(x))))
+        self._contents.append((vars(x), dict(vars(x))))
         for name, value in list(vars(x).items()):
             if not name.startswith("__") and not isinstance(value, types.MemberDescriptorType):
                 yield functools.partial(_own, x), name, _own(x, name)
@@ -177,16 +175,51 @@ class Captured:
                 return f"{key} is gone"
             if now is not before and not (isinstance(now, PLAIN) and _equal(now, before)):
                 return f"{key} is another object"
-        for container, length in self._lengths:
-            if len(container) != length:
+        for container, before in self._contents:
+            if len(container) != len(before):
                 return f"a {type(container).__name__} has another length"
-        for found, items in self._sets:
-            if found != items:
+            if isinstance(container, (set, frozenset)) and container != before:
                 return "a set holds something else"
         for array, before in self._arrays:
             if array is not before and not _equal_arrays(array, before):
                 return "an array was edited"
         return None
+
+    def undo(self) -> None:
+        """Put everything back as it was."""
+        for tensor, array in self._tensors:
+            tensor._array = array
+        for array, before in self._arrays:
+            if array is not before and not _equal_arrays(array, before):
+                array[...] = before
+        for container, before in self._contents:
+            _refill(container, before)
+        for get, key, before in self._bindings:
+            with suppress(KeyError, IndexError, ValueError, AttributeError):
+                if get(key) is not before:
+                    _put(get, key, before)
+
+
+def _refill(container: Any, before: Any) -> None:
+    """Let a container hold what it did."""
+    if isinstance(container, (tuple, frozenset, types.MappingProxyType)):
+        return  # what cannot be changed, or by its class alone
+    if isinstance(container, dict):
+        if container.keys() != before.keys():
+            container.clear()
+            container.update(before)
+    elif len(container) != len(before) or isinstance(container, set):
+        container.clear()
+        (container.update if isinstance(container, set) else container.extend)(before)
+
+
+def _put(get: Callable[[Any], Any], key: Any, value: Any) -> None:
+    """Let ``get(key)`` be `value`."""
+    if isinstance(get, functools.partial):
+        if get.func is getattr:
+            setattr(get.args[0], key, value)
+    else:
+        get.__self__[key] = value  # type: ignore[attr-defined]
 
 
 def _state(source: Any) -> Any:

@@ -4,6 +4,8 @@ a program."""
 from __future__ import annotations
 
 import functools
+import itertools
+from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -18,7 +20,7 @@ from tinygrad_lstm.compiler.passes.optimise import PASSES
 from tinygrad_lstm.compiler.plan import Replay
 from tinygrad_lstm.compiler.report import report
 from tinygrad_lstm.compiler.results import Leaves, on_tape
-from tinygrad_lstm.compiler.signature import mapped, signature
+from tinygrad_lstm.compiler.signature import loose, mapped, objects, signature
 from tinygrad_lstm.compiler.trace import trace
 from tinygrad_lstm.compiler.tracer import Tracer
 from tinygrad_lstm.engine.collector import uncollected
@@ -30,6 +32,7 @@ __all__ = ["Compiled", "Plan", "compile"]
 
 Array = NDArray[Any]
 MANY = 16  # recordings of one signature, each since something captured had changed
+OTHERS = 32  # recordings for arguments that differ in numbers alone: as arrays they are read afresh
 PLANS = 64  # programs that are kept, of different signatures
 
 
@@ -123,7 +126,7 @@ class Compiled:
         self._function, self._passes = function, frozenset(passes)
         self._backend = backend or ("native" if available() else "numpy")
         self._plans: dict[Any, Plan] = {}
-        self._again: dict[Any, int] = {}
+        self._again: Counter[Any] = Counter()
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Leaves]:
         """The loss, and the derivatives by name."""
@@ -142,15 +145,20 @@ class Compiled:
         key, flat = signature(args, kwargs)
         found = self._plans.get(key)
         if found is None or found.changed():
-            found = self._record(key, args, kwargs, flat)
+            found = self._record(key, args, kwargs)
         return found, flat
 
-    def _record(self, key: Any, args: Any, kwargs: Any, flat: list[Any]) -> Plan:
-        times = self._again[key] = self._again.get(key, 0) + 1
-        if times > MANY:
-            return Plan(None, None, "what it captures changes from call to call")
+    def _record(self, key: Any, args: Any, kwargs: Any) -> Plan:
+        kind = loose(key)
+        self._again[key] += 1
+        self._again[kind] += key not in self._plans
+        if self._again[key] > MANY or self._again[kind] > OTHERS:
+            what = "captures" if self._again[key] > MANY else "is called with"
+            return Plan(None, None, f"what it {what} changes from call to call")
         with uncollected():
-            plan = record(self._function, args, kwargs, flat, self._backend, self._passes)
+            plan = record(self._function, args, kwargs, self._backend, self._passes)
+        if plan.unsettled:
+            self._again[key] += MANY // 3
         while len(self._plans) >= PLANS:
             del self._plans[next(iter(self._plans))]
         self._plans[key] = plan
@@ -166,11 +174,14 @@ class Plan:
         Whether there is a program. Without one the tape is used.
     reason : str
         Why there is none; empty otherwise.
+    unsettled : bool
+        Whether the function changes itself what it has captured. It may do so only once.
     """
 
     replay: Replay | None
     captured: Captured | None
     reason: str
+    unsettled = False
 
     def __init__(self, replay: Replay | None, captured: Captured | None, reason: str) -> None:
         self.replay, self.captured, self.reason = replay, captured, reason
@@ -233,41 +244,54 @@ def record(
     function: Callable[..., Any],
     args: Any,
     kwargs: Any,
-    flat: list[Any],
     backend: str,
     passes: Collection[str],
 ) -> Plan:
     """Record a function for arguments of one kind."""
-    captured = Captured(function, (*args, *kwargs.values()))
+    captured = Captured(function, objects((args, kwargs)))
     if any("print" in code.co_names for code in captured.codes):
         return Plan(None, captured, "it prints")
     states = captured.states()
     tracer = Tracer(captured.generators)
-    known: dict[int, int] = {}
-    leaves: dict[int, Any] = {}
-    numbers = iter(range(len(flat)))
-
-    def shown(x: Any) -> Any:
-        if isinstance(x, Node):
-            number = next(numbers)
-            if id(x) in leaves:
-                return leaves[id(x)]
-            inner = tracer.abstract(tracer.input(number, x._array))
-            leaf = leaves[id(x)] = x._leaf(inner)  # type: ignore[arg-type]
-            leaf._requires_grad, leaf._label, leaf._place = x._requires_grad, x._label, x._place
-            known[id(leaf)] = number
-            return leaf
-        return tracer.abstract(tracer.input(next(numbers), x))
-
-    given = mapped(shown, (args, kwargs))
+    (given, named), known = abstracted(tracer, args, kwargs)
+    reason = ""
     try:
-        program = trace(lambda: function(*given[0], **given[1]), known, tracer)
+        program = trace(lambda: function(*given, **named), known, tracer)
         if (edited := captured.edited()) is not None:
             raise Untraceable(f"{edited} is edited")
         if repr(captured.states()) != repr(states):
             raise Untraceable("it draws random numbers in code of its own")
     except Exception as error:  # whatever it is: the tape says it better
-        return Plan(None, captured, str(error) or type(error).__name__)
+        reason = str(error) or type(error).__name__
     finally:
         captured.restore(states)
+        what = captured.changed()
+        captured.undo()
+    if what is not None:
+        reason = reason or f"it changes what it has captured: {what}"
+    if reason:
+        plan = Plan(None, captured, reason)
+        plan.unsettled = what is not None
+        return plan
     return Plan(Replay(program, backend, passes), captured, "")
+
+
+def abstracted(tracer: Tracer, args: Any, kwargs: Any) -> tuple[Any, dict[int, int]]:
+    """Arguments with abstract arrays in the place of arrays, each an input; and by ``id`` the
+    numbers of the Tensors among them."""
+    known: dict[int, int] = {}
+    leaves: dict[int, Any] = {}
+    numbers = itertools.count()
+
+    def shown(x: Any) -> Any:
+        number = next(numbers)
+        if not isinstance(x, Node):
+            return tracer.abstract(tracer.input(number, x))
+        if id(x) not in leaves:
+            inner = tracer.abstract(tracer.input(number, x._array))
+            leaf = leaves[id(x)] = x._leaf(inner)  # type: ignore[arg-type]
+            leaf._requires_grad, leaf._label, leaf._place = x._requires_grad, x._label, x._place
+            known[id(leaf)] = number
+        return leaves[id(x)]
+
+    return mapped(shown, (args, kwargs)), known

@@ -65,7 +65,9 @@ class Memory:
         self.size = 0
         self.homes: dict[int, Place] = {}
         self.copies: list[tuple[float, int, Copy]] = []
-        self._rank = {v.number: i for i, v in enumerate(schedule.order)}
+        self._rank = [0] * schedule.numbers
+        for i, v in enumerate(schedule.order):
+            self._rank[v.number] = i
         self._last = self._last_uses()
         self._sharing = Sharing(schedule, self._last)
         self.results: dict[Any, tuple[int, int]] = {}
@@ -114,9 +116,9 @@ class Memory:
             return np.empty(v.shape, v.dtype)
         return np.ndarray(v.shape, v.dtype, arena, place.offset, strides)
 
-    def _last_uses(self) -> dict[int, int]:
+    def _last_uses(self) -> list[int]:
         """The last stage in which each value is read, through views and concatenations."""
-        last: dict[int, int] = {}
+        last = [0] * self.schedule.numbers
         stage = self.schedule.stage
         for v in reversed(self.schedule.order):
             end = stage[v.number]

@@ -71,8 +71,8 @@ class Replay:
         self.schedule = Schedule(self.roots, program.graph.order(self.roots))
         program.graph.close()
         self.memory = Memory(self.schedule)
-        self.schedule.readers = {}
         self.instructions = instructions(self.schedule, self.memory)
+        self.schedule.readers, self.schedule.stage = {}, []
         self.arena = aligned(self.memory.size)
         numpy = self._numpy = NumpyBackend(program.graph, self.memory, self.arena)
         native = self._native = (

@@ -52,8 +52,10 @@ class Schedule:
     order : list of Value
     readers : dict
         As :func:`graph.readers`; empty once the program is planned.
-    stage : dict of int
-        By number: the stage in which a value is there.
+    stage : list of int
+        By number: the stage in which a value is there; empty once the program is planned.
+    numbers : int
+        More than the number of any value.
     kernels : list of (int, Kernel)
         In the order of their stages.
     """
@@ -66,26 +68,27 @@ class Schedule:
     def __init__(self, roots: list[Value], order: list[Value]) -> None:
         self.roots = roots
         self.readers = readers(order, roots)
-        self.order = as_recorded(order, self.readers)
+        self.numbers = 1 + max([v.number for v in order])
+        self.order = as_recorded(order, self.readers, self.numbers)
         early = self._early()
-        self.end = max(early.values(), default=0) // 2 * 2 + 2
+        self.end = max(early) // 2 * 2 + 2
         self._delay_ends(early)
         late = self._late(early)
-        self.stage: dict[int, int] = {}
+        self.stage = late
         for v in self.order:
             if v.op in ELEMENTWISE:
-                self.stage[v.number] = late[v.number] // 2 * 2
+                self.stage[v.number] -= late[v.number] % 2
             elif v.op in JOINED:
                 self.stage[v.number] = max([self.stage[a.number] for a in v.args])
             else:
                 self.stage[v.number] = early[v.number]
         self.kernels = self._kernels()
 
-    def _early(self) -> dict[int, int]:
+    def _early(self) -> list[int]:
         """The first stage at which each value can be there."""
-        early: dict[int, int] = {}
-        kernel: dict[int, int] = {}  # from when on a kernel of another shape can read it,
-        heavy: dict[int, int] = {}  # and heavy work
+        early = [0] * self.numbers
+        kernel = early.copy()  # from when on a kernel of another shape can read it,
+        heavy = early.copy()  # and heavy work
         for v in self.order:
             n = v.number
             if v.op in LEAVES:
@@ -106,7 +109,7 @@ class Schedule:
                 early[n], kernel[n], heavy[n] = here, here + 1, here + 2
         return early
 
-    def _delay_ends(self, early: dict[int, int]) -> None:
+    def _delay_ends(self, early: list[int]) -> None:
         """Heavy work that only the results need is done last, so that what it reads may be
         computed late too."""
         ends: set[Value] = set()
@@ -124,10 +127,10 @@ class Schedule:
                     early[v.number] = max(self.end + 1, last[v.number] + 2)
                     last[v.number] = early[v.number]
 
-    def _late(self, early: dict[int, int]) -> dict[int, int]:
+    def _late(self, early: list[int]) -> list[int]:
         """The last stage at which each value may be there, for those who read it."""
-        late: dict[int, int] = {}
-        top = max([self.end, *early.values()]) // 2 * 2 + 2
+        late = [0] * self.numbers
+        top = max(self.end, max(early)) // 2 * 2 + 2
         for v in reversed(self.order):
             here = top
             for u in self.readers[v.number]:
@@ -168,21 +171,26 @@ class Schedule:
         return Kernel(shape, values, list(inputs.values()), outputs)
 
 
-def as_recorded(order: list[Value], read: Readers) -> list[Value]:
+def as_recorded(order: list[Value], read: Readers, numbers: int) -> list[Value]:
     """The order in which values were recorded, as far as passes have left it: what a block reads is
     read before it is written over there."""
     found: list[Value] = []
-    numbered = {v.number: v for v in order}
-    waiting = {v.number: len(v.args) for v in order}  # for so many arguments
-    ready = [v.number for v in order if not v.args]
+    numbered: dict[int, Value] = {}  # what is ready
+    waiting = [0] * numbers  # for so many arguments
+    for v in order:
+        waiting[v.number] = len(v.args)
+        if not v.args:
+            numbered[v.number] = v
+    ready = list(numbered)
     heapq.heapify(ready)
     while ready:
         n = heapq.heappop(ready)
-        found.append(numbered[n])
+        found.append(numbered.pop(n))
         for u in read[n]:
             if u is not None:
                 waiting[u.number] -= 1
                 if not waiting[u.number]:
+                    numbered[u.number] = u
                     heapq.heappush(ready, u.number)
     return found
 

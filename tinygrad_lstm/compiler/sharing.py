@@ -8,8 +8,10 @@ writes to its place.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass
+from operator import itemgetter
 
 from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.operations import accumulates
@@ -46,11 +48,11 @@ class Sharing:
     Parameters
     ----------
     schedule : Schedule
-    last : dict of int
+    last : list of int
         By number: the last stage in which each value is read.
     """
 
-    def __init__(self, schedule: Schedule, last: dict[int, int]) -> None:
+    def __init__(self, schedule: Schedule, last: list[int]) -> None:
         self.schedule, self._last = schedule, last
         self._regions: dict[int, dict[Bounds, Region]] = {}
         self._of_cut: dict[int, Region] = {}
@@ -88,18 +90,31 @@ class Sharing:
         parts = dict(_parts(stack, tuple((0, n) for n in stack.shape)))
         if any(not is_elementwise(p) or p.number in homes for p in parts.values()):
             return None
-        stage = self.schedule.stage
         for v in self._products:
-            regions = self._regions[v.number]
-            fits = v.dtype == stack.dtype and v.shape == stack.shape
-            if not fits or v.number in homes or regions.keys() != parts.keys():
-                continue
-            if all(r.free <= stage[parts[b].number] for b, r in regions.items()):
-                for b, r in regions.items():
-                    r.until = stage[parts[b].number]
-                self._products.remove(v)
-                return v
+            if v.dtype == stack.dtype and v.shape == stack.shape and v.number not in homes:
+                until = self._taken(self._regions[v.number], parts)
+                if until is not None:
+                    for region, when in until:
+                        region.until = min(region.until, when)
+                    self._products.remove(v)
+                    return v
         return None
+
+    def _taken(
+        self, regions: dict[Bounds, Region], parts: dict[Bounds, Value]
+    ) -> list[tuple[Region, int]] | None:
+        """When each region is written to, if every part of a stack lies in one that is free then. A
+        loop that reads a region and computes just that may write there at once."""
+        axes = [sorted(set(b)) for b in zip(*regions, strict=True)]
+        found = []
+        for bounds, part in parts.items():
+            around = tuple(_around(b, axis) for b, axis in zip(bounds, axes, strict=True))
+            region = regions.get(around)  # type: ignore[arg-type]
+            when = self.schedule.stage[part.number]
+            if region is None or region.free > when - (around != bounds):
+                return None
+            found.append((region, when))
+        return found
 
     def lodger(self, v: Value, loop: Kernel) -> Value | None:
         """The part among the inputs of a loop in whose place an output `v` of it can live; it is
@@ -134,6 +149,12 @@ class Sharing:
             elif max(self._last[u.number], self.schedule.stage[u.number]) >= until:
                 return False
         return True
+
+
+def _around(inner: tuple[int, int], intervals: list[tuple[int, int]]) -> tuple[int, int] | None:
+    """The one of some intervals, in order, in which another lies."""
+    at = bisect_right(intervals, inner[0], key=itemgetter(0)) - 1
+    return intervals[at] if at >= 0 and inner[1] <= intervals[at][1] else None
 
 
 def _parts(v: Value, bounds: Bounds) -> list[tuple[Bounds, Value]]:

@@ -95,7 +95,6 @@ def trace(function: Callable[..., Any], args: Any, tracer: Tracer) -> Program:
     finally:
         del watching[threading.get_ident()]
     leaves = [x for x in totals if x._op is None]
-    tracer._shown.clear()  # what is rewritten next need not be kept
     return Program(
         tracer.graph,
         [loss._array.value, *(conjugated(totals[x]).value for x in leaves)],
@@ -120,11 +119,11 @@ def backward(loss: Any, nodes: list[Any], tracer: Tracer) -> dict[Any, Any]:
     for node in reversed(nodes):
         if node._hooks is not None:
             raise Untraceable(f"{called(node)} has a hook")
-        g, whose = totals.pop(node), node.name or node._op.name
+        g = totals.pop(node)
+        tracer.graph.origin = f"{node.name or node._op.name}, backward"
         for i, x in reversed(list(enumerate(node._inputs))):
             if not isinstance(x, Node) or not x._requires_grad:
                 continue
-            tracer.graph.origin = f"{whose}, backward"
             contribution = _contribution(tracer, node, i, g)
             totals[x] = totals[x] + contribution if x in totals else contribution
     return totals

@@ -49,17 +49,13 @@ class Tracer:
         self.calls: list[str] = []
         self._given: dict[int, Array] = {}
         self._known: dict[int, Array] = {}
-        self._shown: dict[int, Abstract] = {}
         self._leaves: dict[int, tuple[Node, Array, Value]] = {}
 
     # The parts of the graph.
 
     def abstract(self, value: Value) -> Abstract:
-        """The abstract array of a value, the same one each time."""
-        found = self._shown.get(value.number)
-        if found is None:
-            found = self._shown[value.number] = Abstract(value, self)
-        return found
+        """The abstract array of a value."""
+        return Abstract(value, self)
 
     def constant(self, array: Array) -> Value:
         """An array that is what it is now."""
@@ -92,6 +88,8 @@ class Tracer:
         self, op: Any, inputs: tuple[Any, ...], values: tuple[Any, ...], params: dict[str, Any]
     ) -> tuple[tuple[Any, ...], Any]:
         """What a stage reads, and what it computes from it: abstract arrays."""
+        if any(isinstance(value, Abstract) and value.recorder is not self for value in values):
+            raise Untraceable("a value of another recording is used")
         values = tuple(
             self.abstract(self.leaf(x))
             if isinstance(x, Node) and isinstance(value, np.ndarray)
