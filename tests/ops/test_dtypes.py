@@ -24,6 +24,8 @@ complex128  complex128   complex128      complex128       complex128  complex128
   parameters get float32 gradients.
 * Integers and bool have no derivative: Tensors of them are constants, and ``requires_grad=True`` is
   refused. Where they meet a float Tensor they are read as numbers.
+* The package's own functions (activations, softmax, losses) read integers and bool as floating
+  point: as float64, and in a loss as the other value, so that targets do not widen it.
 * Complex: the gradient of a real leaf is real. That of a complex leaf is the conjugate of the
   complex derivative where there is one, PyTorch's convention: minus the gradient is the way down.
 """
@@ -162,6 +164,34 @@ def test_integers_and_bool_are_constants(dtype):
     np.testing.assert_array_equal(x.grad, [1, 0])
     with pytest.raises(DtypeError, match="floating-point"):
         Tensor(np.array([1, 0], dtype), requires_grad=True)
+
+
+OWN = ["elu", "logsigmoid", "sigmoid", "silu", "softplus", "log_softmax", "logsumexp", "softmax"]
+LOSSES = ["absolute_error", "binary_cross_entropy_with_logits", "huber", "squared_error"]
+
+
+@pytest.mark.parametrize("tensor", [Tensor, np.asarray, lambda x: np.asarray(x).tolist()])
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, np.uint8, np.uint64])
+def test_own_functions_read_integers_as_floating_point(dtype, tensor):
+    """Nothing wraps around, and nothing is computed in float16, as NumPy does for int8."""
+    x = np.array([[0, 1, 1], [1, 0, 0]] if dtype is bool else [[0, 1, 3], [120, 2, 0]])
+    for name in OWN:
+        f = getattr(tg, name)
+        np.testing.assert_allclose(f(tensor(x.astype(dtype))), f(x * 1.0), rtol=1e-15)
+    right = np.eye(3)[[2, 0]]
+    for name in [*LOSSES, "cross_entropy"]:
+        f = getattr(tg, name)
+        for logits in (x.astype(dtype), x * 0.1):
+            expected = f(logits * 1.0, right)
+            np.testing.assert_allclose(f(logits, tensor(right.astype(dtype))), expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", [*LOSSES, "cross_entropy"])
+def test_a_loss_has_the_dtype_of_the_predictions_whatever_that_of_the_targets(name):
+    prediction = Tensor(np.array([[0.5, -1.0, 2.0]], np.float32), True)
+    for dtype in (bool, np.uint8, np.int64):
+        loss = getattr(tg, name)(prediction, np.array([[1, 0, 0]], dtype))
+        assert loss.dtype == gradients(loss)[prediction].dtype == np.float32
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,13 @@ __all__ = [
     "NUMBERS",
     "SCALARS",
     "add_at",
+    "array_like",
     "array_of",
     "by_shape",
     "conjugated",
     "finite",
     "fitting",
+    "floats",
     "frozen",
     "loan",
     "own",
@@ -38,6 +40,8 @@ SCALARS = (
 )  # immutable: stages keep them as they are, so that Python's stay weak (NEP 50)
 
 KNOWN = (np.ndarray, *SCALARS)  # what has its entries at hand
+
+DOUBLE = np.dtype(float)
 
 NUMBERS = "biufc"  # the kinds of dtype that a Tensor can have
 
@@ -130,6 +134,11 @@ def array_of(value: Any) -> Any:
     return getattr(value, "_array", value)
 
 
+def array_like(value: Any) -> Any:
+    """An array of a list of numbers, which has no shape of its own; anything else as it is."""
+    return np.asarray(value) if isinstance(value, (list, tuple)) else value
+
+
 def conjugated(x: Any) -> Any:
     """The conjugate of a complex value, an array or a Tensor; a real one as it is."""
     return np.conjugate(x) if x.dtype.kind == "c" else x
@@ -149,6 +158,18 @@ def fitting(gradient: Any, dtype: np.dtype[Any]) -> Any:
     """A gradient, an array or a Tensor, of a value of this dtype: of a real value the imaginary
     part cannot change."""
     return gradient.real if gradient.dtype.kind == "c" and dtype.kind != "c" else gradient
+
+
+def floats(x: Any, like: Any = None) -> Any:
+    """`x` in floating point; integers and truth values in the dtype of `like`, where that is one.
+
+    NumPy's integers have no -inf, unsigned ones wrap around below 0, and small ones are computed
+    with in float16.
+    """
+    if getattr(x, "dtype", DOUBLE).kind in "fc":
+        return x
+    wanted = getattr(like, "dtype", DOUBLE)
+    return x.astype(wanted if wanted.kind in "fc" else DOUBLE)
 
 
 def unbroadcast(gradient: Any, x: Any) -> Any:

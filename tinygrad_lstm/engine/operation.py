@@ -18,7 +18,7 @@ import numpy as np
 
 from tinygrad_lstm.engine.arguments import Each, bound, complaint, described, missing
 from tinygrad_lstm.engine.arrays import Params, Value
-from tinygrad_lstm.engine.memory import SCALARS, frozen, own, unbroadcast
+from tinygrad_lstm.engine.memory import SCALARS, array_like, frozen, own, unbroadcast
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recorder, watching
 from tinygrad_lstm.errors import DataError, Error
@@ -173,11 +173,11 @@ def recorded(op: Operation) -> Recorded:
                 foreign = True
                 values.append(x)
         if node is None:
-            return forward(*map(_array_like, values), **params)
+            return forward(*map(array_like, values), **params)
         record = record and recorder().enabled and (op.rules or node.symbolic)
         if record and foreign:
             inputs = _keep(inputs, values, node)
-        values = tuple(values if record or not foreign else map(_array_like, values))
+        values = tuple(values if record or not foreign else map(array_like, values))
         if record and params:
             params = {key: frozen(value) for key, value in params.items()}
         watch = detector() if watching else None
@@ -195,11 +195,6 @@ def recorded(op: Operation) -> Recorded:
 
     call.op, call.rule, call.__doc__ = op, op.rule, described(op)  # type: ignore[attr-defined]
     return call  # type: ignore[return-value]
-
-
-def _array_like(value: Any) -> Any:
-    """An array of a list of numbers, which has no shape of its own."""
-    return np.asarray(value) if isinstance(value, (list, tuple)) else value
 
 
 def _keep(inputs: tuple[Value, ...], values: list[Value], node: Node) -> tuple[Value, ...]:

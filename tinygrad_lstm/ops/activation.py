@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import floats
 from tinygrad_lstm.engine.operation import operation
 from tinygrad_lstm.errors import ShapeError
 from tinygrad_lstm.ops.elementwise import sigmoid
@@ -38,6 +39,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     Source: Clevert, Unterthiner and Hochreiter, Fast and accurate deep network learning by
     exponential linear units, 2016.
     """
+    x = floats(x)
     return np.where(x > 0, x, alpha * np.expm1(nonpositive(x)))
 
 
@@ -77,7 +79,7 @@ def softplus_x(g: Any, y: Any, x: Any, beta: float = 1.0) -> Any:
 @operation(elementwise=True, kind="function")
 def logsigmoid(x: Any) -> Any:
     """``log(sigmoid(x))``, to full precision at both ends."""
-    return -np.logaddexp(-x, 0)
+    return -np.logaddexp(-floats(x), 0)
 
 
 @logsigmoid.rule

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.memory import array_of
+from tinygrad_lstm.engine.memory import array_like, array_of
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import implements, operation
 from tinygrad_lstm.errors import DtypeError, ShapeError
@@ -196,6 +196,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, axis: 
     -------
     Tensor or ndarray
     """
+    start, stop = array_like(start), array_like(stop)
     dtype = np.result_type(array_of(start), array_of(stop), 1.0)
     weights = np.linspace(0.0, 1.0, num, endpoint=endpoint, dtype=dtype)
     ndim = max(np.ndim(start), np.ndim(stop))

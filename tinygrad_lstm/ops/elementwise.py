@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.memory import SCALARS, conjugated
+from tinygrad_lstm.engine.memory import SCALARS, conjugated, floats
 from tinygrad_lstm.engine.operation import implements, operation, unbroadcast
 
 __all__ = [
@@ -365,7 +365,7 @@ def tanh_x(g: Any, y: Any, x: Any) -> Any:
 @np.errstate(over="ignore")  # exp(-x) is inf where the result is 0
 def sigmoid(x: Any) -> Any:
     """The logistic function ``1 / (1 + exp(-x))``, to full relative precision at both ends."""
-    return np.reciprocal(1.0 + np.exp(-x))
+    return np.reciprocal(1.0 + np.exp(-floats(x)))
 
 
 @sigmoid.rule

@@ -133,8 +133,9 @@ def ifft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Any:
 
 
 def _shifted(x: Any, axes: Any, halves: Callable[[int], int]) -> Any:
-    axes = range(x.ndim) if axes is None else np.atleast_1d(axes).tolist()
-    return roll(x, tuple(halves(x.shape[axis]) for axis in axes), axis=tuple(axes))
+    shape = np.shape(x)
+    axes = range(len(shape)) if axes is None else np.atleast_1d(axes).tolist()
+    return roll(x, tuple(halves(shape[axis]) for axis in axes), axis=tuple(axes))
 
 
 @implements(np.fft.fftshift)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.memory import array_of
+from tinygrad_lstm.engine.memory import array_of, floats
 from tinygrad_lstm.engine.operation import operation, unbroadcast
 from tinygrad_lstm.errors import ShapeError
 from tinygrad_lstm.ops.elementwise import sigmoid
@@ -45,7 +45,7 @@ def squared_error(prediction: Any, target: Any) -> Any:
     Tensor or ndarray
         A scalar.
     """
-    difference = (target - prediction).ravel()
+    difference = apart(target, prediction).ravel()
     return 0.5 * difference.dot(difference)
 
 
@@ -57,6 +57,11 @@ def squared_error_prediction(g: Any, y: Any, prediction: Any, target: Any) -> An
 @squared_error.rule
 def squared_error_target(g: Any, y: Any, prediction: Any, target: Any) -> Any:
     return unbroadcast(g * (target - prediction), target)
+
+
+def apart(a: Any, b: Any) -> Any:
+    """``a - b`` in floating point."""
+    return np.subtract(floats(a, b), floats(b, a))
 
 
 def reduced(losses: Any, reduction: str) -> Any:
@@ -98,7 +103,7 @@ def absolute_error(prediction: Any, target: Any, reduction: str = "mean") -> Any
     ShapeError
         If `reduction` is something else.
     """
-    return reduced(np.absolute(np.subtract(prediction, target)), reduction)
+    return reduced(np.absolute(apart(prediction, target)), reduction)
 
 
 @absolute_error.rule
@@ -152,7 +157,7 @@ def huber(prediction: Any, target: Any, delta: float = 1.0, reduction: str = "me
             expected="a positive delta",
             got=delta,
         )
-    difference = np.subtract(prediction, target)
+    difference = apart(prediction, target)
     inner = np.clip(difference, -delta, delta)
     return reduced(inner * (difference - inner / 2), reduction)
 
@@ -208,7 +213,7 @@ def cross_entropy(logits: Any, target: Any, axis: int = -1, reduction: str = "me
     IndexingError
         If a class is not from 0 to C - 1.
     """
-    share = probabilities(target, logits, axis)
+    share = floats(probabilities(target, logits, axis), logits)
     with np.errstate(
         invalid="ignore"
     ):  # 0 * -inf, of a class that is excluded and not the right one
@@ -293,6 +298,8 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = 
     ShapeError
         If `reduction` is something else.
     """
+    logits = floats(logits)
+    target = floats(target, logits)
     wrong = np.where(
         np.greater(logits, 0), np.subtract(1, target), np.negative(target)
     )  # so that no two large numbers cancel

@@ -206,8 +206,8 @@ def kron(a: Any, b: Any) -> Any:
 def blocks(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
     """The gradient with an axis of `a` and one of `b` in turn, and the factors with equally many
     axes."""
-    n = max(a.ndim, b.ndim)
-    a, b = (x.reshape((1,) * (n - x.ndim) + x.shape) for x in (a, b))
+    n = max(np.ndim(a), np.ndim(b))
+    a, b = (np.reshape(x, (1,) * (n - np.ndim(x)) + np.shape(x)) for x in (a, b))
     return (
         g.reshape(tuple(length for pair in zip(a.shape, b.shape, strict=True) for length in pair)),
         a,

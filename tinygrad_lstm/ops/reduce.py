@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.engine.memory import conjugated
+from tinygrad_lstm.engine.memory import conjugated, floats
 from tinygrad_lstm.engine.operation import operation
 from tinygrad_lstm.ops.elementwise import quotient
 
@@ -223,6 +223,7 @@ def logsumexp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     keepdims : bool, default False
         Whether the reduced axes stay, with length one.
     """
+    x = floats(x)
     top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)
     y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
@@ -249,6 +250,7 @@ def softmax(x: Any, axis: Any = -1) -> Any:
     axis : int, tuple of int or None, default -1
         The axes over which the parts add up to 1; None for all.
     """
+    x = floats(x)
     exps = np.exp(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
     return exps / exps.sum(axis=axis, keepdims=True)
 
@@ -262,6 +264,7 @@ def softmax_x(g: Any, y: Any, x: Any, axis: Any = -1) -> Any:
 @np.errstate(divide="ignore")  # the log of a sum over no entries, which is read nowhere
 def log_softmax(x: Any, axis: Any = -1) -> Any:
     """The logarithm of :func:`softmax`, finite where that has rounded to 0."""
+    x = floats(x)
     shifted = x - np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
 
