@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_lstm.comparison import likely
 from tinygrad_lstm.comparison.chain import Edge, edge
 from tinygrad_lstm.comparison.combined import Guess
-from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED
+from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED, beyond
 from tinygrad_lstm.comparison.likely import Likely, nearest
 from tinygrad_lstm.comparison.places import Place
 from tinygrad_lstm.comparison.rows import Entry
@@ -107,6 +107,7 @@ class Above(Likely):
                 continue
             changes = self.search.changes(branch, self.places[number].level)
             other = changes.labels.get(change.label)
+            other = other or beyond(changes.tree, change)
             if other is not None:
                 yield branch, changes.tree, other.changed
 

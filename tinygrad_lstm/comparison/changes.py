@@ -9,15 +9,16 @@ from typing import Any
 
 from tinygrad_lstm.comparison.brackets import Brackets
 from tinygrad_lstm.comparison.forms import Forms
+from tinygrad_lstm.comparison.moved import Moved
 from tinygrad_lstm.comparison.omitted import Omitted
 from tinygrad_lstm.comparison.others import Others
-from tinygrad_lstm.comparison.products import axes, matrices, slices
+from tinygrad_lstm.comparison.products import axes, matrices, reshaped, slices
 from tinygrad_lstm.comparison.tree import Change
 
 __all__ = ["Changes"]
 
 
-class Changes(Omitted, Forms, Others, Brackets):
+class Changes(Omitted, Forms, Others, Moved, Brackets):
     """What can go wrong in a formula; the parameters are those of :class:`Parts`."""
 
     def simple(self) -> Iterator[Change]:
@@ -31,6 +32,7 @@ class Changes(Omitted, Forms, Others, Brackets):
         """Every mistake, the simpler ones first."""
         yield from self.simple()
         yield from slices(self.tree, self.branch, self.formulas.text)
+        yield from self._indices()
         yield from self._extra()
         yield from self._values()
         yield from self._inside()
@@ -38,6 +40,9 @@ class Changes(Omitted, Forms, Others, Brackets):
         yield from self._gradients()
         yield from matrices(self.tree)
         yield from axes(self.tree)
+        yield from reshaped(self.tree)
+        yield from self._reduced()
+        yield from self._clipped()
         yield from self._multiplied()  # after a mean for a sum, which says more of the same
         yield from self._brackets()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import in_blocks
-from tinygrad_lstm.comparison.tree import flipped, times
+from tinygrad_lstm.comparison.tree import Tree, flipped, times
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, number, total
 from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.engine.gradients import Part
@@ -220,19 +220,36 @@ def _odd(part: Part, terms: Sequence[Term], odd: list[tuple[int, Term]]) -> str:
 
 
 def _written_over(terms: Sequence[Term], correct: Words) -> Iterator[Guess]:
-    """Slices into which each branch wrote what it sends back, over what was there."""
-    slices = [term.formula for term in terms]
-    if len(terms) < 2 or not all(isinstance(e, Apply) and e.op.name == "scatter" for e in slices):
+    """Entries into which branches wrote what they send back, over what was there."""
+    keys = [_written_at(term) for term in terms]
+    if len(terms) < 2 or all(key is None for key in keys):
         return
-    for order, word in ((terms, "last"), (terms[::-1], "first")):
+    both = list(zip(terms, keys, strict=True))
+    for order, word in ((both, "last"), (both[::-1], "first")):
         array = np.zeros_like(terms[0].array)
-        for term in order:
+        for term, key in order:
+            if key is None:
+                array = array + term.array
+                continue
             assert isinstance(term.formula, Apply)
-            there = np.zeros(array.shape, bool)
-            there[term.formula.params["key"]] = True
-            array = np.where(there, term.array, array)
+            array = array.copy()
+            array[key] = (term.array if _plain(key) else np.zeros_like(array))[key]
+            if not _plain(key):  # of what is repeated the last stays
+                array[key] = Tree(term.formula.args[0]).array
         looks = (
-            "slices that overlap were written over each other, = where += belongs: only what the "
-            f"{word} branch sends is there where windows overlap"
+            "entries that several branches send to were written over, = where += belongs: only "
+            f"what the {word} branch sends is there where they overlap"
         )
         yield Guess("overwritten", "the last of them in each entry", correct, looks, array)
+
+
+def _written_at(term: Term) -> Any:
+    """Where a branch adds what it sends; None where that is everywhere."""
+    e = term.formula
+    return e.params["key"] if isinstance(e, Apply) and e.op.name == "scatter" else None
+
+
+def _plain(key: Any) -> bool:
+    """Whether a key has no index arrays."""
+    keys = key if isinstance(key, tuple) else (key,)
+    return not any(isinstance(k, np.ndarray) for k in keys)

@@ -10,14 +10,23 @@ import numpy as np
 from tinygrad_lstm.comparison.combined import Guess, Term, Words, added, summed
 from tinygrad_lstm.comparison.steps import Steps, unnumbered
 from tinygrad_lstm.comparison.tree import Change, Tree
-from tinygrad_lstm.derivation.expression import Expression
+from tinygrad_lstm.derivation.expression import Expression, Leaf
 from tinygrad_lstm.errors import Error
 
-__all__ = ["EVERYWHERE", "FAILED", "FAR_FETCHED", "Everywhere"]
+__all__ = ["EVERYWHERE", "FAILED", "FAR_FETCHED", "Everywhere", "beyond"]
 
 EVERYWHERE = " (and so in the other blocks)"
 FAILED = (Error, ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError)
 FAR_FETCHED = ("wrong gradient", "another derivative", "factor")  # kinds: plain ones come first
+
+
+def beyond(tree: Tree, change: Change) -> Change | None:
+    """The change by which another gradient is used, where there is none, since nothing reads its
+    value (the last state): it is 0."""
+    leaf = tree.order[change.label[1]] if change.label[1] < len(tree.order) else None
+    if change.label[0] != "δ" or not isinstance(leaf, Leaf) or not leaf.gradient:
+        return None
+    return change._replace(changed={id(leaf): Leaf(np.zeros(leaf.shape), "0")})
 
 
 class Everywhere(Steps):
@@ -48,7 +57,16 @@ class Everywhere(Steps):
                     if label in labels[i]
                 }
                 array = self._altered(terms, total, altered)
-                if array is not None and self.fits(array, hand):
+                fits = array is not None and self.fits(array, hand)
+                if not fits and label[0] == "δ" and len(altered) < len(every):
+                    altered |= {
+                        i: (changes.tree, ended)
+                        for i, changes in every.items()
+                        if i not in altered and (ended := beyond(changes.tree, change))
+                    }
+                    array = self._altered(terms, total, altered)
+                    fits = array is not None and self.fits(array, hand)
+                if array is not None and fits:
                     formulas = [
                         self._written(t, *altered[id(t)]) for t in group if id(t) in altered
                     ]

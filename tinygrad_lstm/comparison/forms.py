@@ -10,9 +10,10 @@ import numpy as np
 
 from tinygrad_lstm.comparison.omitted import WRONG_FORM
 from tinygrad_lstm.comparison.parts import Parts
-from tinygrad_lstm.comparison.tree import Change, added, less, product, times
+from tinygrad_lstm.comparison.tree import ONE, Change, added, inverse, less, product, squared, times
 from tinygrad_lstm.comparison.vocabulary import FORMS, SLOPES
-from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number, substitute
+from tinygrad_lstm.ops.elementwise import bound
 from tinygrad_lstm.ops.reduce import sum as summed
 
 __all__ = ["Forms"]
@@ -23,7 +24,10 @@ SUMMED = (
 )
 
 ASKED = "the condition is asked of the gradient, where it belongs to the value"
+LIMITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
+NEARLY_ALL = 0.01  # of the largest entry: what is clipped to less is hardly more than signs
 CONDITIONS = ("greater", "greater_equal", "less", "less_equal")
+UPSIDE_DOWN = "a factor is upside down: {} where {} belongs"
 ONCE_MORE = "the derivative of softmax, which the rule has in it, was multiplied on"
 
 
@@ -40,7 +44,52 @@ class Forms(Parts):
                     for w in self._related(self._in_order(about)[0]):
                         yield from self._formed(i, node, rest, gone, w)
 
+        yield from self._as_wholes()
+        yield from self._inverted()
+        yield from self._powers()
         yield from self._asked()
+
+    def _as_wholes(self) -> Iterator[Change]:
+        """A wrong form of all that stands beside the gradient, such as a softmax written out: that
+        is the formula with 1 for the gradient."""
+        root, gradients = self.tree.root, self.tree.gradients[id(self.tree.root)]
+        if len(gradients) != 1 or isinstance(root, Leaf):
+            return
+        (g,) = gradients
+        local = substitute(root, {g: number(np.ones(g.shape))})
+        for text, factor in ((("1 − y"), less(ONE, local)), ("y", local)):
+            words = self._words(
+                f"{WRONG_FORM.format(self.branch.stage.op)}: {{}}", times(local, factor)
+            )
+            other = times(root, factor)
+            yield Change(("whole", text), "local form", words, {id(root): other})
+
+    def _inverted(self) -> Iterator[Change]:
+        """A factor upside down: it multiplies where it has to divide, or the other way round."""
+        for i, node, parts in self.products:
+            for k, part in enumerate(parts):
+                if self._sends(part) or (isinstance(part, Leaf) and part.name is None):
+                    continue
+                words = self._words(UPSIDE_DOWN, inverse(part), part)
+                other = product([inverse(p) if p is part else p for p in parts])
+                yield Change(("1/", i, k), "local form", words, {id(node): other})
+
+    def _powers(self) -> Iterator[Change]:
+        """A value squared where it must not be, and the other way round; a root that is missing."""
+        for i, leaf, _ in self._leaves():
+            if not all(self._squares(user) for user in self.tree.users[id(leaf)]):
+                words = self._words("{} stands where {} belongs", squared(leaf), leaf)
+                yield Change(("power", i, 2), "local form", words, {id(leaf): squared(leaf)})
+        for i, node in self.nodes:
+            if isinstance(node, Apply) and node.op.name in ("square", "sqrt", "power"):
+                base = node.args[0]
+                if not self._sends(node) and base.shape == node.shape:
+                    words = self._words("{} stands where {} belongs", base, node)
+                    yield Change(("power", i, 1), "local form", words, {id(node): base})
+
+    @staticmethod
+    def _squares(user: Apply) -> bool:
+        return user.op.name == "square"
 
     def _asked(self) -> Iterator[Change]:
         """A condition asked of the gradient, where it is one of the value."""
@@ -126,6 +175,18 @@ class Forms(Parts):
                     label = ("plus", i, k, tuple(rest.index(c) for c in chosen))
                     if other.shape == node.shape:
                         yield Change(label, "sum for product", SUMMED, {id(node): other})
+
+    def _clipped(self) -> Iterator[Change]:
+        """A gradient that was clipped on the way, to a limit that people choose."""
+        gradients = [n for _, n in self.nodes if isinstance(n, Leaf) and n.gradient]
+        for i, node in enumerate(dict.fromkeys([self.tree.root, *gradients])):
+            largest = float(np.max(np.abs(self.tree.arrays[id(node)]), initial=0))
+            for limit in LIMITS if node.shape else ():
+                if NEARLY_ALL * largest < limit < largest:
+                    args = (node, number(-limit), number(limit))
+                    other = Apply(bound.op, args, {}, node.shape)
+                    words = self._words(f"{{}} was clipped to ±{limit:g}", node)
+                    yield Change(("clip", i, limit), "clipped", words, {id(node): other})
 
     def _multiplied(self) -> Iterator[Change]:
         """What sums and means are made with."""

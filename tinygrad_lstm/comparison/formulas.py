@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain, edge
+from tinygrad_lstm.comparison.loops import Place, loop
 from tinygrad_lstm.comparison.tidy import tidy
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.derivation.constants import constants
@@ -94,7 +95,7 @@ class Formulas:
     def _add(self, x: Any) -> None:
         if id(x) in self._symbols:
             return
-        constant = self._constants.get(id(x))
+        constant = self.constants.get(id(x))
         leaf = Leaf(x._kept(), str(constant) if constant else self.tape.label(x))
         self._symbols[id(x)], self.source[leaf] = Symbol(leaf), x
         if self._is_written(x):
@@ -107,7 +108,8 @@ class Formulas:
         return not named and not x._op.variadic and x._op.name not in ("matmul", "linear")
 
     @cached_property
-    def _constants(self) -> dict[int, Name]:
+    def constants(self) -> dict[int, Name]:
+        """What constants without a name are called, by their ``id``."""
         return constants(self.tape)
 
     def _write_through(self, leaf: Leaf, x: Any) -> None:
@@ -155,8 +157,14 @@ class Formulas:
     def base(self, x: Any) -> str:
         """The name without its block."""
         if id(x) not in self._bases:
-            self._bases[id(x)] = self.tape.name(x).role
+            place = self.loop.get(id(x)) or self.constants.get(id(x)) or self.tape.name(x)
+            self._bases[id(x)] = place.role
         return self._bases[id(x)]
+
+    @cached_property
+    def loop(self) -> dict[int, Place]:
+        """Where values are in a loop that nothing marks."""
+        return loop(self.tape)
 
     # Gradients.
 

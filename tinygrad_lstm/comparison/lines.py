@@ -5,10 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from tinygrad_lstm.comparison.chain import Chain, edge
 from tinygrad_lstm.comparison.formulas import Formulas
 from tinygrad_lstm.comparison.tidy import tidy
+from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.derivation.expression import (
+    Apply,
     Expression,
     leaves,
     parts,
@@ -66,7 +70,22 @@ class Lines(Formulas):
         """The same with what its stage computed written out, as ``a / b``, and all that has no
         name."""
         node, formula = branch.stage.output, substitute(self.correct(branch), self._values)
-        leaf = self.leaf(node)
+        leaf, formula = self.leaf(node), _unmasked(formula)
         if node._op.kind != "arithmetic" or leaf not in leaves(formula):
             return formula
         return tidy(substitute(formula, {leaf: self._computed(node)}))
+
+
+def _unmasked(formula: Expression) -> Expression:
+    """A formula without masks that change nothing, as nobody writes them: what they would make 0
+    is 0."""
+    tree = Tree(formula)
+    same = {
+        id(part): part.args[1]
+        for part in tree.order
+        if isinstance(part, Apply)
+        and part.op.name == "where"
+        and part.args[1].shape == part.shape
+        and np.array_equal(tree.arrays[id(part)], tree.arrays[id(part.args[1])])
+    }
+    return tree.formula(same) if same else formula

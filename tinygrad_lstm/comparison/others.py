@@ -15,6 +15,7 @@ from tinygrad_lstm.ops.shape import transpose
 
 __all__ = ["Others"]
 
+TURNED = ("transpose", "swapaxes")
 JOINS = ("concatenate", "stack")
 SWAPPED = "the last two axes are swapped before they are made one"
 
@@ -111,6 +112,8 @@ class Others(Parts):
                 continue
             for w in self.vocabulary.of_shape(node.shape, self.at):
                 other = self.formulas.leaf(w)
+                if node.op.name in TURNED and node.args[0] is other:
+                    continue  # the product has its factors in another order
                 words = self._words("{} was used where {} belongs", other, node)
                 for seen in self.vocabulary.references(w, self.at):
                     yield Change(("computed", i, seen), "wrong value", words, {id(node): other})
@@ -122,9 +125,12 @@ class Others(Parts):
                 continue
             fork = self.formulas.source[leaf]
             yield from self._parts_of(i, leaf, fork)
+            if fork is not self.formulas.tape.root:
+                own = self.formulas.leaf(fork)
+                words = self._words("the value {} was used where its gradient belongs", own)
+                yield Change(("value of δ", i), "wrong value", words, {id(leaf): own})
             x = self.branch.stage.output._inputs[self.branch.argument]
-            before = self.vocabulary.places.get(id(x), len(self.vocabulary.places))
-            for w in self.vocabulary.gradients_near(fork, self.at, before):
+            for w in self.vocabulary.gradients_near(fork, self.at, x):
                 other = self.formulas.gradient_leaf(w)
                 words = self._words("the gradient {} was used where {} belongs", other, leaf)
                 for seen in self.vocabulary.references(w, self.at):

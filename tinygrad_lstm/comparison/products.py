@@ -18,13 +18,14 @@ from tinygrad_lstm.ops.elementwise import divide
 from tinygrad_lstm.ops.product import matmul
 from tinygrad_lstm.ops.reduce import mean
 from tinygrad_lstm.ops.reduce import sum as summed
-from tinygrad_lstm.ops.shape import broadcast_to
+from tinygrad_lstm.ops.shape import broadcast_to, reshape
 
-__all__ = ["axes", "matrices", "slices"]
+__all__ = ["axes", "matrices", "reshaped", "slices"]
 
 TURNED = "the factors of the matrix product are transposed or in the wrong order"
 ENTRIES = "an elementwise product stands where a matrix product belongs"
 MATRIX = "a matrix product stands where an elementwise product belongs"
+RESHAPED = "an array was reshaped where its axes have to change places: reshape moves no axis"
 REPEATS = (
     "an index that occurs several times keeps only the last: numpy.add.at(d, ids, ..) adds them "
     "up, d[ids] += .. does not"
@@ -38,12 +39,12 @@ def matrices(tree: Tree) -> Iterator[Change]:
         if not isinstance(node, Apply) or len(node.args) != 2:
             continue
         a, b = node.args
-        if len(a.shape) != 2 or len(b.shape) != 2:
+        if len(a.shape) < 2 or len(a.shape) != len(b.shape) or a.shape[:-2] != b.shape[:-2]:
             continue
         if node.op.name == "matmul":
             kind, words = "transpose", TURNED
             same = a.shape == b.shape
-            if same or a.shape[0] == b.shape[0] or a.shape[1] == b.shape[1]:
+            if same or a.shape[-2] == b.shape[-2] or a.shape[-1] == b.shape[-1]:
                 for k, (p, q) in enumerate(((a, b), (turned(a), b), (a, turned(b)))):
                     if _fit(p.shape, q.shape):
                         yield Change(("∘", i, k), "elementwise", ENTRIES, {id(node): times(p, q)})
@@ -54,9 +55,19 @@ def matrices(tree: Tree) -> Iterator[Change]:
         else:
             continue
         for k, (p, q) in enumerate(_orders(a, b)):
-            if p.shape[1] == q.shape[0]:
-                other = apply(matmul.op, (p, q), {}, (p.shape[0], q.shape[1]))
+            if p.shape[-1] == q.shape[-2]:
+                shape = (*p.shape[:-1], q.shape[-1])
+                other = apply(matmul.op, (p, q), {}, shape)
                 yield Change(("@", i, k), kind, words, {id(node): other})
+
+
+def reshaped(tree: Tree) -> Iterator[Change]:
+    """Axes that are cut or made one where they have to change places: ``reshape`` alone does not
+    move an axis."""
+    for i, node in list(enumerate(tree.order))[::-1]:
+        if isinstance(node, Apply) and node.op.name == "transpose" and len(node.shape) > 2:
+            other = apply(reshape.op, node.args, {"shape": node.shape}, node.shape)
+            yield Change(("reshape", i), "transpose", RESHAPED, {id(node): other})
 
 
 def _fit(a: tuple[int, ...], b: tuple[int, ...]) -> bool:

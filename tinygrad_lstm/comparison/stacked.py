@@ -91,7 +91,11 @@ class Blocks:
             if any(other is None for other in moves.values()):
                 return None
             others = {a: b for a, b in moves.items() if b is not None and b is not a}
-            found[id(self.orders[n][self.index[key]])] = substitute(e, others)
+            moved = substitute(e, others)
+            if change.params is not None and isinstance(moved, Apply):
+                params = change.params(self.branches[n])
+                moved = Apply(moved.op, moved.args, params, moved.shape)
+            found[id(self.orders[n][self.index[key]])] = moved
         return found
 
 
@@ -127,6 +131,9 @@ class Stacked(Tree):
     def changed(self, change: Change) -> np.ndarray:
         """The values with a change, made alike in every block."""
         self._how = _how(change.label)
+        if change.params is not None:
+            each = [change.params(branch) for branch in self._blocks.branches]
+            self._params |= {id(e): each for e in change.changed.values()}
         return self.run(change.changed)
 
     def _array(self, leaf: Leaf) -> np.ndarray:

@@ -27,6 +27,7 @@ __all__ = [
     "added",
     "factors",
     "flipped",
+    "inverse",
     "is_plain",
     "less",
     "product",
@@ -54,12 +55,15 @@ class Change(NamedTuple):
         What the report says; said when it is asked for, as most changes explain nothing.
     changed : mapping of int to Expression
         What is written instead of a part, by the ``id`` of the part.
+    params : callable, optional
+        The parameters of what is written, for another branch: index arrays of its block.
     """
 
     label: tuple[Any, ...]
     kind: str
     words: str | Callable[[], str]
     changed: Mapping[int, Expression]
+    params: Callable[[Any], Mapping[str, Any]] | None = None
 
     @property
     def said(self) -> str:
@@ -227,8 +231,17 @@ def added(*formulas: Expression) -> Expression:
 
 
 def turned(a: Expression) -> Expression:
-    """The transpose of a matrix."""
-    return apply(transpose.op, (a,), {}, a.shape[::-1])
+    """The transpose of a matrix, or of each of a stack of them."""
+    n = len(a.shape)
+    axes = {} if n <= 2 else {"axes": (*range(n - 2), n - 1, n - 2)}
+    return apply(transpose.op, (a,), axes, (*a.shape[:-2], *a.shape[-2:][::-1]))
+
+
+def inverse(a: Expression) -> Expression:
+    """``1 / a``; of that, ``a``."""
+    if isinstance(a, Apply) and a.op.name == "divide" and is_plain(a.args[0], 1):
+        return a.args[1]
+    return apply(divide.op, (ONE, a), {}, a.shape)
 
 
 def product(formulas: list[Expression]) -> Expression:

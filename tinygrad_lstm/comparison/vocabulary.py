@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.formulas import Formulas
+from tinygrad_lstm.comparison.indices import Indices
 from tinygrad_lstm.comparison.tree import ONE, flipped, less, squared, times
 from tinygrad_lstm.comparison.whole import sizes
 from tinygrad_lstm.derivation.expression import Expression, apply, number
@@ -57,13 +58,19 @@ SLOPES: dict[str, Form] = {
     "σ(y)": _of(sigmoid.op),
     "tanh(y)": _of(tanh.op),
 }
+
+
 MOST = 40  # values near one, where the tape has no blocks
 
 
-def blocks_of(tape: Tape) -> dict[int, int | None]:
-    """The block of each value, by its ``id``. In a loop without blocks, of which names tell, it is
-    the last that a value is computed from."""
+def blocks_of(formulas: Formulas) -> dict[int, int | None]:
+    """The block of each value, by its ``id``. In a loop without blocks, it is that of what repeats;
+    or, where names tell, the last that a value is computed from."""
+    tape, loop, constants = formulas.tape, formulas.loop, formulas.constants
+    if loop:
+        return {id(x): loop[id(x)].block if id(x) in loop else None for x in tape.values}
     found = {id(x): block_of(x) for x in tape.values}
+    found |= {key: name.block for key, name in constants.items()}
     if all(stage.block is None for stage in tape.stages):
         for node in (stage.output for stage in tape.stages):
             if found[id(node)] is None:
@@ -90,7 +97,7 @@ class Vocabulary:
     def __init__(self, formulas: Formulas) -> None:
         self.formulas, self.chain, self.tape = formulas, formulas.chain, formulas.tape
         self.places = {id(x): i for i, x in enumerate(self.chain.order)}
-        self._blocks = blocks_of(self.tape)
+        self._blocks = blocks_of(self.formulas)
         self._alike: dict[Any, list[Any]] = defaultdict(list)
         for x in self.tape.values:
             for key in ((x.shape, self.block(x)), (None, self.block(x)), x.shape):
@@ -156,17 +163,29 @@ class Vocabulary:
         blocks = dict.fromkeys((None, at - 1, at, at + 1, self.ends - at))
         return [w for block in blocks for w in self._alike.get((shape, block), ())]
 
-    def gradients_near(self, v: Any, at: int | None, before: int) -> Iterator[Any]:
-        """Values near `v` whose gradient is known when backward comes to place `before`, and is
-        another one."""
+    def gradients_near(self, v: Any, at: int | None, x: Any) -> Iterator[Any]:
+        """Values near `v` whose gradient is another one, and is known when that by `x` is computed,
+        since it does not come from there."""
         totals = self.chain.totals
         for w in (w for w in self.near(v, at) if id(w) in totals):
             mirrored = self.block(w) == self.ends - (at or 0) and at is not None
-            known = self.places.get(id(w), before) < before or (
-                mirrored and self.formulas.base(w) == self.formulas.base(v)
+            known = (mirrored and self.formulas.base(w) == self.formulas.base(v)) or not (
+                w._op is None or self._leads(w, x)
             )
             if known and not np.array_equal(totals[id(w)], totals[id(v)]):
                 yield w
+
+    def _leads(self, w: Any, x: Any) -> bool:
+        """Whether `x` is computed from `w`, or is `w`; both are no constants."""
+        found, seen, place = [x], {id(x)}, self.places[id(w)]
+        for y in found:  # grows while it is walked, by what is later than w
+            if y is w:
+                return True
+            read = (u for u in (y._inputs if y._op is not None else ()) if isinstance(u, Node))
+            later = [u for u in read if self.places.get(id(u), place + 1) <= place]
+            found += [u for u in later if id(u) not in seen]
+            seen |= set(map(id, later))
+        return False
 
     def shift(self, v: Any, w: Any) -> str:
         """How many blocks `w` is away from `v`."""
@@ -222,7 +241,15 @@ class Vocabulary:
         found: dict[float, str] = {}
         for n, words in sizes(self.tape, np.empty(())).items():
             found[n], found[1 / n] = f"multiplied by {n}, {words}", f"divided by {n}, {words}"
+        for n in (n for n in sizes(self.tape, np.empty(())) if n > 2):
+            for m in (n - 1, n + 1):
+                found.setdefault(m / n, f"divided by {n}, where {m} is right")
         return found
+
+    @cached_property
+    def indices(self) -> Indices:
+        """The index arrays of the tape."""
+        return Indices(self.tape, self.formulas.base, self.block)
 
     @cached_property
     def branches(self) -> dict[tuple[str, int | None], list[tuple[Node, Branch]]]:

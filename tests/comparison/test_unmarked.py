@@ -1,0 +1,161 @@
+"""Loops without blocks and without names, and slips in what is picked out of arrays, told from the
+gradients of the parameters alone."""
+
+import numpy as np
+import pytest
+
+from tinygrad_lstm import Tensor, block, compare, embedding, gradients, softmax, tanh
+from tinygrad_lstm.comparison.loops import loop
+
+T, N, H, K = 4, 3, 4, 5
+
+
+def language_model(rng):
+    """An RNN over words, without blocks, and with names for its parameters only."""
+    shapes = {"E": (K, H), "W": (H, H), "U": (H, H), "V": (H, K)}
+    p = {name: 0.7 * rng.normal(size=shape) for name, shape in shapes.items()}
+    q = {name: Tensor(value, True, name) for name, value in p.items()}
+    ids, y = rng.integers(K, size=(T, N)), rng.random((T, N, K))
+    h, loss = np.zeros((N, H)), 0
+    for t in range(T):
+        h = tanh(embedding(q["E"], ids[t]) @ q["W"] + h @ q["U"])
+        loss = loss + ((h @ q["V"] - y[t]) ** 2).sum()
+    return gradients(loss), (p, ids, y)
+
+
+def by_hand(p, ids, y, slope=lambda c: 1 - c**2, state=-1):
+    h = {-1: np.zeros((N, H))}
+    for t in range(T):
+        h[t] = np.tanh(p["E"][ids[t]] @ p["W"] + h[t - 1] @ p["U"])
+    d, carry = {name: np.zeros_like(value) for name, value in p.items()}, 0
+    for t in reversed(range(T)):
+        do = 2 * (h[t] @ p["V"] - y[t])
+        ds = (do @ p["V"].T + carry) * slope(h[t])
+        d["V"] += h[t].T @ do
+        d["W"] += p["E"][ids[t]].T @ ds
+        d["U"] += h[t + state].T @ ds
+        np.add.at(d["E"], ids[t], ds @ p["W"].T)
+        carry = ds @ p["U"].T
+    return d
+
+
+@pytest.mark.parametrize(
+    ("slip", "kind", "words"),
+    [
+        ({}, None, ""),
+        ({"slope": lambda c: 1 - c}, "local form", "and so in the other blocks"),
+        ({"slope": lambda c: 1 / (1 - c**2)}, "local form", "upside down"),
+        ({"state": 0}, "wrong block", "was used where"),
+    ],
+)
+def test_a_loop_that_nothing_marks(slip, kind, words):
+    g, args = language_model(np.random.default_rng(0))
+    found = compare(g, by_hand(*args, **slip)).diagnoses
+    assert {d.kind for d in found} == ({kind} if kind else set())
+    assert all(words in d.looks_like for d in found)
+
+
+def test_where_values_are_in_such_a_loop():
+    tape = language_model(np.random.default_rng(0))[0].tape
+    places = loop(tape)
+    assert {place.block for place in places.values()} == {1, 2, 3, 4}
+    of = [places[id(s.output)].role for s in tape.stages if s.op == "tanh"]
+    assert len(of) == T and len(set(of)) == 1
+
+
+def test_layers_with_weights_of_their_own_are_no_loop():
+    rng = np.random.default_rng(0)
+    x = Tensor(rng.normal(size=(2, 3)))
+    for n in range(4):
+        x = tanh(x @ Tensor(rng.normal(size=(3, 3)), True, f"W{n}"))
+    assert loop((x**2).sum().tape) == {}
+
+
+def batched(rng):
+    """Attention over a batch, with heads made one by reshape."""
+    a, v = (Tensor(rng.normal(size=(2, 3, 4, 4)), True, name) for name in "av")
+    W = Tensor(rng.normal(size=(12, 5)), True, "W")
+    s = softmax(a, axis=-1).named("s")
+    o = (s @ v).named("o")
+    m = (o.transpose(0, 2, 1, 3).reshape(2, 4, 12) @ W).named("m")
+    return gradients((m**3).sum()), s.numpy(), o.numpy(), W.numpy()
+
+
+@pytest.mark.parametrize(
+    ("slip", "kind", "words"),
+    [
+        ("turned", "transpose", "transposed"),
+        ("reshaped", "transpose", "reshape moves no axis"),
+        ("value", "wrong value", "the value o was used where its gradient belongs"),
+    ],
+)
+def test_stacks_of_matrices(slip, kind, words):
+    g, s, o, W = batched(np.random.default_rng(0))
+    do = (g["m"] @ W.T).reshape(2, 4, 3, 4).transpose(0, 2, 1, 3)
+    np.testing.assert_allclose(do, g["o"])
+    np.testing.assert_allclose(s.swapaxes(2, 3) @ do, g["v"])
+    hand = {
+        "turned": {"o": do, "v": s @ do},
+        "reshaped": {"m": g["m"], "o": (g["m"] @ W.T).reshape(2, 3, 4, 4)},
+        "value": {"o": do, "v": s.swapaxes(2, 3) @ o},
+    }[slip]
+    (found,) = compare(g, hand).diagnoses
+    assert found.kind == kind and words in found.looks_like
+
+
+def test_the_index_array_of_another_pick():
+    rows, i, j = np.arange(3), np.array([0, 2, 1]), np.array([1, 1, 0])
+    x = Tensor(np.random.default_rng(0).normal(size=(3, 3)), True, "x")
+    u, v = (x[rows, i] ** 2).named("u"), (x[rows, j] ** 3).named("v")
+    g = gradients((u * v).sum())
+    hand = np.zeros((3, 3))
+    np.add.at(hand, (rows, i), g["u"] * 2 * x.numpy()[rows, i])
+    np.add.at(hand, (rows, i), g["v"] * 3 * x.numpy()[rows, j] ** 2)
+    (found,) = compare(g, {"u": g["u"], "v": g["v"], "x": hand}).diagnoses
+    assert found.kind == "wrong block" and "indices" in found.looks_like
+
+
+@pytest.mark.parametrize(
+    ("reduced", "slip", "kind", "words"),
+    [
+        (lambda r: r.mean(axis=1), lambda r: r[:, -1], "slice", "stands where"),
+        (lambda r: r.max(axis=1), lambda r: r.mean(axis=1), "axis", "stands where"),
+    ],
+)
+def test_one_entry_for_a_mean(reduced, slip, kind, words):
+    rng = np.random.default_rng(0)
+    r = Tensor(rng.normal(size=(3, 4, 2)), True, "r")
+    W = Tensor(rng.normal(size=(2, 5)), True, "W")
+    g = gradients(((reduced(r) @ W).named("o") ** 3).sum())
+    (found,) = compare(g, {"o": g["o"], "W": slip(r.numpy()).T @ g["o"]}).diagnoses
+    assert found.kind == kind and words in found.looks_like
+
+
+def test_the_rule_of_a_mean_for_that_of_a_maximum():
+    rng = np.random.default_rng(0)
+    r = Tensor(rng.normal(size=(3, 4, 2)), True, "r")
+    g = gradients((r.max(axis=1).named("m") ** 2).sum())
+    even = np.repeat(g["m"][:, None], 4, axis=1) / 4
+    (found,) = compare(g, {"m": g["m"], "r": even}).diagnoses
+    assert found.kind == "local form" and "1/4" in found.looks_like
+
+
+def test_a_gradient_that_is_not_there_is_0():
+    """The last state is read by nobody."""
+    rng = np.random.default_rng(0)
+    A, h, total, given = Tensor(rng.normal(size=(3, 3)), True, "A"), Tensor(np.ones((2, 3))), 0, {}
+    for t in range(1, 5):
+        with block(t):
+            p = tanh(h @ A + t).named("p")
+            total = total + (p**2).sum()
+            h = (p * rng.normal(size=(2, 3))).named("h")
+            given[t] = h, p
+    g = gradients(total)
+    hand = {f"h<{t}>": g[f"h<{t}>"] for t in (1, 2, 3)}
+    slopes = {t: 1 - p.numpy() ** 2 for t, (_, p) in given.items()}
+    states = {1: np.ones((2, 3))} | {t + 1: h.numpy() for t, (h, _) in given.items()}
+    right = sum(states[t].T @ (g[f"p<{t}>"] * slopes[t]) for t in range(1, 5))
+    np.testing.assert_allclose(right, g["A"])
+    wrong = sum(states[t].T @ (g[f"h<{t}>"] * slopes[t]) for t in (1, 2, 3))
+    (found,) = compare(g, hand | {"A": wrong}).diagnoses
+    assert found.kind == "wrong gradient"

@@ -1,0 +1,84 @@
+"""The index arrays of a tape: what may be picked by mistake."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lstm.engine.node import Node
+from tinygrad_lstm.engine.tape import Tape
+
+__all__ = ["Indices", "Where", "arrays", "put"]
+
+Where = tuple[str, int | None]
+"""The name of a parameter, and which entry of it, where it is a tuple."""
+
+
+class Indices:
+    """The index arrays, by what reads them and by block.
+
+    Parameters
+    ----------
+    tape : Tape
+        The tape.
+    role : callable
+        What a value is called in every block.
+    block : callable
+        The block of a value.
+    """
+
+    def __init__(
+        self, tape: Tape, role: Callable[[Any], str], block: Callable[[Any], int | None]
+    ) -> None:
+        self._arrays: dict[Any, dict[int | None, np.ndarray]] = defaultdict(dict)
+        for node in (stage.output for stage in tape.stages):
+            found = [*arrays(node._params)]
+            read = enumerate(node._inputs)
+            found += [((f"#{k}", None), x._array) for k, x in read if _is_index(x)]
+            for where, array in found:
+                self._arrays[role(node), where][block(node)] = array
+
+    def near(self, array: np.ndarray, at: int | None) -> Iterator[tuple[Any, int]]:
+        """Others of the shape of `array` near a block, and how far away they are."""
+        for role, by_block in self._arrays.items():
+            if at is None or None in by_block:
+                blocks = [(0, by_block.get(None, next(iter(by_block.values()))))]
+            else:
+                blocks = [(k, by_block[at + k]) for k in (-1, 1, 0) if at + k in by_block]
+            for step, other in blocks:
+                if other.shape == array.shape and not np.array_equal(other, array):
+                    yield role, step
+
+    def of(self, role: Any, at: int | None) -> np.ndarray:
+        """The index array of a role in a block.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        by_block = self._arrays[role]
+        return by_block[None if None in by_block else at]
+
+
+def arrays(params: Mapping[str, Any]) -> Iterator[tuple[Where, np.ndarray]]:
+    """The index arrays among the parameters of an operation, and where they are."""
+    for name, value in params.items():
+        for k, v in enumerate(value) if isinstance(value, tuple) else ((None, value),):
+            if isinstance(v, np.ndarray) and v.dtype.kind in "iu" and v.size:
+                yield (name, k), v
+
+
+def put(params: Mapping[str, Any], where: Where, array: np.ndarray) -> Mapping[str, Any]:
+    """Parameters with another index array."""
+    name, k = where
+    value = array if k is None else (*params[name][:k], array, *params[name][k + 1 :])
+    return {**params, name: value}
+
+
+def _is_index(x: Any) -> bool:
+    """Whether a value is read as an index array: integers that nothing computed."""
+    return isinstance(x, Node) and x._op is None and x.dtype.kind in "iu" and x._array.size > 0

@@ -1,0 +1,108 @@
+"""Loops that nothing marks: what a tape without blocks repeats, reading the same parameters, is its
+blocks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_lstm.engine.node import Node
+from tinygrad_lstm.engine.tape import Tape
+
+__all__ = ["Place", "loop"]
+
+NUMBER = re.compile(r"\d+")
+MOST = 4000  # stages of a tape that is looked at
+SHARE = 0.5  # of the stages that a loop has to hold at least
+
+
+class Place(NamedTuple):
+    """Where a value is in a loop: what it is called in each block, and the block."""
+
+    role: str
+    block: int
+
+
+def loop(tape: Tape) -> dict[int, Place]:
+    """The place of each value of an unmarked loop, by its ``id``; empty where there is none."""
+    nodes = [stage.output for stage in tape.stages]
+    if len(nodes) > MOST or any(node._place.block is not None for node in nodes):
+        return {}
+    found = max(_runs(nodes), key=lambda run: (len(run[0]), -run[1]), default=([], 0))
+    run, period = found
+    return _placed(run, period) if len(run) >= SHARE * len(nodes) else {}
+
+
+def _runs(nodes: Sequence[Any]) -> Iterator[tuple[Sequence[Any], int]]:
+    """Stages in a row that repeat after so many, twice or more."""
+    known: dict[Any, int] = {}
+    kinds = np.array([known.setdefault((x._op, x.shape), len(known)) for x in nodes])
+    order = {id(x): i for i, x in enumerate(nodes)}
+    for period in range(1, len(nodes) // 2 + 1):
+        start, end = _longest(kinds[:-period] == kinds[period:])
+        run = nodes[start : end + period]
+        if end - start >= period and _is_loop(run, period, order):
+            yield run, period
+
+
+def _longest(same: np.ndarray) -> tuple[int, int]:
+    """Where the longest run of True begins and ends."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(int)))
+    if not len(edges):
+        return 0, 0
+    k = int(np.argmax(edges[1::2] - edges[::2]))
+    return int(edges[2 * k]), int(edges[2 * k + 1])
+
+
+def _is_loop(run: Sequence[Any], period: int, order: dict[int, int]) -> bool:
+    """Whether each repetition reads the same parameters, and what the one before it computed: so
+    a loop over time does, and layers one upon another do not."""
+    pairs = list(zip(run, run[period:], strict=False))
+    shared = False
+    for i, (one, other) in enumerate(pairs):
+        for a, b in zip(one._inputs, other._inputs, strict=False):
+            if not isinstance(b, Node) or not isinstance(a, Node):
+                continue
+            if a._op is None and b._op is None:
+                if a._requires_grad and a is not b:
+                    return False
+                shared = shared or a._requires_grad
+            elif a._op is not None and b._op is not None and a is not b:
+                if order[id(b)] - order[id(a)] != period and i >= period:
+                    return False
+            elif b._op is None and i >= period:
+                return False
+    return shared
+
+
+def _placed(run: Sequence[Any], period: int) -> dict[int, Place]:
+    """The places of what the stages computed, and of the constants that those of one block read."""
+    found: dict[int, Place] = {}
+    read: dict[int, list[Place]] = {}
+    roles = _roles(run, period)
+    for k, node in enumerate(run):
+        own = Place(roles[k % period], k // period + 1)
+        found[id(node)] = own
+        for i, x in enumerate(node._inputs):
+            if isinstance(x, Node) and x._op is None and not x._requires_grad:
+                read.setdefault(id(x), []).append(Place(f"{own.role}[{i}]", own.block))
+    for key, places in read.items():
+        if len({place.block for place in places}) == 1:
+            found[key] = places[0]
+    return found
+
+
+def _roles(run: Sequence[Any], period: int) -> list[str]:
+    """What the values of each line of a loop are called: by the names they were given, without
+    their numbers, where no other line has these."""
+    found = []
+    for k in range(period):
+        names = {NUMBER.sub("", node.name or "") for node in run[k::period]}
+        found.append(names.pop() if len(names) == 1 else "")
+    return [
+        name if name and found.count(name) == 1 else f"{run[k]._op.name}#{k}"
+        for k, name in enumerate(found)
+    ]
