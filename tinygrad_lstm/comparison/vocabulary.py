@@ -102,7 +102,8 @@ class Vocabulary:
         for x in self.tape.values:
             for key in ((x.shape, self.block(x)), (None, self.block(x)), x.shape):
                 self._alike[key].append(x)
-        blocks = [b for b in self._blocks.values() if b is not None]
+        ran = (self._blocks[id(stage.output)] for stage in self.tape.stages)
+        blocks = [b for b in ran if b is not None]
         self.ends = min(blocks, default=0) + max(blocks, default=0)
         self._extent, self._outer = self._ends()
 
