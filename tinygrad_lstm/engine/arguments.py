@@ -54,8 +54,8 @@ def bound(
 
 
 def complaint(op: Signature, error: Exception, inputs: tuple[Any, ...], values: Any) -> Error:
-    """NumPy's complaint, with the operation, the block, and the inputs' names, dtypes and
-    shapes."""
+    """NumPy's complaint, with the operation, the block, and the inputs' names, dtypes and shapes; one
+    of this package says what came by itself."""
     names = op.arguments or tuple(str(i) for i in range(len(inputs)))
     got = ", ".join(
         f"{getattr(x, 'name', None) or name} {value.dtype} {value.shape}"
@@ -65,6 +65,11 @@ def complaint(op: Signature, error: Exception, inputs: tuple[Any, ...], values: 
     )
     block = recorder().place.block
     where = op.name if block is None else f"{op.name} in block {block}"
+    if isinstance(error, Error):
+        where = where if error.where in (None, op.name) else f"{where}, {error.where}"
+        return type(error)(
+            error.what, where=where, expected=error.expected, got=error.got, do=error.do
+        )
     if isinstance(
         error, RecursionError
     ):  # NumPy came back to this operation for the sake of a parameter
@@ -80,7 +85,8 @@ def complaint(op: Signature, error: Exception, inputs: tuple[Any, ...], values: 
         if isinstance(error, TypeError)
         else ShapeError
     )
-    return kind(str(error), where=where, got=got, do="check the shapes and dtypes of these inputs")
+    what = str(error).removeprefix(f"{op.name}: ")
+    return kind(what, where=where, got=got, do="check the shapes and dtypes of these inputs")
 
 
 def missing(name: str) -> Callable[..., Any]:
