@@ -91,6 +91,10 @@ def test_a_pass_changes_no_result(name, passes):
     assert [d.name for d in done] == ["recorded", *(p for p in ORDER if p in passes)]
     for a, b in zip(before, computed(program, roots), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+    order = program.graph.order(roots)
+    place = {v: i for i, v in enumerate(order)}
+    assert place.keys() == set(in_order(roots))
+    assert all(place[a] < place[v] for v in order for a in v.args)
 
 
 @pytest.mark.parametrize("without", PASSES)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinygrad_lstm.compiler.graph import Dtype, Graph, Shape, Value
-from tinygrad_lstm.compiler.operations import COMMUTATIVE, ELEMENTWISE, broadcast, compute, number
+from tinygrad_lstm.compiler.operations import ELEMENTWISE, arranged, broadcast, compute, number
 
 __all__ = ["Builder"]
 
@@ -44,9 +44,7 @@ class Builder:
             simple = self._simpler(op, args, shape, dtype)
             if simple is not None:
                 return simple
-        if op in COMMUTATIVE and args[0].number > args[1].number:
-            args = (args[1], args[0])
-        return self.graph.new(op, args, (), shape, dtype)
+        return self.graph.new(op, arranged(op, args), (), shape, dtype)
 
     def _narrow(self, value: Value, args: tuple[Value, ...], shape: Shape) -> Value:
         """`value` before it was broadcast, where the other arguments have the whole shape."""
@@ -249,15 +247,16 @@ class Builder:
         if args == value.args:
             return value
         if value.op in SETTLED and PLAIN.isdisjoint([a.op for a in args if a not in value.args]):
-            if value.op in COMMUTATIVE and args[0].number > args[1].number:
-                args = (args[1], args[0])
-            return self.graph.changed(value, args)
+            return self.graph.changed(value, arranged(value.op, args))
         return self.again(value, args)
 
     def like(self, value: Value, args: tuple[Value, ...]) -> Value:
         """What computes from `args` as `value` does from its own."""
         op = value.op
         if op in ELEMENTWISE:
+            if op in SETTLED and PLAIN.isdisjoint([a.op for a in args]):
+                args = arranged(op, args)
+                return self.graph.new(op, args, (), value.shape, value.dtype)
             return self.elementwise(op, *args, dtype=value.dtype)
         if op == "cut":
             return self.cut(args[0], value.attrs)

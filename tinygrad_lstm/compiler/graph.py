@@ -6,13 +6,13 @@ subexpressions cannot arise. Values know the stage that they come from, for whoe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Graph", "Readers", "Shape", "Value", "in_order", "readers", "rewrite"]
+__all__ = ["Graph", "Readers", "Shape", "Value", "in_order", "readers"]
 
 Shape = tuple[int, ...]
 Dtype = np.dtype[Any]
@@ -104,6 +104,7 @@ class Graph:
         self._known: dict[int, Value] = {}  # by hash
         self._shapes: dict[Shape, Shape] = {}  # each once: there are few
         self._ordered: tuple[list[Value], list[Value]] | None = None
+        self._fresh: list[Value] | None = None
         self.data: dict[int, NDArray[Any]] = {}
         self.columns: dict[frozenset[int], tuple[int, ...]] = {}
         self.uses: dict[int, str] = {}
@@ -121,6 +122,8 @@ class Graph:
             value = Value(op, args, attrs, shape, dtype, self._count, self.origin)
             self._count += 1
             self._known[key] = value
+            if self._fresh is not None:
+                self._fresh.append(value)
         return value
 
     def changed(self, value: Value, args: tuple[Value, ...]) -> Value:
@@ -142,10 +145,28 @@ class Graph:
             self._ordered = list(roots), in_order(roots)
         return self._ordered[1]
 
-    def keep(self, values: Iterable[Value]) -> None:
+    def fresh(self) -> list[Value]:
+        """What is new from now on, in order, until `ordered`; whoever takes it empties it."""
+        self._fresh = []
+        return self._fresh
+
+    def ordered(self, roots: list[Value], order: list[Value] | None) -> None:
+        """What leads to `roots` is in this order, among what no longer does; or in one that nobody
+        knows."""
+        self._fresh = self._ordered = None
+        if order is not None:
+            needed = set(roots)
+            kept: list[Value] = []
+            for v in reversed(order):
+                if v in needed:
+                    needed.update(v.args)
+                    kept.append(v)
+            self._ordered = list(roots), kept[::-1]
+
+    def keep(self, values: list[Value]) -> None:
         """Forget all values but these: what passes have replaced takes memory no more."""
-        kept = set(values)
-        if len(self._known) > MANY * len(kept):
+        if len(self._known) > MANY * len(values):
+            kept = set(values)
             self._known = {key: v for key, v in self._known.items() if v in kept}
 
     def close(self) -> None:
@@ -211,32 +232,3 @@ def readers(
         if ops is None or root.op in ops:
             found[root.number].append(None)
     return found
-
-
-Rule = Callable[[Value, tuple[Value, ...]], "Value | None"]
-
-
-def rewrite(
-    roots: list[Value],
-    order: list[Value],
-    ops: Collection[str],
-    rule: Rule,
-    build: Callable[[Value, tuple[Value, ...]], Value],
-) -> list[Value]:
-    """The roots of a graph in which every value of the operations `ops` has been offered to `rule`.
-
-    ``rule(value, arguments)`` gets a value with its new arguments and returns what takes its place,
-    or None, and ``build`` makes a value again whose arguments have changed. `order` is that of
-    `in_order`.
-    """
-    new: dict[Value, Value] = {}
-    for value in order:
-        args = value.args
-        if new and not new.keys().isdisjoint(args):
-            args = tuple([new.get(a, a) for a in args])
-        found = rule(value, args) if value.op in ops else None
-        if found is None and args is not value.args:
-            found = build(value, args)
-        if found is not None and found is not value:
-            new[value] = found
-    return [new.get(root, root) for root in roots]

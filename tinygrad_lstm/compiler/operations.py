@@ -19,6 +19,7 @@ __all__ = [
     "REDUCTIONS",
     "VIEWS",
     "accumulates",
+    "arranged",
     "broadcast",
     "compute",
     "count",
@@ -53,6 +54,11 @@ LEAVES = {"input", "constant", "number", "draw"}
 def number(value: Value) -> Any:
     """What a value of the operation ``"number"`` is."""
     return np.frombuffer(value.attrs[0], value.dtype)[0]
+
+
+def arranged(op: str, args: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Arguments of an elementwise operation, in an order of their own where it does not matter."""
+    return args[::-1] if op in COMMUTATIVE and args[0].number > args[1].number else args
 
 
 def accumulates(product: Value, x: Value) -> bool:

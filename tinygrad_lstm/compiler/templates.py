@@ -66,6 +66,7 @@ class Template:
             for i, a in enumerate(args)
             if isinstance(a, Abstract)
         ]
+        self.dtypes = [v.dtype for v in given]  # kept: the key of the template has their ids
         rest = iter(given)
         result = function(
             *(sketch.abstract(next(rest)) if isinstance(a, Abstract) else a for a in args)
@@ -116,9 +117,10 @@ class Templates:
         kind: list[Any] = [name]
         operands: list[Value] = []
         for a in args:
-            if isinstance(a, Abstract):
-                operands.append(a.value)
-                kind += a.value.shape, a.value.dtype
+            if type(a) is Abstract:
+                v = a.value
+                operands.append(v)
+                kind += v.shape, id(v.dtype)
             elif type(a) in NUMBERS:
                 kind += type(a), repr(a)  # 0.0 is not -0.0
             else:

@@ -131,19 +131,36 @@ def backward(loss: Any, nodes: list[Any], tracer: Tracer) -> dict[Any, Any]:
 
 def _contribution(tracer: Tracer, node: Any, i: int, g: Any) -> Any:
     """What one edge sends back, in the dtype of the value it belongs to."""
-
-    def rule(g: Any, y: Any, *values: Any, **params: Any) -> Any:
-        found = node._op.send(i, g, y, values, params)
-        return spread(found) if isinstance(found, Sparse) else found
-
-    rule.__name__ = f"{node._op.name}, rule {i}"
-    value = node._values[i]
-    found = tracer.stage(node._op, i, rule, (g, node._array, *node._values), node._params)
+    value, rule = node._values[i], Rule(node._op, i)
+    if node._op.variadic:  # not all of its inputs for each of them
+        found = tracer.run(rule, (g, node._array, node._values), node._params)
+    else:
+        found = tracer.stage(node._op, i, rule, (g, node._array, *node._values), node._params)
     if found.shape != value.shape:
         raise Untraceable(f"the rule of {node._op.name} returns the wrong shape")
     if found.dtype.kind == "c" and value.dtype.kind != "c":
         found = found.real
     return found if found.dtype == value.dtype else found.astype(value.dtype)
+
+
+class Rule:
+    """The rule of an argument, as a function that returns whole arrays. Where the number of inputs
+    is open it is given all of them as one tuple."""
+
+    __slots__ = ("argument", "op")
+
+    def __init__(self, op: Any, argument: int) -> None:
+        self.op, self.argument = op, argument
+
+    @property
+    def __name__(self) -> str:
+        return f"{self.op.name}, rule {self.argument}"
+
+    def __call__(self, g: Any, y: Any, *values: Any, **params: Any) -> Any:
+        if self.op.variadic:
+            (values,) = values
+        found = self.op.send(self.argument, g, y, values, params)
+        return spread(found) if isinstance(found, Sparse) else found
 
 
 def spread(found: Sparse) -> Any:

@@ -88,15 +88,15 @@ class Tracer:
         self, op: Any, inputs: tuple[Any, ...], values: tuple[Any, ...], params: dict[str, Any]
     ) -> tuple[tuple[Any, ...], Any]:
         """What a stage reads, and what it computes from it: abstract arrays."""
-        if any(isinstance(value, Abstract) and value.recorder is not self for value in values):
-            raise Untraceable("a value of another recording is used")
-        values = tuple(
-            self.abstract(self.leaf(x))
-            if isinstance(x, Node) and isinstance(value, np.ndarray)
-            else value
-            for x, value in zip(inputs, values, strict=True)
-        )
-        self.graph.origin = op.name
+        read = []
+        for x, value in zip(inputs, values, strict=True):
+            if isinstance(value, Abstract):
+                if value.recorder is not self:
+                    raise Untraceable("a value of another recording is used")
+            elif isinstance(x, Node) and isinstance(value, np.ndarray):
+                value = self.abstract(self.leaf(x))
+            read.append(value)
+        self.graph.origin, values = op.name, tuple(read)
         return values, self.stage(op, None, op.forward, values, params)
 
     def looked(self, node: Node) -> Any:

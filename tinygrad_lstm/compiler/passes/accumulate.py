@@ -7,8 +7,9 @@ Small sums are left: to call a BLAS takes as long as to add some thousand entrie
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Readers, Value, readers, rewrite
+from tinygrad_lstm.compiler.graph import Readers, Value, readers
 from tinygrad_lstm.compiler.passes.shared import disjoint
+from tinygrad_lstm.compiler.rewriting import rewrite
 
 __all__ = ["accumulate"]
 
@@ -32,7 +33,7 @@ def accumulate(build: Builder, roots: list[Value]) -> list[Value]:
                 return build.graph.new("matmul", found, (), v.shape, v.dtype)
         return None
 
-    return rewrite(roots, order, {"add"}, rule, build.updated)
+    return rewrite(build, roots, order, {"add"}, rule)
 
 
 def _divided(product: Value, read: Readers) -> bool:

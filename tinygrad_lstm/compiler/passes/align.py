@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, rewrite
+from tinygrad_lstm.compiler.graph import Value
+from tinygrad_lstm.compiler.rewriting import rewrite
 
 __all__ = ["align"]
 
@@ -26,7 +27,7 @@ def align(build: Builder, roots: list[Value]) -> list[Value]:
             return None
         return build.reduce("sum", found, v.attrs[0], v.dtype)
 
-    return rewrite(roots, order, {"sum"}, rule, build.updated)
+    return rewrite(build, roots, order, {"sum"}, rule)
 
 
 def _stack(v: Value) -> bool:

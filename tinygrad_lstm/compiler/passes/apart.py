@@ -9,10 +9,11 @@ that is dense, and not through a piece of each row of a wider matrix.
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Readers, Value, readers, rewrite
+from tinygrad_lstm.compiler.graph import Readers, Value, readers
 from tinygrad_lstm.compiler.operations import ELEMENTWISE
 from tinygrad_lstm.compiler.passes.shared import disjoint
 from tinygrad_lstm.compiler.passes.widen import LARGEST
+from tinygrad_lstm.compiler.rewriting import rewrite
 
 __all__ = ["apart"]
 
@@ -40,7 +41,7 @@ def apart(build: Builder, roots: list[Value]) -> list[Value]:
             return _pairs(build, v, x.args, args[1])
         return None
 
-    return rewrite(roots, order, {"cut", "sum", "matmul"}, rule, build.updated)
+    return rewrite(build, roots, order, {"cut", "sum", "matmul"}, rule)
 
 
 def _columns(v: Value) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, rewrite
+from tinygrad_lstm.compiler.graph import Value
+from tinygrad_lstm.compiler.rewriting import rewrite
 
 __all__ = ["columns"]
 
@@ -32,4 +33,4 @@ def columns(build: Builder, roots: list[Value]) -> list[Value]:
         total = build.reduce("sum", whole[0], (0,), v.dtype)
         return build.cut(total, ((whole[1], whole[1] + v.shape[0]),))
 
-    return rewrite(roots, order, {"sum"}, rule, build.again)
+    return rewrite(build, roots, order, {"sum"}, rule, build.again)

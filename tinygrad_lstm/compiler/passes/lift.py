@@ -7,8 +7,9 @@ import itertools
 from collections import Counter
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, rewrite
+from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.operations import ELEMENTWISE
+from tinygrad_lstm.compiler.rewriting import rewrite
 
 __all__ = ["lift"]
 
@@ -25,7 +26,7 @@ def lift(build: Builder, roots: list[Value]) -> list[Value]:
             return None
         return _lifted(build, args)
 
-    return rewrite(roots, order, {"concatenate"}, rule, build.updated)
+    return rewrite(build, roots, order, {"concatenate"}, rule)
 
 
 def _lifted(build: Builder, parts: tuple[Value, ...]) -> Value | None:

@@ -7,6 +7,7 @@ before each of them on the longest way, or behind each.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import partial
 
 from tinygrad_lstm.compiler.construct import Builder
@@ -65,12 +66,15 @@ def _groups(order: list[Value], shared: int, far: dict[Value, int]) -> Groups:
     return together
 
 
-def _one_product(build: Builder, shared: int, group: list[Value], new: dict[int, Value]) -> None:
+def _one_product(
+    build: Builder, shared: int, group: list[Value], new: dict[Value, Value]
+) -> Iterator[tuple[Value, Value]]:
     """The product that a group becomes, and where each member is in it."""
     own, axis = 1 - shared, shared ^ 1
     build.graph.origin = f"{group[0].origin} and {len(group) - 1} more"
-    factors = [new[m.args[own].number] for m in group]
-    common = new[group[0].args[shared].number]
+    factors = [new.get(m.args[own], m.args[own]) for m in group]
+    common = group[0].args[shared]
+    common = new.get(common, common)
     order = known_order(build.graph, [m.args[own] for m in group])
     joined = build.concatenate([factors[i] for i in order], axis)
     pair = (joined, common) if own == 0 else (common, joined)
@@ -80,5 +84,5 @@ def _one_product(build: Builder, shared: int, group: list[Value], new: dict[int,
         n = factors[i].shape[axis]
         bounds = [(0, length) for length in whole.shape]
         bounds[axis] = (at, at + n)
-        new[group[i].number] = build.cut(whole, bounds)
+        yield group[i], build.cut(whole, bounds)
         at += n

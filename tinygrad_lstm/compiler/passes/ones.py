@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Readers, Value, readers, rewrite
+from tinygrad_lstm.compiler.graph import Readers, Value, readers
 from tinygrad_lstm.compiler.passes.shared import leafy
+from tinygrad_lstm.compiler.rewriting import rewrite
 
 __all__ = ["ones"]
 
@@ -56,7 +57,7 @@ def ones(build: Builder, roots: list[Value]) -> list[Value]:
             return _part(build, v, args[0], wider[joined[v]])
         return None
 
-    return rewrite(roots, order, {"matmul", "add", "sum"}, rule, build.updated)
+    return rewrite(build, roots, order, {"matmul", "add", "sum"}, rule)
 
 
 def _biased(order: list[Value], read: Readers) -> dict[Value, Biased]:

@@ -6,7 +6,8 @@ A value can live in one stack only; into another it would be copied.
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, rewrite
+from tinygrad_lstm.compiler.graph import Value
+from tinygrad_lstm.compiler.rewriting import rewrite
 
 __all__ = ["overlap"]
 
@@ -45,4 +46,4 @@ def overlap(build: Builder, roots: list[Value]) -> list[Value]:
         union = build.concatenate(parts, axis)
         return build.graph.new("cut", (union,), tuple(bounds), v.shape, v.dtype)
 
-    return rewrite(roots, order, {"concatenate"}, rule, build.again)
+    return rewrite(build, roots, order, {"concatenate"}, rule, build.again)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, readers, rewrite
+from tinygrad_lstm.compiler.graph import Value, readers
+from tinygrad_lstm.compiler.rewriting import rewrite
 
 __all__ = ["push"]
 
@@ -23,4 +24,4 @@ def push(build: Builder, roots: list[Value]) -> list[Value]:
         a = build.cut(a, (rows, (0, a.shape[1])))
         return build.matmul(a, build.cut(b, ((0, b.shape[0]), columns)), v.dtype)
 
-    return rewrite(roots, order, {"cut"}, rule, build.updated)
+    return rewrite(build, roots, order, {"cut"}, rule)

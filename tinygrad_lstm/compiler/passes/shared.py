@@ -9,6 +9,7 @@ from typing import Any
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Graph, Readers, Value, readers
 from tinygrad_lstm.compiler.operations import LEAVES, VIEWS
+from tinygrad_lstm.compiler.rewriting import Walk
 
 __all__ = [
     "Groups",
@@ -21,7 +22,9 @@ __all__ = [
 ]
 
 Groups = dict[int, list[Value]]  # by the number of a value, all that become one with it
-Join = Callable[[list[Value], dict[int, Value]], None]  # a group, and what is built by number
+Join = Callable[  # of a group, and of what has taken the places of values: what each member is now
+    [list[Value], dict[Value, Value]], Iterable[tuple[Value, Value]]
+]
 
 
 def leafy(v: Value) -> bool:
@@ -67,60 +70,56 @@ def rewrite_sums(
     terms and the value that it ends in."""
     order = build.graph.order(roots)
     read = readers(order, roots, {"add"})
-    new: dict[Value, Value] = {}
-
-    def update(v: Value) -> None:
-        if not new.keys().isdisjoint(v.args):
-            new[v] = build.updated(v, tuple([new.get(a, a) for a in v.args]))
-
+    walk = Walk(build)
     for v in order:
         if not _adds(v):
-            update(v)
+            walk.update(v)
         elif not _inside(v, read):
             sums, terms = _chain(v, read)
             build.graph.origin = v.origin
-            found = join([new.get(t, t) for t in terms], v)
+            found = join([walk.new.get(t, t) for t in terms], v)
             if found is not None:
-                new[v] = found
+                walk.put(v, found)
             else:
                 for a in reversed(sums):
-                    update(a)
-    return [new.get(root, root) for root in roots]
+                    walk.update(a)
+    return walk.end(roots)
 
 
 def regrouped(
     build: Builder, roots: list[Value], order: list[Value], together: Groups, one: Join
 ) -> list[Value]:
-    """The roots of a graph in which each group has become one value: `one` builds it, and puts in
-    what each member is of it."""
-    new: dict[int, Value] = {}
+    """The roots of a graph in which each group has become one value: `one` builds it, and says what
+    each member is of it."""
+    walk = Walk(build)
     for v in order:
-        if v.number in together and v.number not in new:
-            _build(build, v, together, new, one)
-        elif v.number not in new:
-            args = tuple([new[a.number] for a in v.args])
-            new[v.number] = v if args == v.args else build.updated(v, args)
-    return [new[root.number] for root in roots]
+        if not walk.met(v):
+            if v.number in together:
+                _build(walk, v, together, one)
+            else:
+                walk.update(v)
+    return walk.end(roots)
 
 
-def _build(build: Builder, root: Value, together: Groups, new: dict[int, Value], one: Join) -> None:
+def _build(walk: Walk, root: Value, together: Groups, one: Join) -> None:
     """Build a value again. A group needs what all its members read first."""
     stack = [root]
     while stack:
         v = stack[-1]
-        if v.number in new:
+        if walk.met(v):
             stack.pop()
             continue
         group = together.get(v.number)
-        need = [a for m in (group or [v]) for a in m.args if a.number not in new]
+        need = [a for m in (group or [v]) for a in m.args if not walk.met(a)]
         if need:
             stack += need
             continue
         stack.pop()
         if group is None:
-            new[v.number] = build.updated(v, tuple(new[a.number] for a in v.args))
+            walk.update(v)
         else:
-            one(group, new)
+            for member, found in one(group, walk.new):
+                walk.put(member, found)
 
 
 def _adds(v: Value | None) -> bool:

@@ -8,8 +8,9 @@ into a stack for each column.
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, rewrite
+from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.passes.shared import leafy
+from tinygrad_lstm.compiler.rewriting import rewrite
 
 __all__ = ["split"]
 
@@ -28,7 +29,7 @@ def split(build: Builder, roots: list[Value]) -> list[Value]:
             return build.concatenate(parts, 1)
         return None
 
-    return rewrite(roots, build.graph.order(roots), {"matmul"}, rule, build.updated)
+    return rewrite(build, roots, build.graph.order(roots), {"matmul"}, rule)
 
 
 def _sum_of_products(build: Builder, a: Value, b: Value, v: Value) -> Value:

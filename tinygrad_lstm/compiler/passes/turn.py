@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections import Counter
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, rewrite
+from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.passes.shared import leafy
+from tinygrad_lstm.compiler.rewriting import rewrite
 
 __all__ = ["turn"]
 
@@ -33,4 +34,4 @@ def turn(build: Builder, roots: list[Value]) -> list[Value]:
         # not the builder's concatenate, to which this is the same as the transposed matrix
         return build.graph.new("concatenate", parts, (1,), b.shape, b.dtype)
 
-    return rewrite(roots, order, {"matmul"}, rule, build.updated)
+    return rewrite(build, roots, order, {"matmul"}, rule)

@@ -32,11 +32,13 @@ def widen(build: Builder, roots: list[Value]) -> list[Value]:
     return regrouped(build, roots, order, together, partial(_one_value, build))
 
 
-def _one_value(build: Builder, run: list[Value], new: dict[int, Value]) -> None:
+def _one_value(
+    build: Builder, run: list[Value], new: dict[Value, Value]
+) -> Iterator[tuple[Value, Value]]:
     """The value that a run becomes, and which columns each member is of it."""
     first = run[0]
     build.graph.origin = f"{first.origin} and {len(run) - 1} more"
-    arguments = [[new[a.number] for a in m.args] for m in run]
+    arguments = [[new.get(a, a) for a in m.args] for m in run]
     operands = [
         column[0] if not column[0].ndim else build.concatenate(column, column[0].ndim - 1)
         for column in zip(*arguments, strict=True)
@@ -44,7 +46,7 @@ def _one_value(build: Builder, run: list[Value], new: dict[int, Value]) -> None:
     whole = build.elementwise(first.op, *operands, dtype=first.dtype)
     at = 0
     for m in run:
-        new[m.number] = build.cut(whole, ((0, m.shape[0]), (at, at + m.shape[1])))
+        yield m, build.cut(whole, ((0, m.shape[0]), (at, at + m.shape[1])))
         at += m.shape[1]
 
 
