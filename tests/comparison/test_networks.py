@@ -18,8 +18,13 @@ from tinygrad_lstm import (
     softmax,
     tanh,
 )
-from tinygrad_lstm.comparison import diagnosis, work
+from tinygrad_lstm.comparison import diagnosis, likely, work
+from tinygrad_lstm.comparison.chain import Chain
+from tinygrad_lstm.comparison.likely import Likely
+from tinygrad_lstm.comparison.lines import Lines
 from tinygrad_lstm.comparison.responses import solved
+from tinygrad_lstm.comparison.search import Search
+from tinygrad_lstm.comparison.together import Rules
 
 MODES = ("all rows", "no names", "parameters")
 QUICK = 7  # every such slip in the normal suite
@@ -313,3 +318,70 @@ def test_words_of_a_loss_that_is_scaled():
         "the gradient that arrives, δE<4> = 1/4, was left out: yours is 4 times too large"
     )
     assert found.correct == "δE<4> / 3 · (softmax(l<4>) − onehot(targets<4>))"
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_rules_on_several_gradients_at_once(name):
+    g, _ = case(name, None, False)
+    chain = Chain(g, {})
+    rules, rng = Rules(Lines(chain)), np.random.default_rng(0)
+    for x in chain.order:
+        for branch in g.branches(x):
+            node = branch.stage.output
+            several = rng.normal(size=(3, *node.shape))
+            alone = [chain.rule(branch, one) for one in several]
+            np.testing.assert_allclose(rules.sent(branch, x, several), alone, atol=1e-12)
+
+
+def test_a_search_ends_at_its_budget(monkeypatch):
+    """Noise, which no mistake gives, in all parameters: it is told, and what was searched."""
+    spent, formulas, within = [], [0], Search.within
+    ended = Likely.ended.fget
+    monkeypatch.setattr(Likely, "ended", property(lambda s: spent.append(s.spent) or ended(s)))
+    monkeypatch.setattr(
+        Search, "within", lambda s, n=1: formulas.append(formulas.pop() + n) or within(s, n)
+    )
+    monkeypatch.setattr(likely, "BUDGET", 3000)
+    monkeypatch.setattr(diagnosis, "DEEP", 900)
+    monkeypatch.setattr(diagnosis, "LEAST", 100)
+    g, _ = case("gru")
+    rng = np.random.default_rng(0)
+    noise = {x.name: rng.normal(size=x.shape) for x in g.tape.leaves if x.name}
+    found = compare(g, noise).diagnoses
+    assert {d.kind for d in found} == {"unexplained"} and len(found) == len(noise)
+    assert "the search ended at its budget of 3,000 rules" in found[0].looks_like
+    assert 3000 < max(spent) < 3300 and formulas[0] < 10_000
+
+
+def test_where_one_loop_goes_on_from_another():
+    """The decoder begins with the last state of the encoder, to which no gradient is sent back."""
+    rng = np.random.default_rng(0)
+    U, V = (Tensor(rng.normal(size=(3, 3)), True, name) for name in "UV")
+    x, h, s, errors = rng.normal(size=(7, 2, 3)), {0: Tensor(np.zeros((2, 3)))}, {}, []
+    for t in range(1, 4):
+        with block(t):
+            h[t] = tanh(x[t - 1] + h[t - 1] @ U).named("h")
+    s[3] = h[3]
+    for t in range(4, 7):
+        with block(t):
+            s[t] = tanh(x[t] + s[t - 1] @ V).named("s")
+            errors.append((s[t] * h[3]).sum())
+    g = gradients(add_n(*errors))
+
+    def by_hand(begun):
+        d = {"U": np.zeros((3, 3)), "V": np.zeros((3, 3))}
+        ds, dh = 0, sum(s[t].numpy() for t in range(4, 7))
+        for t in (6, 5, 4):
+            dr = (ds + h[3].numpy()) * (1 - s[t].numpy() ** 2)
+            d["V"] += s[t - 1].numpy().T @ dr
+            ds = dr @ V.numpy().T
+        dh = dh + begun * ds
+        for t in (3, 2, 1):
+            dr = dh * (1 - h[t].numpy() ** 2)
+            d["U"] += h[t - 1].numpy().T @ dr
+            dh = dr @ U.numpy().T
+        return d
+
+    np.testing.assert_allclose(by_hand(1)["U"], g["U"])
+    (found,) = compare(g, by_hand(0)).diagnoses
+    assert (found.name, found.kind) == ("U", "branch missing") and "h<3> V" in found.looks_like

@@ -7,17 +7,19 @@ what comes out is held against the values by hand.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_lstm.comparison import likely
 from tinygrad_lstm.comparison.chain import Edge, edge
+from tinygrad_lstm.comparison.changes import FAR, NEAR
 from tinygrad_lstm.comparison.combined import Guess
 from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED, beyond
 from tinygrad_lstm.comparison.likely import Likely, nearest
-from tinygrad_lstm.comparison.places import Place
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.steps import LINE, RULE
 from tinygrad_lstm.comparison.tree import Change, Tree
@@ -26,9 +28,13 @@ from tinygrad_lstm.engine.tape import Branch
 __all__ = ["Above", "Outcome", "Where"]
 
 ALIKE = " (and so in the others like it)"
-AHEAD = 8  # mistakes that are tried at once
+AHEAD = 8  # groups of mistakes that are tried at once, where others work
+FIRST, MOST = 4, 64  # mistakes in the first group, and in a later one
+STAGES = ((LINE, NEAR + FAR), (RULE, FAR), (RULE, NEAR))  # of the search, the last one first
+KEPT = 4_000_000  # numbers of a tape, for all mistakes of a group
 
 Altered = tuple[Branch, Tree, Mapping[int, Any]]  # a branch, its formula, what is changed in it
+Changes = Mapping[Edge, tuple[Tree, Mapping[int, Any]]]
 
 
 class Where(NamedTuple):
@@ -47,7 +53,7 @@ class Outcome(NamedTuple):
     spent: float
 
 
-Several = Callable[[Sequence[Where]], Sequence[Outcome]]
+Several = Callable[[Sequence[Sequence[Where]]], Sequence[Sequence[Outcome]]]
 
 
 class Above(Likely):
@@ -59,45 +65,76 @@ class Above(Likely):
         Parameters
         ----------
         several : callable, optional
-            Tries several mistakes at once: what it takes is a list of arguments of :meth:`tried`.
-            What comes after a find is asked for again, so that the same is found as without it.
+            Tries several groups of mistakes at once: what it takes is a list of arguments of
+            :meth:`tried`. What comes after a find is asked for again, so that the same is found as
+            without it.
         """
         open_ = (1 << len(self.rows)) - 1
         asked: list[likely.Candidate] = []
-        levels, begun = [LINE, RULE] if self.rows else [], 0.0
-        while (asked or levels) and open_ and not self.ended:
-            if levels and (not asked or self.spent > begun + likely.RULES * likely.BUDGET):
-                asked = nearest([*asked, *self._candidates(levels.pop())])
-                begun = self.spent
-            now = [Where(c.place, c.label, open_) for c in asked[: AHEAD if several else 1]]
-            for outcome in several(now) if several else map(self.tried, now):
-                asked.pop(0)
-                self.spent += outcome.spent
-                self.progress.step(self.spent / likely.BUDGET)
-                if outcome.guess is not None:
-                    open_ &= ~outcome.rows
+        later, until, size = list(STAGES) if self.rows else [], 0.0, FIRST
+        while (asked or later) and open_ and not self.ended:
+            if later and (not asked or self.spent > until):
+                asked, size = nearest([*asked, *self._candidates(*later.pop())]), FIRST
+                until = self.spent + likely.RULES * likely.BUDGET
+            groups = list(
+                itertools.islice(self._groups(asked, size, open_), AHEAD if several else 1)
+            )
+            for outcomes in several(groups) if several else map(self.tried, groups):
+                self._count(outcomes)
+                rows, guess, _ = outcomes[-1]
+                asked, size = asked[len(outcomes) :], min(2 * size, self._most)
+                if guess is not None:
+                    open_, size = open_ & ~rows, FIRST
                     asked = [c for c in asked if self.places[c.place].rows & open_]
-                    for i in self.rerun.rows_in(outcome.rows):
-                        yield self.rows[i], outcome.guess
-                if outcome.guess is not None or self.ended:
+                    yield from ((self.rows[i], guess) for i in self.rerun.rows_in(rows))
+                if guess is not None or self.ended or (later and self.spent > until):
                     break
         self.progress.done()
 
-    def tried(self, where: Where) -> Outcome:
-        """Run the chain rule again with a mistake."""
-        place = self.places[where.place]
+    def _groups(
+        self, asked: Sequence[likely.Candidate], size: int, open_: int
+    ) -> Iterator[list[Where]]:
+        """What is tried at once: few that are near, then more."""
+        start = 0
+        while start < len(asked):
+            yield [Where(c.place, c.label, open_) for c in asked[start : start + size]]
+            start, size = start + size, min(2 * size, self._most)
+
+    @cached_property
+    def _most(self) -> int:
+        """How many mistakes are tried at once."""
+        numbers: int = sum(x._array.size for x in self.chain.order)
+        return max(FIRST, min(MOST, KEPT // max(numbers, 1)))
+
+    def _count(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            self.spent += outcome.spent
+            self.progress.step(self.spent / likely.BUDGET)
+
+    def tried(self, group: Sequence[Where]) -> list[Outcome]:
+        """Run the chain rule again with each of some mistakes, up to the first that explains
+        rows."""
+        altered = [self._altered(where) for where in group]
+        fitting, spent = self._fitting(group, altered)
+        outcomes = []
+        for where, alteration, rows in zip(group, altered, fitting, strict=True):
+            _, changes = self._pattern(where.place)
+            change = changes.labels[where.label]
+            guess = self._told(alteration, change, rows, where.place) if rows else None
+            outcomes.append(Outcome(rows, guess, spent))
+            if guess is not None:
+                break
+        return outcomes
+
+    def _altered(self, where: Where) -> list[Altered]:
         _, changes = self._pattern(where.place)
-        change = changes.labels[where.label]
-        with self.rerun.running(), contextlib.suppress(*FAILED):
-            altered = list(self._everywhere(where.place, change))
-            rows, spent = self._fitting(place, altered, where.open_)
-            guess = self._told(altered, change, rows, where.place) if rows else None
-            return Outcome(rows, guess, spent * self._rule_cost)
-        return Outcome(0, None, self._rule_cost * len(place.edges))
+        with contextlib.suppress(*FAILED):
+            return list(self._everywhere(where.place, changes.labels[where.label]))
+        return []
 
     def _everywhere(self, number: int, change: Change) -> Iterator[Altered]:
         """The same change in every block in which it can be made."""
-        blocks, _ = self._pattern(number)
+        blocks, like = self._pattern(number)
         alike = {edge(b): n for n, b in enumerate(blocks.branches)}
         for _, branch in self.places[number].edges:
             n = alike.get(edge(branch))
@@ -106,26 +143,43 @@ class Above(Likely):
                 yield branch, self._tree(blocks, n), changed
                 continue
             changes = self.search.changes(branch, self.places[number].level)
-            other = changes.labels.get(change.label)
-            other = other or beyond(changes.tree, change)
+            other = changes.labelled(change.label, like) or beyond(changes.tree, change)
             if other is not None:
                 yield branch, changes.tree, other.changed
 
-    def _fitting(self, place: Place, altered: list[Altered], open_: int) -> tuple[int, int]:
-        """The rows that a change explains: all that inherit from it, or those that do fit; and how
-        many rules ran."""
-        changed: dict[Edge, Any] = {edge(b): (tree, change) for b, tree, change in altered}
-        asked = self.rerun.rows_in(place.rows & open_)
-        fitting = spent = 0
-        for rows in (asked[:1], asked[1:]):  # most mistakes show in the first
-            arrays, cost = self.rerun.values(sum(1 << i for i in rows), changed)
-            spent += cost
-            fits = [i for i in rows if self.search.fits(arrays[i], self.rows[i].hand)]
-            fitting |= sum(1 << i for i in fits)
-            if len(fits) < len(rows):
-                alone = place.spoiled == 0 and fitting.bit_count() > 1
-                return (fitting if alone else 0), spent
-        return fitting, spent
+    def _fitting(
+        self, group: Sequence[Where], altered: Sequence[Sequence[Altered]]
+    ) -> tuple[list[int], float]:
+        """The rows that each mistake explains: all that inherit from it, or those that do fit; and
+        what each has cost."""
+        changed = [{edge(b): (tree, change) for b, tree, change in each} for each in altered]
+        asked = [self.rerun.rows_in(self.places[w.place].rows & w.open_) for w in group]
+        first = [rows[:1] for rows in asked]  # most mistakes show in the first
+        fitting, count = self._fits(first, changed)
+        rest = [rows[1:] if fit else [] for rows, fit in zip(asked, fitting, strict=True)]
+        also, more = self._fits(rest, changed)
+        found = []
+        for where, rows, one, others in zip(group, asked, fitting, also, strict=True):
+            fit = one | others
+            every = fit.bit_count() == len(rows)
+            alone = self.places[where.place].spoiled == 0 and fit.bit_count() > 1
+            found.append(fit if every or alone else 0)
+        return found, (count + more) * self._rule_cost / len(group)
+
+    def _fits(
+        self, asked: Sequence[Sequence[int]], changed: Sequence[Changes]
+    ) -> tuple[list[int], int]:
+        """Which of some rows each change explains, as bits; and how many rules ran."""
+        numbers = [k for k, rows in enumerate(asked) if rows and changed[k]]
+        if not numbers:
+            return [0] * len(asked), 0
+        mask = sum(1 << i for i in {i for k in numbers for i in asked[k]})
+        arrays, count = self.rerun.values(mask, [changed[k] for k in numbers])
+        found = [0] * len(asked)
+        for n, k in enumerate(numbers):
+            fits = (i for i in asked[k] if self.search.fits(arrays[i][n], self.rows[i].hand))
+            found[k] = sum(1 << i for i in fits)
+        return found, count
 
     def _told(self, altered: list[Altered], change: Change, rows: int, number: int) -> Guess:
         """The explanation of some rows, by the formula of one branch."""

@@ -4,7 +4,8 @@ each row inherits."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,36 @@ class Chain:
     def _branch(self, x: Any, branch: Branch, sent: Mapping[Edge, np.ndarray]) -> np.ndarray:
         hand = self.given.get(Part(x, (branch,), "branch").id)
         return sent[edge(branch)] if hand is None else hand
+
+    def answering(self, parts: Sequence[Part]) -> dict[Edge, list[int]]:
+        """Which of some quantities change with what a branch sends back, by :func:`edge`."""
+        found: dict[Edge, list[int]] = defaultdict(list)
+        for i, part in enumerate(parts):
+            for b in self._open(part):
+                found[edge(b)].append(i)
+        return found
+
+    @cached_property
+    def passing(self) -> set[Edge]:
+        """The branches with which the derivative by their value changes, and all that follows from
+        it."""
+        parts = (Part(x, self.gradients.branches(x), "total") for x in self.order)
+        return {edge(b) for p in parts if not self.is_given(p.value) for b in self._open(p)}
+
+    def _open(self, part: Part) -> list[Branch]:
+        """The branches of a quantity of which neither they themselves nor their share is given."""
+        x, given = part.value, self.given
+        if part.kind == "branch":
+            return list(part.branches)
+        if part.kind == "total" and x._hooks is not None:
+            return []
+        return [
+            b
+            for branches in in_blocks(part)
+            if part.kind == "share" or Part(x, branches, "share").id not in given
+            for b in branches
+            if Part(x, (b,), "branch").id not in given
+        ]
 
     def rule(self, branch: Branch, g: np.ndarray) -> np.ndarray:
         """What the stage of a branch sends back when `g` arrives at its output."""

@@ -3,8 +3,9 @@ simpler ones first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, partial
+from itertools import chain
 from typing import Any
 
 from tinygrad_lstm.comparison.brackets import Brackets
@@ -15,49 +16,86 @@ from tinygrad_lstm.comparison.others import Others
 from tinygrad_lstm.comparison.products import axes, matrices, reshaped, slices
 from tinygrad_lstm.comparison.tree import Change
 
-__all__ = ["Changes"]
+__all__ = ["FAR", "NEAR", "SIMPLE", "Changes"]
+
+SIMPLE = ("signs", "without", "initial", "forms")
+NEAR = (
+    *(*SIMPLE, "slices", "indices", "values", "gradients", "matrices", "axes", "reshaped"),
+    *("reduced", "clipped", "numbers"),
+)
+FAR = ("extra", "inside", "computed", "brackets")  # many, and seldom what it is
+
+Sort = dict[tuple[Any, ...], Change]  # mistakes by label
 
 
 class Changes(Omitted, Forms, Others, Moved, Brackets):
     """What can go wrong in a formula; the parameters are those of :class:`Parts`."""
 
-    def simple(self) -> Iterator[Change]:
-        """The mistakes that can be searched for in a whole tape."""
-        yield from self._signs()
-        yield from self._without()
-        yield from self._initial()
-        yield from self._forms()
-
     def all(self) -> Iterator[Change]:
         """Every mistake, the simpler ones first."""
-        yield from self.simple()
-        yield from slices(self.tree, self.branch, self.formulas.text)
-        yield from self._indices()
-        yield from self._extra()
-        yield from self._values()
-        yield from self._inside()
-        yield from self._computed()
-        yield from self._gradients()
-        yield from matrices(self.tree)
-        yield from axes(self.tree)
-        yield from reshaped(self.tree)
-        yield from self._reduced()
-        yield from self._clipped()
-        yield from self._multiplied()  # after a mean for a sum, which says more of the same
-        yield from self._brackets()
+        return chain.from_iterable(make() for make in self._kinds.values())
 
     @cached_property
-    def labels(self) -> dict[tuple[Any, ...], Change]:
+    def _kinds(self) -> dict[str, Callable[[], Iterator[Change]]]:
+        """What makes the mistakes, by name."""
+        return {
+            "signs": self._signs,
+            "without": self._without,
+            "initial": self._initial,
+            "forms": self._forms,
+            "slices": partial(slices, self.tree, self.branch, self.formulas.text),
+            "indices": self._indices,
+            "extra": self._extra,
+            "values": self._values,
+            "inside": self._inside,
+            "computed": self._computed,
+            "gradients": self._gradients,
+            "matrices": partial(matrices, self.tree),
+            "axes": partial(axes, self.tree),
+            "reshaped": partial(reshaped, self.tree),
+            "reduced": self._reduced,
+            "clipped": self._clipped,
+            "numbers": self._multiplied,  # after a mean for a sum, which says more of the same
+            "brackets": self._brackets,
+        }
+
+    @cached_property
+    def labels(self) -> Sort:
         """Every mistake by its label."""
-        found: dict[tuple[Any, ...], Change] = {}
-        for change in self.all():
-            found.setdefault(change.label, change)
+        found: Sort = {}
+        for name in self._kinds:
+            for label, change in self.sort(name).items():
+                found.setdefault(label, change)
         return found
 
-    def labelled(self, label: tuple[Any, ...]) -> Change | None:
-        """The mistake of a label, if it can be made here."""
+    def labelled(self, label: tuple[Any, ...], like: Changes | None = None) -> Change | None:
+        """The mistake of a label, if it can be made here; where it can be made in another formula
+        `like` this one, it is looked for among those of its sort."""
         if "labels" in self.__dict__:
             return self.labels.get(label)
-        among = {"value": self._values, "δ": self._gradients, "form": self._forms}
-        made = among.get(label[0], self.all)()
-        return next((change for change in made if change.label == label), None)
+        name = {"value": "values", "δ": "gradients", "form": "forms"}.get(label[0])
+        if like is not None:
+            name = next((name for name in like.sorts if label in like.sort(name)), None)
+        return self.sort(name).get(label) if name else self.labels.get(label)
+
+    @property
+    def sorts(self) -> Iterable[str]:
+        """The sorts of mistakes, the simpler ones first."""
+        return self._kinds.keys()
+
+    def of(self, names: Sequence[str]) -> Iterator[Change]:
+        """The mistakes of some sorts, one for each label."""
+        return chain.from_iterable(self.sort(name).values() for name in names)
+
+    def sort(self, name: str) -> Sort:
+        """The mistakes of one sort by label."""
+        if name not in self._found:
+            found: Sort = {}
+            for change in self._kinds[name]():
+                found.setdefault(change.label, change)
+            self._found[name] = found
+        return self._found[name]
+
+    @cached_property
+    def _found(self) -> dict[str, Sort]:
+        return {}

@@ -17,6 +17,8 @@ from tinygrad_lstm.parallel.spread import HandOut, spreading
 
 __all__ = ["Diagnosis", "diagnose"]
 
+DEEP, LEAST = 10_000, 1000  # formulas for all rows that are open at last, and for each at least
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -82,18 +84,16 @@ def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
         open_ = tuple(i for i in open_ if i not in found)
         above = desk.above(open_)
 
-        def several(wheres: Sequence[Where]) -> list[Outcome]:
-            jobs = [Try(open_, where) for where in wheres]
-            outcomes: list[Outcome] = hand_out(work, jobs, "compare, further up")
+        def several(groups: Sequence[Sequence[Where]]) -> list[list[Outcome]]:
+            jobs = [Try(open_, tuple(group)) for group in groups]
+            outcomes: list[list[Outcome]] = hand_out(work, jobs, "compare, further up")
             return outcomes
 
         for entry, guess in above.explained(several if ahead else None):
             found[next(i for i in open_ if work.wrong[i] is entry)] = told(guess)
-    rest = [
-        Rows(left, True, known[group])
-        for group in groups
-        if (left := tuple(i for i in group.numbers if i not in found))
-    ]
+    left = {group: tuple(i for i in group.numbers if i not in found) for group in groups}
+    allowed = max(LEAST, DEEP // max(sum(map(bool, left.values())), 1))
+    rest = [Rows(rows, True, known[group], allowed) for group, rows in left.items() if rows]
     _searched(work, hand_out, rest, found)
     for i, entry in enumerate(work.wrong):
         if i not in found:

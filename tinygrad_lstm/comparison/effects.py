@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain, Edge, edge
 from tinygrad_lstm.comparison.everywhere import FAILED
-from tinygrad_lstm.comparison.responses import cut, diagonal, is_diagonal, matrix
+from tinygrad_lstm.comparison.responses import diagonal, is_diagonal, matrix
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.recorder import recording
 from tinygrad_lstm.engine.tape import Branch
@@ -62,6 +62,8 @@ class Effects:
         count = -(-most // max(len(chosen), 1)) if most >= len(chosen) else 0
         self.row = np.repeat(chosen, count)
         self.missing = np.zeros(len(self.row))
+        totals = [part for part in rows if part.kind == "total"]
+        self._summed = set(chain.answering(totals))
         self._totals: dict[int, np.ndarray] = {}
         self._branches: dict[Edge, np.ndarray] = {}
         self._down: dict[int, np.ndarray] = {}
@@ -87,7 +89,6 @@ class Effects:
 
     def _walk(self) -> None:
         """From the rows to the loss."""
-        self._cut = cut(self.chain)
         with recording(False), np.errstate(all="ignore"):
             for y in reversed(self.chain.order):
                 parts = [
@@ -103,8 +104,9 @@ class Effects:
         """What one more in each entry of what a branch sends to `x` adds to the rows, a line for
         each direction; None where that is nothing."""
         key = edge(branch)
-        found = [self._totals.get(id(x)), self._branches.get(key)]
-        found += [self._down.get(id(x))] if key not in self._cut else []
+        found = [self._branches.get(key)]
+        found += [self._totals.get(id(x))] if key in self._summed else []
+        found += [self._down.get(id(x))] if key in self.chain.passing else []
         parts = [part for part in found if part is not None]
         return np.asarray(np.add.reduce(parts)) if parts else None
 

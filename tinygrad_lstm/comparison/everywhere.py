@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from tinygrad_lstm.comparison.changes import Changes
 from tinygrad_lstm.comparison.combined import Guess, Term, Words, added, summed
 from tinygrad_lstm.comparison.steps import Steps, unnumbered
 from tinygrad_lstm.comparison.tree import Change, Tree
@@ -17,6 +18,7 @@ __all__ = ["EVERYWHERE", "FAILED", "FAR_FETCHED", "Everywhere", "beyond"]
 
 EVERYWHERE = " (and so in the other blocks)"
 FAILED = (Error, ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError)
+Altered = Mapping[int, tuple[Tree, Change]]  # the changes in some terms, by their `id`
 FAR_FETCHED = ("wrong gradient", "another derivative", "factor")  # kinds: plain ones come first
 
 
@@ -46,33 +48,51 @@ class Everywhere(Steps):
                 continue
             every = {id(t): self.changes(t.branch, level, hand.shape == total.shape) for t in group}
             one = len({self.place(t.branch) for t in group}) == 1
+            for altered in self._alike_in(every, id(group[len(group) // 2]), one):
+                array = self._altered(terms, total, altered)
+                if array is not None and self.fits(array, hand):
+                    yield self._told_of_all(terms, group, altered, correct, array)
+
+    def _alike_in(self, every: Mapping[int, Changes], pattern: int, one: bool) -> Iterator[Altered]:
+        """The changes of one formula, each with the same in the others: by their labels, in several
+        places without the numbers in these."""
+        for sort in every[pattern].sorts:
+            if not self.within(0):
+                return
             labels = {
                 i: found if one else {unnumbered(k): v for k, v in found.items()} | found
-                for i, found in ((i, changes.labels) for i, changes in every.items())
+                for i, changes in every.items()
+                if (found := changes.sort(sort))
             }
-            for label, change in labels[id(group[len(group) // 2])].items():
+            for label in labels.get(pattern, ()):
+                if not self.within(len(every)):
+                    return
                 altered = {
-                    i: (changes.tree, labels[i][label])
-                    for i, changes in every.items()
-                    if label in labels[i]
+                    i: (every[i].tree, found[label])
+                    for i, found in labels.items()
+                    if label in found
                 }
-                array = self._altered(terms, total, altered)
-                fits = array is not None and self.fits(array, hand)
-                if not fits and label[0] == "δ" and len(altered) < len(every):
-                    altered |= {
-                        i: (changes.tree, ended)
-                        for i, changes in every.items()
-                        if i not in altered and (ended := beyond(changes.tree, change))
-                    }
-                    array = self._altered(terms, total, altered)
-                    fits = array is not None and self.fits(array, hand)
-                if array is not None and fits:
-                    formulas = [
-                        self._written(t, *altered[id(t)]) for t in group if id(t) in altered
-                    ]
-                    rest = [term.formula for term in terms if id(term) not in altered]
-                    looks = change.said + EVERYWHERE * (len(altered) > 1)
-                    yield Guess(change.kind, added(formulas + rest), correct, looks, array)
+                yield altered
+                if label[0] == "δ" and len(altered) < len(every):
+                    _, change = altered[pattern]
+                    left = ((i, every[i].tree) for i in every if i not in altered)
+                    ended = {i: (tree, b) for i, tree in left if (b := beyond(tree, change))}
+                    yield altered | ended
+
+    def _told_of_all(
+        self,
+        terms: list[Term],
+        group: list[Term],
+        altered: Altered,
+        correct: Words,
+        array: np.ndarray,
+    ) -> Guess:
+        """The explanation by a change in several terms."""
+        formulas = [self._written(t, *altered[id(t)]) for t in group if id(t) in altered]
+        rest = [term.formula for term in terms if id(term) not in altered]
+        _, change = altered[id(group[len(group) // 2])]
+        looks = change.said + EVERYWHERE * (len(altered) > 1)
+        return Guess(change.kind, added(formulas + rest), correct, looks, array)
 
     def _written(self, term: Term, tree: Tree, change: Change) -> Expression:
         """A changed formula, with the gradient that arrives written through."""
@@ -82,9 +102,7 @@ class Everywhere(Steps):
         )
         return self.formulas.through(formula)
 
-    def _altered(
-        self, terms: list[Term], total: np.ndarray, altered: dict[int, tuple[Tree, Change]]
-    ) -> np.ndarray | None:
+    def _altered(self, terms: list[Term], total: np.ndarray, altered: Altered) -> np.ndarray | None:
         """The value of a row with changes in some terms."""
         array = total
         for term in terms:

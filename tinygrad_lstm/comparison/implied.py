@@ -31,6 +31,7 @@ FREE = 1e-8  # of what may be added: what has less of it is determined
 CLOSE = {4: 1e-3, 8: 1e-6}  # how closely what the rows imply is known, by the bytes of a number
 UNKNOWN = 500  # numbers that are looked for at once
 WORK = 3e8  # multiplications of a decomposition
+SEARCHED = 6000  # formulas for one explanation
 BLOCKS = 4  # blocks in which an explanation has to hold
 
 
@@ -225,6 +226,7 @@ class Implied:
         given = {part.id: total for part, total in parts}
         chain = Chain(self.chain.gradients, {**self.chain.given, **given})
         search = Search(self.search.judge, chain, self.close)
+        search.allowed = SEARCHED
         first: Guess | None = None
         for part, total in parts[: min(BLOCKS, len(suspect.wrong))]:
             row = Row("", total.shape, None, None, "first wrong")

@@ -7,6 +7,7 @@ addition in one block changes in those before it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import edge
+from tinygrad_lstm.comparison.changes import SIMPLE
 from tinygrad_lstm.comparison.effects import Effects
 from tinygrad_lstm.comparison.everywhere import FAILED, FAR_FETCHED
 from tinygrad_lstm.comparison.places import Places
@@ -25,11 +27,11 @@ from tinygrad_lstm.comparison.steps import LINE
 
 __all__ = ["BUDGET", "Candidate", "Likely", "nearest"]
 
-BUDGET = 120_000  # rules on up to NUMBERS numbers; a longer search ends, and says so
-RULES = 0.2  # of it, for tries in single rules before lines of several are looked at too
+BUDGET = 30_000  # rules on up to NUMBERS numbers; a longer search ends, and says so
+RULES = 0.1  # of it, for tries before the mistakes of the next stage are looked at too
 AT_ONCE = 0.25  # of a rule, for an operation in all blocks at once
 NUMBERS = 1000  # of two arrays so large, one costs as much as two operations on small ones
-SIMPLE, FAR = 0.4, 1.5  # how far-fetched a mistake is
+LEAST, MORE = 0.4, 1.5  # how far-fetched a simple mistake is, and one of FAR_FETCHED
 AGAIN = 1.2  # .. that comes to the same as one in another place, but for what it feeds back
 ACROSS = 1.0  # how far off is what has nothing to do with the rows
 SPOILING = 2.0  # what is added for a mistake that would change right rows too
@@ -64,17 +66,20 @@ class Likely(Places):
         self._rule_cost = 1 + sum(sizes) / max(len(sizes), 1) / NUMBERS
         self._stacks: dict[Any, np.ndarray] = {}
         self._seen: set[bytes] = set()
+        # Of one place: changes, which may have several labels; effects, since of mistakes that come
+        # to the same the first is tried.
+        self._known: dict[int, tuple[set[Any], set[bytes]]] = defaultdict(lambda: (set(), set()))
 
     @property
     def ended(self) -> bool:
         """Whether the search ended at its budget."""
         return self.spent > BUDGET
 
-    def _candidates(self, level: int) -> Iterator[Candidate]:
-        """The mistakes in formulas that are written so."""
+    def _candidates(self, level: int, sorts: Sequence[str]) -> Iterator[Candidate]:
+        """The mistakes of some sorts in formulas that are written so."""
         for number, place in enumerate(self.places):
             if place.level == level:
-                yield from self._in_place(number, self._effects)
+                yield from self._in_place(number, sorts, self._effects)
 
     @cached_property
     def _effects(self) -> Effects:
@@ -85,23 +90,22 @@ class Likely(Places):
         self.spent += effects.spent * self._rule_cost
         return effects
 
-    def _in_place(self, number: int, effects: Effects) -> Iterator[Candidate]:
-        """The mistakes in one place."""
+    def _in_place(self, number: int, sorts: Sequence[str], effects: Effects) -> Iterator[Candidate]:
+        """The mistakes of some sorts in one place."""
         place = self.places[number]
         blocks, changes = self._pattern(number)
         values = {edge(b): x for x, b in place.edges}
         found = [effects.of(values[edge(b)], b) for b in blocks.branches]
         answers = [answer for answer in found if answer is not None]
         if len(answers) < len(found) or not len(effects.row):
-            yield from (Candidate(ACROSS, 0, number, change.label) for change in changes.all())
+            yield from (Candidate(ACROSS, 0, number, c.label) for c in changes.of(sorts))
             return
         answer = np.concatenate(answers, axis=1)
         looked = np.array([place.rows >> int(i) & 1 for i in effects.row], bool)
-        stacked, simple = Stacked(blocks, self._stacks), {c.label for c in changes.simple()}
-        seen: set[bytes] = set()  # effects: of mistakes that come to the same, the first is tried
+        stacked, simple = Stacked(blocks, self._stacks), {c.label for c in changes.of(SIMPLE)}
         cost = AT_ONCE * len(stacked.order) * (1 + stacked.array.size / NUMBERS)
-        tried: set[Any] = set()  # one change may have several labels
-        for change in changes.all():
+        tried, seen = self._known[number]
+        for change in changes.of(sorts):
             if self.ended:
                 return
             if (key := stacked.key(change)) is not None and key in tried:
@@ -122,7 +126,7 @@ class Likely(Places):
                 off = _apart(points[looked], effects.missing[looked])
                 off += SPOILING * (place.spoiled > 0)
                 simpler = change.label in simple
-                fetched = SIMPLE if simpler else FAR if change.kind in FAR_FETCHED else 1.0
+                fetched = LEAST if simpler else MORE if change.kind in FAR_FETCHED else 1.0
                 fetched *= AGAIN if place.level == LINE and same in self._seen else 1.0
                 self._seen.add(same)
                 yield Candidate(round(off, 6) * fetched, fetched, number, change.label)

@@ -67,7 +67,8 @@ class Others(Parts):
                     continue
                 source = self.formulas.source[u]
                 same = self.formulas.base(source)
-                for w in self.vocabulary.near(source, self.at):
+                near = self.vocabulary.near(source, self.at)
+                for w in filter(self.vocabulary.stands_out, near):
                     other = substitute(inner, {u: self.formulas.leaf(w)})
                     kind = "wrong block" if self.formulas.base(w) == same else "wrong value"
                     words = self._words("{} was used where {} belongs", self.formulas.leaf(w), u)

@@ -85,7 +85,8 @@ class Places:
         for x, branch in self.rerun.edges:
             groups[self.search.place(branch)].append((x, branch))
         places = []
-        for edges in (*groups.values(), *self._alike(groups.values())):
+        ends = chain.from_iterable(map(self._ends, groups.values()))
+        for edges in (*groups.values(), *self._alike(groups.values()), *ends):
             rows = spoils = 0
             for x, branch in edges:
                 rows |= self.rerun.inherits[edge(branch)]
@@ -113,6 +114,14 @@ class Places:
         if x._op is None or not (met or split):
             return False
         return len(parts(self.formulas.line(branch))) > len(parts(self.formulas.rule(branch)))
+
+    def _ends(self, edges: Edges) -> list[Edges]:
+        """Where a place leads to values of several names, those of each: one loop goes on from
+        another there, or begins."""
+        found: dict[str, Edges] = defaultdict(list)
+        for x, branch in edges:
+            found[self.formulas.base(x)].append((x, branch))
+        return list(found.values()) if len(found) > 1 else []
 
     def _alike(self, groups: Iterable[Edges]) -> list[Edges]:
         """Places that one line of a loop stands for, though it is not one over blocks: those of

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain, Edge, edge
+from tinygrad_lstm.comparison.everywhere import FAILED
 from tinygrad_lstm.comparison.formulas import Formulas
+from tinygrad_lstm.comparison.together import Rules
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.derivation.expression import Expression
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.recorder import recording
 from tinygrad_lstm.engine.tape import Branch
-from tinygrad_lstm.engine.walk import sent as send
 
 __all__ = ["Changed", "Rerun"]
 
@@ -50,7 +52,9 @@ class Rerun:
 
     def __init__(self, chain: Chain, rows: Sequence[Part], formulas: Formulas) -> None:
         self.chain, self.rows, self.formulas = chain, rows, formulas
-        self._by_stage = chain.by_stage
+        self._by_stage, self.rules = chain.by_stage, Rules(formulas)
+        self._follows = [chain.follows(part) for part in rows]
+        self._answering = chain.answering(rows)
         self.inherits: dict[Edge, int] = {}
         self._reaches()
         self.edges = [
@@ -101,55 +105,97 @@ class Rerun:
         return [i for i in range(len(self.rows)) if mask >> i & 1]
 
     def values(
-        self, mask: int, changed: Mapping[Edge, tuple[Tree, Changed]]
+        self, mask: int, several: Sequence[Mapping[Edge, tuple[Tree, Changed]]]
     ) -> tuple[dict[int, np.ndarray], int]:
-        """What some rows are when some branches send back something else, and how many rules
-        ran."""
-        sent: dict[Edge, np.ndarray] = {}
-        totals: dict[int, np.ndarray] = {}
-        stale = {key[0] for key in changed}
-        moved: set[int] = set()
-        count = 0
-        for y in self.chain.order:
-            if id(y) not in stale:
+        """What some rows are when some branches send back something else, for several such changes:
+        these along a new first axis; and how many rules ran.
+
+        Backward is linear in the gradients, so what is followed is by how much they differ.
+        """
+        run = _Run(self, several)
+        differ: dict[int, np.ndarray] = {}
+        with self.running():
+            for y in self.chain.order:
+                if id(y) in run.begins or id(y) in run.moved:
+                    self._pass_on(y, run, mask, differ)
+        rows = {i: self._follows[i] + differ.get(i, 0) for i in self.rows_in(mask)}
+        count = len(several)
+        return {
+            i: np.broadcast_to(a, (count, *self._follows[i].shape)) for i, a in rows.items()
+        }, run.count
+
+    def _pass_on(self, y: Any, run: _Run, mask: int, differ: dict[int, np.ndarray]) -> None:
+        """What goes on from the derivative by `y`."""
+        run.done.add(id(y))
+        for x, branch in self._by_stage[id(y)]:
+            key = edge(branch)
+            if not self.inherits[key] & mask or not (id(y) in run.moved or key in run.changed):
                 continue
-            g = self.chain.totals[id(y)]
-            if id(y) in moved:
-                g = totals[id(y)] = self._total(y, sent)
-            for x, branch in self._by_stage[id(y)]:
-                key = edge(branch)
-                change = changed.get(key)
-                if not self.inherits[key] & mask or (change is None and id(y) not in moved):
-                    continue
-                count += 1
-                if change is None:
-                    sent[key] = np.asarray(send(branch.stage.output, branch.argument, g))
-                else:
-                    sent[key] = self._run(*change, totals)
-                if not self.chain.is_given(x):
-                    stale.add(id(x))
-                    moved.add(id(x))
-        every = _Over(sent, self.chain.sent)
-        return {i: self.chain.follows(self.rows[i], every) for i in self.rows_in(mask)}, count
+            by = run.added(x, branch)
+            for i in self._answering.get(key, ()):
+                differ[i] = differ[i] + by if i in differ else by
+            if key in self.chain.passing:
+                run.moved[id(x)] = run.moved[id(x)] + by if id(x) in run.moved else by
 
-    def _total(self, y: Any, sent: Mapping[Edge, np.ndarray]) -> np.ndarray:
-        part = Part(y, self.chain.gradients.branches(y), "total")
-        return self.chain.follows(part, _Over(sent, self.chain.sent))
 
-    def _run(self, tree: Tree, changed: Changed, totals: Mapping[int, np.ndarray]) -> np.ndarray:
-        given = {
-            id(leaf): totals[id(source)]
-            for leaf in self.formulas.gradients_in(tree, changed)
-            if (source := self.formulas.source.get(leaf)) is not None and id(source) in totals
+class _Run:
+    """One run with several changes.
+
+    Attributes
+    ----------
+    begins : set of int
+        The stages whose branches are changed, by the ``id`` of the value.
+    changed : dict
+        Which changes a branch has, by number.
+    moved : dict
+        By how much the derivatives by values differ, by ``id``, for each change.
+    done : set of int
+        The values whose derivatives have been passed on, so that their sums are complete.
+    count : int
+        How many rules ran.
+    """
+
+    def __init__(
+        self, rerun: Rerun, several: Sequence[Mapping[Edge, tuple[Tree, Changed]]]
+    ) -> None:
+        self._rerun, self._size, self.count = rerun, len(several), 0
+        self.changed: dict[Edge, list[tuple[int, Tree, Changed]]] = defaultdict(list)
+        for k, changed in enumerate(several):
+            for key, (tree, change) in changed.items():
+                self.changed[key].append((k, tree, change))
+        self.begins = {key[0] for key in self.changed}
+        self.moved: dict[int, np.ndarray] = {}
+        self.done: set[int] = set()
+
+    def added(self, x: Any, branch: Branch) -> np.ndarray:
+        """By how much what a branch sends back differs."""
+        key, g = edge(branch), self.moved.get(id(branch.stage.output))
+        found = np.zeros((self._size, *x.shape))
+        if g is not None:
+            self.count += 1
+            found = self._rerun.rules.sent(branch, x, g)
+        changes = self.changed.get(key)
+        if changes:
+            found = found.copy()
+            for k, tree, changed in changes:
+                self.count += 1
+                found[k] = self._sent(k, tree, changed, found[k]) - self._rerun.chain.sent[key]
+        return found
+
+    def _sent(self, k: int, tree: Tree, changed: Changed, like: np.ndarray) -> Any:
+        """What a changed formula gives; NaN, which fits nothing, where it has no such value."""
+        try:
+            return np.broadcast_to(tree.run(changed, self._given(k, tree, changed)), like.shape)
+        except FAILED:
+            return np.nan
+
+    def _given(self, k: int, tree: Tree, changed: Changed) -> dict[int, np.ndarray]:
+        """The gradients in a formula that differ in a run."""
+        formulas, totals = self._rerun.formulas, self._rerun.chain.totals
+        return {
+            id(leaf): totals[id(source)] + self.moved[id(source)][k]
+            for leaf in formulas.gradients_in(tree, changed)
+            if (source := formulas.source.get(leaf)) is not None
+            and id(source) in self.done
+            and id(source) in self.moved
         }
-        return tree.run(changed, given)
-
-
-class _Over(dict[Edge, np.ndarray]):
-    """What was sent in this run, else what is sent as it follows."""
-
-    def __init__(self, first: Mapping[Edge, np.ndarray], second: Mapping[Edge, np.ndarray]):
-        self.first, self.second = first, second
-
-    def __getitem__(self, key: Edge) -> np.ndarray:
-        return self.first[key] if key in self.first else self.second[key]

@@ -6,21 +6,19 @@ by a value is a matrix times what was added, whatever that is.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lstm.comparison.chain import Chain, Edge, edge, in_blocks
+from tinygrad_lstm.comparison.chain import Chain, Edge, edge
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.recorder import recording
 from tinygrad_lstm.engine.tape import Branch
 from tinygrad_lstm.engine.walk import sent as send
 
 __all__ = [
-    *("Additions", "Responses", "TooLarge", "cut", "diagonal"),
-    *("is_diagonal", "matrix", "solved"),
+    *("Additions", "Responses", "TooLarge", "diagonal", "is_diagonal", "matrix", "solved"),
 ]
 
 MOST = 30_000  # times that rules run to be written as matrices
@@ -46,16 +44,9 @@ class Responses:
     """
 
     def __init__(self, chain: Chain, rows: Sequence[Part]) -> None:
-        self.chain, self.rows, self._runs = chain, rows, 0
+        self.chain, self._runs = chain, 0
         self._matrices: dict[Edge, np.ndarray] = {}
-        self._totals: dict[int, list[int]] = defaultdict(list)  # rows by value
-        self._branches: dict[Edge, list[int]] = defaultdict(list)  # and by branch
-        for i, part in enumerate(rows):
-            if part.kind == "total":
-                self._totals[id(part.value)].append(i)
-            for b in part.branches if part.kind != "total" else ():
-                self._branches[edge(b)].append(i)
-        self._cut = cut(chain)
+        self._answering = chain.answering(rows)
 
     def of(self, values: Sequence[Any]) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
         """What one more in each entry of the derivatives by some values does.
@@ -86,15 +77,15 @@ class Responses:
         """What goes on from the derivative by `y`."""
         for x, branch in self.chain.by_stage[id(y)]:
             key = edge(branch)
-            reached = [*self._branches.get(key, ()), *self._totals.get(id(x), ())]
-            if key in self._cut and not reached:
+            reached, passing = self._answering.get(key, ()), key in self.chain.passing
+            if not passing and not reached:
                 continue
             rule = self._matrix(branch, x)
             through = totals[id(y)]
             through = rule[:, None] * through if rule.ndim == 1 else rule @ through
             for i in reached:
                 rows[i] = rows[i] + through if i in rows else through
-            if key not in self._cut:
+            if passing:
                 totals[id(x)] = totals[id(x)] + through if id(x) in totals else through
 
     def _matrix(self, branch: Branch, x: Any) -> np.ndarray:
@@ -129,20 +120,6 @@ def matrix(node: Any, argument: int, x: Any) -> np.ndarray:
         one = np.zeros(node._array.size, node.dtype)
         one[k] = 1
         found[:, k] = np.ravel(send(node, argument, one.reshape(node.shape)))
-    return found
-
-
-def cut(chain: Chain) -> set[Edge]:
-    """The branches whose sum or share is given, so that nothing goes on through them."""
-    found = set()
-    for x in chain.order:
-        part = Part(x, chain.gradients.branches(x), "total")
-        stop = chain.is_given(x) or bool(x._hooks)
-        for branches in in_blocks(part):
-            share = stop or Part(x, branches, "share").id in chain.given
-            for b in branches:
-                if share or Part(x, (b,), "branch").id in chain.given:
-                    found.add(edge(b))
     return found
 
 

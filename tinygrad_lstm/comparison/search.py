@@ -34,14 +34,8 @@ __all__ = ["Search"]
 
 DIGITS = 3  # so few of them agree with much by chance ..
 SURE = (
-    "sign",
-    "factor",
-    "zero",
-    "transpose",
-    "branch missing",
-    "branch doubled",
-    "one branch only",
-    "accumulation",
+    *("sign", "factor", "zero", "transpose"),
+    *("branch missing", "branch doubled", "one branch only", "accumulation"),
 )  # .. but not with these
 STAGES = 4  # that a derivation may go past in one step
 LEVELS = (0, STAGES, OPEN)
@@ -70,9 +64,10 @@ class Search(Everywhere):
         """What has explained rows so far: where, and the label of the change."""
         return list(self._found)
 
-    def begin(self, known: Iterable[tuple[Any, ...]]) -> None:
-        """Begin with rows that go together, some of which have been explained before."""
-        self._found, self._failed = dict.fromkeys(known), {}
+    def begin(self, known: Iterable[tuple[Any, ...]], allowed: float) -> None:
+        """Begin with rows that go together, some of which have been explained before; for these so
+        many formulas may be computed."""
+        self._found, self._failed, self.allowed = dict.fromkeys(known), {}, allowed
 
     def guess(
         self, entry: Entry, deep: bool = False, levels: Sequence[int] | None = None
@@ -141,10 +136,12 @@ class Search(Everywhere):
         factor = list(scaled(self.tape, hand, right, formula))
         if nothing:  # a wrong form of such a branch may be anything, even as much as the whole
             yield from factor
+        alone = deep or part.value._op is not None or all(map(self.closed, terms))
         for level in levels if len(terms) <= FEW else ():
             if level != OPEN:
                 yield from self._in_blocks(terms, level or RULE, correct, hand, deep)
-            yield from self._in_terms(terms, level, correct, hand, deep)
+            if alone:
+                yield from self._in_terms(terms, level, correct, hand, deep)
             if level == 0 and part.value._op is not None:  # a loop without blocks
                 yield from self._in_blocks(terms, level, correct, hand, deep)
         yield from self._another(part, correct, hand)
@@ -166,6 +163,8 @@ class Search(Everywhere):
             if level and changes.tree.structure == self.changes(term.branch, 0).tree.structure:
                 continue
             for change in changes.all():
+                if not self.within():
+                    return
                 array = self._changed(term, terms, total, changes.tree, change)
                 if array is not None and self.fits(array, hand):
                     self._found[(*self.place(term.branch), level, change.label)] = None
@@ -253,12 +252,14 @@ class Search(Everywhere):
         if self.opaque(part, right) or hand.size < 3 or self._failed.get(name, 0) >= 2:
             return None
         terms = self.terms(part)
-        if len(terms) > FEW or not np.isfinite(hand).all():
+        if len(terms) > FEW or not np.isfinite(hand).all() or self.allowed <= 0:
             return None
         correct, tried = self.correct(part, terms), []
         for term in terms:
             changes = self.changes(term.branch, STAGES)
             for change in itertools.islice(changes.all(), 1500):
+                if not self.within():
+                    return None
                 array = self._changed(term, terms, summed(terms), changes.tree, change)
                 if array is not None and array.shape == hand.shape and np.isfinite(array).all():
                     tried.append((change, array))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.comparison.together import together
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.comparison.vocabulary import Vocabulary
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, leaves, parts, substitute
@@ -157,9 +158,9 @@ class Stacked(Tree):
 
     def _computed(self, part: Apply, args: list[Any]) -> Any:
         each = self._params.get(id(part))
-        together = None if each else _together(part, args)
-        if together is not None:
-            return together
+        found = None if each else together(part, args, part.params)
+        if found is not None:
+            return found
         params = each or [part.params] * len(self._blocks.orders)
         return np.stack([part.op.forward(*(a[n] for a in args), **p) for n, p in enumerate(params)])
 
@@ -170,26 +171,6 @@ def _how(label: Any) -> str:
     if isinstance(label, tuple):
         return next(filter(None, map(_how, label)), "")
     return label if label in (MIRROR, *FIXED) else ""
-
-
-def _together(part: Apply, args: Sequence[np.ndarray]) -> np.ndarray | None:
-    """An operation on all blocks at once; None where it is not known how."""
-    op, params = part.op, part.params
-    if op.elementwise:
-        ndim = max(a.ndim for a in args)
-        aligned = [a.reshape(len(a), *(1,) * (ndim - a.ndim), *a.shape[1:]) for a in args]
-        return np.asarray(op.forward(*aligned, **params))
-    if op.name == "matmul" and all(a.ndim == 3 for a in args):
-        return np.asarray(np.matmul(*args))
-    if op.name == "transpose" and args[0].ndim == 3 and params.get("axes") is None:
-        return args[0].swapaxes(1, 2)
-    if op.name in ("sum", "mean"):
-        axis = params.get("axis")
-        ndim = args[0].ndim - 1
-        axes = range(ndim) if axis is None else (int(a) % ndim for a in np.atleast_1d(axis))
-        moved = {**params, "axis": tuple(a + 1 for a in axes)}
-        return np.asarray(op.forward(args[0], **moved))
-    return None
 
 
 def _same_structure(one: Sequence[Expression], other: Sequence[Expression]) -> bool:

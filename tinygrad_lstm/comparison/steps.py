@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -64,6 +66,7 @@ class Steps:
     """
 
     close: float
+    allowed: float
     judge: Judge
     chain: Chain
     tape: Tape
@@ -72,10 +75,12 @@ class Steps:
 
     def __init__(self, judge: Judge, chain: Chain, close: float = 0.0) -> None:
         self.close, self._goal = close, Goal(np.empty(0), 0, 0.0, 0.0)
+        self.allowed = math.inf  # formulas that may still be computed
         self.judge, self.chain, self.tape = judge, chain, judge.gradients.tape
         self.formulas = Lines(chain)
         self.vocabulary = Vocabulary(self.formulas)
         self._changes: dict[Any, Changes] = {}
+        self._read_by: dict[int, Counter[str]] = {}
 
     def fits(self, array: np.ndarray, hand: np.ndarray) -> bool:
         """Whether an explanation reproduces the hand value to rounding."""
@@ -94,6 +99,11 @@ class Steps:
         at = int(np.argmax(np.abs(hand)))
         self._goal = Goal(hand, at, hand.item(at), abs(hand.item(at)))
         return self._goal
+
+    def within(self, formulas: int = 1) -> bool:
+        """Whether so many more formulas may be computed, which counts them."""
+        self.allowed -= formulas
+        return self.allowed >= 0
 
     def opaque(self, part: Part, right: np.ndarray) -> bool:
         """Whether the formula of a row cannot be searched."""
@@ -155,14 +165,29 @@ class Steps:
         while not named.name and len(above := self.chain.gradients.branches(named)) == 1:
             named = above[0].stage.output
             way += [named._op.name] * (named._op.name not in way[-1:])
-        read = (x for x in node._inputs if isinstance(x, Node) and x.requires_grad and not x._op)
-        names = [NUMBER.sub("", self.formulas.base(x)) for x in read if x.name]
+        names = [NUMBER.sub("", self.formulas.base(x)) for x in self._parameters(node)]
         purpose = NUMBER.sub("", self.formulas.base(named)) if named.name else ""
         return branch.stage.op, branch.argument, purpose, tuple(way[:WAY]), *names
 
-    def place(self, branch: Branch) -> tuple[str, int | str]:
+    def place(self, branch: Branch) -> tuple[int | str, ...]:
         """What a branch is called in every block: by the argument, or what is read there where
-        their number is open."""
+        their number is open; and by the parameters that its stage reads in several blocks, as the
+        stages of another loop have the same numbers."""
         node, argument = branch.stage.output, branch.argument
-        base = self.formulas.base(node)
-        return base, self.formulas.base(node._inputs[argument]) if node._op.variadic else argument
+        base, read = self.formulas.base, node._inputs[argument]
+        unnamed = self._parameters(node) if not node.name else []
+        shared = [base(x) for x in unnamed if self._readers(x)[base(node)] > 1]
+        return base(node), base(read) if node._op.variadic else argument, *shared
+
+    def _readers(self, x: Any) -> Counter[str]:
+        """How many stages of each name read a value."""
+        if id(x) not in self._read_by:
+            stages = (branch.stage.output for branch in self.chain.gradients.branches(x))
+            self._read_by[id(x)] = Counter(map(self.formulas.base, stages))
+        return self._read_by[id(x)]
+
+    @staticmethod
+    def _parameters(node: Any) -> list[Any]:
+        """The leaves with a name and a derivative that a stage reads."""
+        read = (x for x in node._inputs if isinstance(x, Node) and x._op is None)
+        return [x for x in read if x.requires_grad and x.name]

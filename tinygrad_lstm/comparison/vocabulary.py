@@ -58,8 +58,6 @@ SLOPES: dict[str, Form] = {
     "σ(y)": _of(sigmoid.op),
     "tanh(y)": _of(tanh.op),
 }
-
-
 MOST = 40  # values near one, where the tape has no blocks
 
 
@@ -145,10 +143,13 @@ class Vocabulary:
         near.sort(key=lambda w: (self.formulas.base(w) != base, self.block(w) not in (at, None)))
         if at is not None:
             return near
-        return sorted(near, key=lambda w: not self._stands_out(w))[:MOST]
+        return sorted(near, key=lambda w: not self.stands_out(w))[:MOST]
 
-    def _stands_out(self, x: Any) -> bool:
-        """Whether a derivation has a name for a value, since it is called by one, or is a fork."""
+    def stands_out(self, x: Any) -> bool:
+        """Whether a derivation has a name for a value: it is called by one, or is a leaf, what a
+        function returned, or a fork."""
+        if x._op is None or x._op.kind == "function":
+            return True
         forked = id(x) in self.chain.totals and len(self.chain.gradients.branches(x)) > 1
         return bool(x.name) or forked
 
@@ -187,11 +188,6 @@ class Vocabulary:
             found += [u for u in later if id(u) not in seen]
             seen |= set(map(id, later))
         return False
-
-    def shift(self, v: Any, w: Any) -> str:
-        """How many blocks `w` is away from `v`."""
-        a, b = self.block(v), self.block(w)
-        return f"<t{signed(b - a)}>" if a is not None and b is not None and a != b else ""
 
     def references(self, w: Any, at: int | None, v: Any = None) -> list[tuple[str, str]]:
         """What `w` is called as seen from block `at`, the same in every block: so many blocks

@@ -7,6 +7,7 @@ first in the next: those whose branches have a place in common, or whose values 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -53,16 +54,19 @@ class Rows:
         Whether everything is tried.
     known : tuple
         What has explained rows of these before.
+    allowed : float
+        How many formulas may be computed.
     """
 
     numbers: tuple[int, ...]
     deep: bool = False
     known: tuple[Known, ...] = ()
+    allowed: float = math.inf
 
     def __call__(self, work: Work) -> tuple[list[Guess | None], tuple[Known, ...]]:
         """What is found for each row, and what has explained some of them."""
         with work.desk() as desk:
-            desk.search.begin(self.known)
+            desk.search.begin(self.known, self.allowed)
             guesses = [self._guess(desk.search, work.wrong[i]) for i in self.numbers]
             return guesses, tuple(desk.search.known)
 
@@ -75,24 +79,24 @@ class Rows:
 
 @dataclass(frozen=True)
 class Try:
-    """A mistake that is tried further up.
+    """Mistakes that are tried further up.
 
     Attributes
     ----------
     among : tuple of int
         Which of the wrong rows may be explained.
-    where : Where
-        The mistake.
+    group : tuple of Where
+        The mistakes.
     """
 
     among: tuple[int, ...]
-    where: Where
+    group: tuple[Where, ...]
 
-    def __call__(self, work: Work) -> Outcome:
+    def __call__(self, work: Work) -> list[Outcome]:
         """What is found there."""
         with work.desk() as desk:
-            outcome = desk.above(self.among).tried(self.where)
-            return outcome._replace(guess=outcome.guess and told(outcome.guess))
+            outcomes = desk.above(self.among).tried(self.group)
+            return [o._replace(guess=o.guess and told(o.guess)) for o in outcomes]
 
 
 def told(guess: Guess) -> Guess:

@@ -54,8 +54,8 @@ def bound(
 
 
 def complaint(op: Signature, error: Exception, inputs: tuple[Any, ...], values: Any) -> Error:
-    """NumPy's complaint, with the operation, the block, and the inputs' names, dtypes and shapes; one
-    of this package says what came by itself."""
+    """NumPy's complaint, with the operation, the block, and the inputs' names, dtypes and shapes;
+    one of this package says what came by itself."""
     names = op.arguments or tuple(str(i) for i in range(len(inputs)))
     got = ", ".join(
         f"{getattr(x, 'name', None) or name} {value.dtype} {value.shape}"
