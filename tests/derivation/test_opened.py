@@ -42,6 +42,36 @@ def test_a_checkpoint_is_explained_as_what_it_runs(nested):
     np.testing.assert_allclose(found["W"], gradients(loss)["W"], rtol=1e-12)
 
 
+@pytest.mark.parametrize("T", [0, 4])
+def test_numbers_are_those_of_the_tape(T):
+    """What is inside of a checkpoint is numbered behind what the tape has, and kept back: no right
+    derivation is called wrong."""
+    x, w = Tensor([[1.0, 2.0]], True, "x"), Tensor([[0.5, 0.3]], True, "w")
+
+    def step(h):
+        inner = checkpoint(lambda a: checkpoint(lambda b: tg.tanh(b * w))(a * w + a))(h)
+        return (inner + x) * w
+
+    if T:
+        errors, h = [], x
+        for t in range(1, T + 1):
+            with block(t), tg.scope("l1"):
+                h = step(h)
+                errors.append((h * h).sum())
+        loss = add_n(*errors)
+    else:
+        loss = step(x).sum()
+    e, g = explain(loss), gradients(loss)
+    for view in (e, e.rolled):
+        space = {}
+        exec(view.python(), space)
+        found = space["backward"](e.values)
+        report = tg.compare(g, found)
+        assert report.ok and {"x", "w"} <= set(found) and any("add#" in name for name in found)
+    for key in ("l1.add#1<2>", "l1.checkpoint#1<3>") if T else ("add#1", "checkpoint#1"):
+        np.testing.assert_allclose(explain(loss, key).evaluate(), g[key], rtol=1e-12)
+
+
 def test_keys_are_names_and_tensors():
     loss = recurrent(kept=False)
     h = loss.tape.find("h<2>")

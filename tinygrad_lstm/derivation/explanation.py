@@ -219,7 +219,8 @@ class Explanation:
 
         Its function ``backward(values)`` takes what forward computed, by name, as :attr:`values`
         has it, and returns the derivative of each line, by name: those of :func:`gradients`. A
-        comment says what each statement computes, as it is printed.
+        comment says what each statement computes, as it is printed. What is inside of a checkpoint
+        is computed on the way.
 
         Returns
         -------

@@ -9,6 +9,7 @@ from typing import Any
 
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, leaves, total
 from tinygrad_lstm.derivation.notation import TEXT, Notation
+from tinygrad_lstm.derivation.opened import Inside
 from tinygrad_lstm.engine.tape import Stage
 
 __all__ = ["Line", "Term", "shapes"]
@@ -65,6 +66,12 @@ class Line:
     def name(self) -> str:
         """The name of the value."""
         return self.symbol.name or ""
+
+    @property
+    def found(self) -> bool:
+        """Whether :func:`gradients` finds it too: it is the derivative by a value of the tape, and
+        not by one inside of a checkpoint."""
+        return self.value is not None and not isinstance(self.value._place, Inside)
 
     def formulas(self) -> Iterator[tuple[Expression, Stage | None]]:
         """What is summed on the right side, each with its stage."""

@@ -52,6 +52,7 @@ class Loops(Module):
         self.writer = Writer(written, written.noted(TEXT), False)
         self._formed: dict[Leaf, Any] = {}
         self._moving: dict[Leaf, Moving] = {}
+        self._found = {line.symbol for line in written.lines if line.found}
         for placed, family in families(written):
             found = {t: (line.expression, t) for t, line in family.items()}
             forms, moving = self.writer.forms.counted(found)
@@ -65,7 +66,7 @@ class Loops(Module):
 
     def program(self) -> str:
         """The source of the module."""
-        statements = ["v, d, u = values, {}, {}  # u: what is read several times"]
+        statements = ["v, d, u = values, {}, {}  # u: what is in between"]
         for run in self._loops(list(self._segments())):
             statements += self._run(run)
         kinds = {line.symbol.array.dtype.kind for line in self.written.lines}
@@ -135,7 +136,7 @@ class Loops(Module):
         single = self.places.get(line.name) is None and line.terms
         said = self.writer.over_time(line) if single else notation.write(line.expression)
         yield f"# {printable(f'{notation.name(line.symbol)} = {said}')}"
-        target = self._entry(line.symbol, "u" if line.value is None else "d")
+        target = self._entry(line.symbol, "d" if line.found else "u")
         yield f"{unparsed(target)} = {unparsed(self._value(line, bool(single)))}"
 
     def _value(self, line: Line, single: bool) -> ast.expr:
@@ -173,8 +174,9 @@ class Loops(Module):
     def leaf(self, leaf: Leaf) -> ast.expr:
         if leaf.name is None:
             return self.literal(leaf.array)
-        defined = not leaf.gradient and leaf in self._formed
-        return self._entry(leaf, "d" if leaf.gradient else "u" if defined else "v")
+        return self._entry(
+            leaf, "d" if leaf in self._found else "u" if leaf in self._formed else "v"
+        )
 
     def _entry(self, leaf: Leaf, where: str) -> ast.expr:
         text, name = str(leaf.name), self.places.get(str(leaf.name))

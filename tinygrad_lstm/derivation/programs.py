@@ -34,4 +34,4 @@ def in_steps(written: Written, values: Mapping[Leaf, Any]) -> str:
             module.line(line.symbol, line.expression, said, dtype)
         else:
             module.definition(line.symbol, line.expression, said)
-    return module.text({line.name: line.symbol for line in written.lines})
+    return module.text({line.name: line.symbol for line in written.lines if line.found})

@@ -34,7 +34,7 @@ def numbers_of(nodes: Sequence[Node]) -> dict[int, int]:
     wholes = _wholes({key: program for key, program in programs.items() if key[0] is not None})
     numbers: dict[int, int] = {}
     counts: Counter[tuple[int | None, str, str]] = Counter()
-    for (block, start), run in runs.items():
+    for (block, start), run in sorted(runs.items(), key=lambda item: item[0][1]):
         program = programs[block, start]
         whole, places = wholes.get((block, start)) or (program, {at: at for at in program})
         live = {places[node._order - start]: node for node in run}
