@@ -310,7 +310,8 @@ def test_thousands_of_training_steps_do_not_grow():
         train(1_000)  # until what is kept once is there
         before = tracemalloc.get_traced_memory()[0]
         train(2_000)
-        assert tracemalloc.get_traced_memory()[0] - before < 20_000
+        # less than an array for each step: Python's lists of free tuples may still fill up
+        assert tracemalloc.get_traced_memory()[0] - before < 2_000 * 100
     finally:
         tracemalloc.stop()
         gc.enable()
