@@ -88,6 +88,22 @@ def test_kernels_serve_all_shapes_and_lengths():
     assert len(set(before.values())) == 1
 
 
+def test_a_loop_that_would_take_long_to_compile_is_left_to_numpy():
+    w = Tensor(np.full(4, 0.5), True, "w")
+
+    def loss(x):  # a recurrence entry by entry is one loop, however long
+        h = 0.0
+        for row in x:
+            h = np.tanh(w * h + row)
+        return h.sum()
+
+    x = np.linspace(-1, 1, 1200).reshape(300, 4)
+    before, fast = len(machine()), compile(loss, backend="native")
+    found, expected = fast(x)[1]["w"], gradients(loss(x))["w"]
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    assert len(machine()) <= before + 2 and fast.plan(x).compiled
+
+
 @pytest.mark.parametrize("f", [tg.relu, tg.silu, tg.leaky_relu, tg.softplus, tg.abs])
 def test_a_loop_keeps_nan_and_infinity(f):
     w = Tensor(np.ones(5), True, "w")

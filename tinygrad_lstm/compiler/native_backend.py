@@ -18,6 +18,7 @@ from tinygrad_lstm.compiler.vector_code import supported
 
 __all__ = ["NativeBackend"]
 
+LONGEST = 200  # operations of a loop, beyond which NumPy runs it: to compile them takes too long
 Numbers = list[int]
 Entries = list[Numbers]  # one after the other in the table
 
@@ -150,6 +151,8 @@ class NativeBackend:
 
 def _key(kernel: Kernel) -> tuple[Any, ...] | None:
     """A kernel's structure: the same for kernels that do the same, wherever and however long."""
+    if len(kernel.values) > LONGEST:
+        return None
     types = {TYPES.get(v.dtype) for v in (*kernel.inputs, *kernel.outputs)}
     inner = {v.dtype for v in kernel.values if v.dtype != bool}
     if len(types) != 1 or None in types or len(inner) != 1:
