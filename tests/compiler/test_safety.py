@@ -132,6 +132,20 @@ def test_prints_and_edits_run_on_the_tape(capsys):
     assert [fast(np.ones(2))[0] for _ in range(3)] == [3.0, 4.0, 5.0]
 
 
+def test_who_asks_whether_something_is_an_array_is_told_the_truth():
+    w = Tensor(np.ones(2), True, "w")
+
+    def inner(x):
+        return x * 2 if isinstance(x, np.ndarray) else x
+
+    def loss(x):
+        return (w * inner(x)).sum()
+
+    fast = compile(loss)
+    agrees(fast, loss, np.ones(2))
+    assert "is an array" in fast.plan(np.ones(2)).reason
+
+
 def test_a_parameter_that_the_function_sets_is_set_each_time():
     w = Tensor(np.ones(2), True, "w")
 

@@ -56,7 +56,7 @@ class Captured:
         self._modules: list[types.ModuleType] = []
         self._sources: list[Any] = [np.random.mtrand._rand, random._inst]  # type: ignore[attr-defined]
         self.generators: list[np.random.Generator] = []
-        self.codes: list[types.CodeType] = []
+        self._codes: list[types.CodeType] = []
         self._seen: set[int] = set()
         self._keep: list[Any] = []
         self._look([function, *arguments])
@@ -72,9 +72,14 @@ class Captured:
         for source, state in zip((*self.generators, *self._sources), states, strict=True):
             _set(source, state)
 
+    @property
+    def names(self) -> set[str]:
+        """What the code that was found names."""
+        return {name for code in self._codes for name in _names(code)}
+
     def _look_into_modules(self) -> None:
         """What the code that was found may read of the modules that it names."""
-        named = {name for code in self.codes for name in _names(code)}
+        named = self.names
         for module in self._modules:
             own = vars(module)
             keys = [name for name in named if name in own and name not in ("__name__", "__doc__")]
@@ -138,7 +143,7 @@ class Captured:
     def _of_function(self, f: types.FunctionType) -> Iterator[tuple[Any, Any, Any]]:
         if _library(f.__module__ or ""):
             return
-        self.codes.append(f.__code__)
+        self._codes.append(f.__code__)
         yield from self._all(f, functools.partial(getattr, f), ("__defaults__", "__kwdefaults__"))
         yield from self._all(f, (f.__closure__ or ()).__getitem__, range(len(f.__closure__ or ())))
         named = [name for name in _names(f.__code__) if name in f.__globals__]

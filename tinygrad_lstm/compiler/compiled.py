@@ -33,6 +33,7 @@ __all__ = ["Compiled", "Plan", "compile"]
 Array = NDArray[Any]
 MANY = 16  # recordings of one signature, each since something captured had changed
 OTHERS = 32  # recordings for arguments that differ in numbers alone: as arrays they are read afresh
+REFUSED = {"print": "it prints", "ndarray": "it asks whether something is an array"}
 PLANS = 64  # programs that are kept, of different signatures
 
 
@@ -249,8 +250,8 @@ def record(
 ) -> Plan:
     """Record a function for arguments of one kind."""
     captured = Captured(function, objects((args, kwargs)))
-    if any("print" in code.co_names for code in captured.codes):
-        return Plan(None, captured, "it prints")
+    for name in captured.names & REFUSED.keys():
+        return Plan(None, captured, REFUSED[name])
     states = captured.states()
     tracer = Tracer(captured.generators)
     (given, named), known = abstracted(tracer, args, kwargs)
