@@ -72,6 +72,22 @@ def test_numbers_are_those_of_the_tape(T):
         np.testing.assert_allclose(explain(loss, key).evaluate(), g[key], rtol=1e-12)
 
 
+@pytest.mark.parametrize("make", [tg.nn.RNN, tg.nn.GRU, tg.nn.LSTM])
+def test_a_layer_in_checkpoints_has_the_names_of_its_tape(make):
+    """The last state of a checkpoint is cut out of what it returns under the name that it has
+    inside."""
+    net = make(2, 2, rng=0)
+    loss = (net(np.ones((4, 1, 2)), checkpoint=2)[0] ** 2).sum()
+    e, g = explain(loss), gradients(loss)
+    for view in (e, e.rolled):
+        space = {}
+        exec(view.python(), space)
+        assert tg.compare(g, space["backward"](e.values)).ok
+    state = "c" if make is tg.nn.LSTM else "h"
+    assert f"δcheckpoint#1.{state}<2> = " in str(e)
+    np.testing.assert_allclose(explain(loss, f"{state}<2>").evaluate(), g[f"{state}<2>"])
+
+
 def test_keys_are_names_and_tensors():
     loss = recurrent(kept=False)
     h = loss.tape.find("h<2>")
