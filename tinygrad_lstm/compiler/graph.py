@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Graph", "Readers", "Shape", "Value", "in_order", "readers"]
+__all__ = ["Graph", "Readers", "Shape", "Value", "in_order", "numbers", "readers"]
 
 Shape = tuple[int, ...]
 Dtype = np.dtype[Any]
@@ -216,6 +216,11 @@ def in_order(roots: Iterable[Value]) -> list[Value]:
             waiting.append(v)
             waiting += [a for a in v.args[::-1] if a not in done]
     return order
+
+
+def numbers(values: list[Value]) -> int:
+    """More than the number of any of them."""
+    return 1 + max([v.number for v in values])
 
 
 def readers(

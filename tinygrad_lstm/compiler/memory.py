@@ -7,6 +7,7 @@ shape that is computed from it (`sharing`).
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import defaultdict
 from dataclasses import dataclass
@@ -191,7 +192,7 @@ class Memory:
     def _give_homes(self) -> None:
         """Places for what remains, which are given again once their value is read no more."""
         free: dict[int, list[int]] = defaultdict(list)
-        ends: dict[int, list[Value]] = defaultdict(list)
+        ends: list[tuple[int, int, int, int]] = []  # a heap: when, who, the size, where
         stage = self.schedule.stage
         born: dict[int, list[Value]] = defaultdict(list)
         loops: dict[int, Kernel] = {}
@@ -205,20 +206,21 @@ class Memory:
             elif v.op in LEAVES and v.number not in self.homes:
                 self.homes[v.number] = self._new(v)
         for now in sorted(born):
-            for past in [s for s in ends if s < now]:
-                for v in ends.pop(past):
-                    free[v.size * v.dtype.itemsize].append(self.homes[v.number].offset)
+            while ends and ends[0][0] < now:
+                _, _, size, offset = heapq.heappop(ends)
+                free[size].append(offset)
             for v in born[now]:
                 if v.number in self.homes or self._lodge(v, loops.get(v.number)):
                     continue
                 if v.op == "matmul" and accumulates(v, v.args[-1]):
                     self.homes[v.number] = self.where(v.args[-1])
                     continue
-                waiting = free[v.size * v.dtype.itemsize]
+                size = v.size * v.dtype.itemsize
+                waiting = free[size]
                 place = Place(waiting.pop(), contiguous(v.shape)) if waiting else self._new(v)
                 self.homes[v.number] = place
                 if self._last[v.number] < NEVER:
-                    ends[self._last[v.number]].append(v)
+                    heapq.heappush(ends, (self._last[v.number], v.number, size, place.offset))
 
     def _lodge(self, v: Value, loop: Kernel | None) -> bool:
         """Let an output of a loop live where one of its inputs was read for the last time."""

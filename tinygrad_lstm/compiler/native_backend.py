@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.blas import TYPES, gemm, layout
-from tinygrad_lstm.compiler.graph import Shape, Value
+from tinygrad_lstm.compiler.graph import Dtype, Shape, Value
 from tinygrad_lstm.compiler.memory import Copy, Memory, Place
 from tinygrad_lstm.compiler.native import Library
-from tinygrad_lstm.compiler.operations import accumulates, number
+from tinygrad_lstm.compiler.operations import accumulates
 from tinygrad_lstm.compiler.pieces import piece, pieces
 from tinygrad_lstm.compiler.schedule import Kernel
 from tinygrad_lstm.compiler.vector_code import supported
 
 __all__ = ["NativeBackend"]
 
+BOOL = np.dtype(bool)
 LONGEST = 200  # operations of a loop, beyond which NumPy runs it: to compile them takes too long
 Numbers = list[int]
 Entries = list[Numbers]  # one after the other in the table
@@ -154,29 +157,34 @@ def _key(kernel: Kernel) -> tuple[Any, ...] | None:
     if len(kernel.values) > LONGEST:
         return None
     types = {TYPES.get(v.dtype) for v in (*kernel.inputs, *kernel.outputs)}
-    inner = {v.dtype for v in kernel.values if v.dtype != bool}
+    inner = {v.dtype for v in kernel.values if v.dtype is not BOOL}
     if len(types) != 1 or None in types or len(inner) != 1:
         return None
     numbers: dict[int, tuple[str, Any]] = {v.number: ("in", i) for i, v in enumerate(kernel.inputs)}
     code = []
     for i, v in enumerate(kernel.values):
-        if not supported(v.op, [a.dtype == bool for a in v.args]):
+        if not supported(v.op, [a.dtype is BOOL for a in v.args]):
             return None
-        code.append(
-            (
-                v.op,
-                tuple(
-                    ("number", float(number(a))) if a.op == "number" else numbers[a.number]
-                    for a in v.args
-                ),
-            )
-        )
+        given = [_number(a) if a.op == "number" else numbers[a.number] for a in v.args]
+        code.append((v.op, tuple(given)))
         numbers[v.number] = ("t", i)
     return types.pop(), tuple(code), tuple(numbers[v.number][1] for v in kernel.outputs)
 
 
+def _number(a: Value) -> tuple[str, float]:
+    """An operand that is part of the code."""
+    return "number", _float(a.attrs[0], a.dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def _float(data: bytes, dtype: Dtype) -> float:
+    return float(np.frombuffer(data, dtype)[0])
+
+
 def broadcast(strides: Shape, own: Shape, shape: Shape) -> Shape:
     """The strides of an operand of shape `own` in a loop over `shape`."""
+    if own == shape:
+        return strides
     lead = len(shape) - len(own)
     kept = (s if n == m else 0 for s, n, m in zip(strides, own, shape[lead:], strict=True))
     return (0,) * lead + tuple(kept)
@@ -194,7 +202,7 @@ def planes(shape: Shape, strides: list[Shape]) -> tuple[int, int, list[tuple[int
             groups.append([i])
     if len(groups) > 2:
         return None
-    lengths = [int(np.prod([shape[i] for i in g])) for g in groups]
+    lengths = [math.prod([shape[i] for i in g]) for g in groups]
     steps = [tuple(s[g[-1]] for g in groups) for s in strides]
     while len(lengths) < 2:
         lengths.insert(0, 1)

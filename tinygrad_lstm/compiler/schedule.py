@@ -11,7 +11,7 @@ import heapq
 from collections import defaultdict
 from dataclasses import dataclass
 
-from tinygrad_lstm.compiler.graph import Readers, Shape, Value, readers
+from tinygrad_lstm.compiler.graph import Readers, Shape, Value, numbers, readers
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES, VIEWS
 
 __all__ = ["Kernel", "Schedule"]
@@ -68,7 +68,7 @@ class Schedule:
     def __init__(self, roots: list[Value], order: list[Value]) -> None:
         self.roots = roots
         self.readers = readers(order, roots)
-        self.numbers = 1 + max([v.number for v in order])
+        self.numbers = numbers(order)
         self.order = as_recorded(order, self.readers, self.numbers)
         early = self._early()
         self.end = max(early) // 2 * 2 + 2
@@ -171,12 +171,12 @@ class Schedule:
         return Kernel(shape, values, list(inputs.values()), outputs)
 
 
-def as_recorded(order: list[Value], read: Readers, numbers: int) -> list[Value]:
+def as_recorded(order: list[Value], read: Readers, count: int) -> list[Value]:
     """The order in which values were recorded, as far as passes have left it: what a block reads is
     read before it is written over there."""
     found: list[Value] = []
     numbered: dict[int, Value] = {}  # what is ready
-    waiting = [0] * numbers  # for so many arguments
+    waiting = [0] * count  # for so many arguments
     for v in order:
         waiting[v.number] = len(v.args)
         if not v.args:

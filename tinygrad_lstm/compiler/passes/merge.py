@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value
+from tinygrad_lstm.compiler.graph import Value, numbers
 from tinygrad_lstm.compiler.passes.shared import Groups, known_order, leafy, regrouped
 
 __all__ = ["merge"]
@@ -29,35 +29,35 @@ def merge(build: Builder, roots: list[Value]) -> list[Value]:
     return roots
 
 
-def _before(order: list[Value]) -> dict[Value, int]:
-    """How many products lie on the longest way to each value."""
-    depth: dict[Value, int] = {}
+def _before(order: list[Value]) -> list[int]:
+    """How many products lie on the longest way to each value, by number."""
+    depth = [0] * numbers(order)
     for v in order:
         here = 0
         for a in v.args:
-            if depth[a] > here:
-                here = depth[a]
-        depth[v] = here + 1 if v.op == "matmul" else here
+            if depth[a.number] > here:
+                here = depth[a.number]
+        depth[v.number] = here + 1 if v.op == "matmul" else here
     return depth
 
 
-def _behind(order: list[Value]) -> dict[Value, int]:
-    """How many products lie on the longest way from each value to a result."""
-    height = dict.fromkeys(order, 0)
+def _behind(order: list[Value]) -> list[int]:
+    """How many products lie on the longest way from each value to a result, by number."""
+    height = [0] * numbers(order)
     for v in reversed(order):
-        here = height[v] + (v.op == "matmul")
+        here = height[v.number] + (v.op == "matmul")
         for a in v.args:
-            if height[a] < here:
-                height[a] = here
+            if height[a.number] < here:
+                height[a.number] = here
     return height
 
 
-def _groups(order: list[Value], shared: int, far: dict[Value, int]) -> Groups:
+def _groups(order: list[Value], shared: int, far: list[int]) -> Groups:
     """The products that merge: by the number of each, all of its group."""
     groups: dict[tuple[Value, int, str], list[Value]] = defaultdict(list)
     for v in order:
         if v.op == "matmul":
-            groups[v.args[shared], far[v], v.dtype.str].append(v)
+            groups[v.args[shared], far[v.number], v.dtype.str].append(v)
     together: Groups = {}
     for group in groups.values():
         others = [leafy(v.args[1 - shared]) for v in group]
