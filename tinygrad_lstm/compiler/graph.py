@@ -145,6 +145,10 @@ class Graph:
             self._ordered = list(roots), in_order(roots)
         return self._ordered[1]
 
+    def recorded(self, roots: list[Value]) -> None:
+        """What leads to `roots` is in the order in which it was made, for nothing has changed."""
+        self.ordered(roots, list(self._known.values()))
+
     def fresh(self) -> list[Value]:
         """What is new from now on, in order, until `ordered`; whoever takes it empties it."""
         self._fresh = []

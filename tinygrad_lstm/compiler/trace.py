@@ -95,9 +95,11 @@ def trace(function: Callable[..., Any], args: Any, tracer: Tracer) -> Program:
     finally:
         del watching[threading.get_ident()]
     leaves = [x for x in totals if x._op is None]
+    roots = [loss._array.value, *(conjugated(totals[x]).value for x in leaves)]
+    tracer.graph.recorded(roots)
     return Program(
         tracer.graph,
-        [loss._array.value, *(conjugated(totals[x]).value for x in leaves)],
+        roots,
         named(leaves, nodes, loss),
         [args.get(id(x), x) for x in leaves],
         tracer.inputs,

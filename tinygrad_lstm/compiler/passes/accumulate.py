@@ -21,6 +21,8 @@ def accumulate(build: Builder, roots: list[Value]) -> list[Value]:
     order = build.graph.order(roots)
     read = readers(order, roots, {"matmul", "cut"})
     whole = {v for v in order if v.op == "matmul" and _divided(v, read)}
+    if not whole:
+        return roots
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
         for i, part in enumerate(v.args if v.size >= LEAST else ()):

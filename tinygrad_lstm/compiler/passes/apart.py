@@ -27,6 +27,8 @@ def apart(build: Builder, roots: list[Value]) -> list[Value]:
     read = readers(order, roots, {"matmul", "concatenate", "transpose"})
     stacks = {v for v in order if _columns(v) and _free(v, read)}
     products = {v for v in order if v.op == "matmul" and _cut_up(read[v.number])}
+    if not stacks and not products:
+        return roots
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
         build.graph.origin = v.origin
