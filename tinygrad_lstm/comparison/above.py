@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_lstm.comparison import likely
 from tinygrad_lstm.comparison.chain import Edge, edge
-from tinygrad_lstm.comparison.changes import FAR, NEAR
+from tinygrad_lstm.comparison.changes import FAR, NEAR, PARTS
 from tinygrad_lstm.comparison.combined import Guess
 from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED, beyond
 from tinygrad_lstm.comparison.likely import Likely, nearest
@@ -30,7 +30,7 @@ __all__ = ["Above", "Outcome", "Where"]
 ALIKE = " (and so in the others like it)"
 AHEAD = 8  # groups of mistakes that are tried at once, where others work
 FIRST, MOST = 4, 64  # mistakes in the first group, and in a later one
-STAGES = ((LINE, NEAR + FAR), (RULE, FAR), (RULE, NEAR))  # of the search, the last one first
+STAGES = ((LINE, NEAR + FAR), (RULE, FAR), *((RULE, part) for part in PARTS[::-1]))  # last first
 KEPT = 4_000_000  # numbers of a tape, for all mistakes of a group
 
 Altered = tuple[Branch, Tree, Mapping[int, Any]]  # a branch, its formula, what is changed in it
@@ -75,7 +75,7 @@ class Above(Likely):
         while (asked or later) and open_ and not self.ended:
             if later and (not asked or self.spent > until):
                 asked, size = nearest([*asked, *self._candidates(*later.pop())]), FIRST
-                until = self.spent + likely.RULES * likely.BUDGET
+                until = self.spent + likely.RULES * self.budget
             groups = list(
                 itertools.islice(self._groups(asked, size, open_), AHEAD if several else 1)
             )
@@ -104,32 +104,40 @@ class Above(Likely):
     def _most(self) -> int:
         """How many mistakes are tried at once."""
         numbers: int = sum(x._array.size for x in self.chain.order)
-        return max(FIRST, min(MOST, KEPT // max(numbers, 1)))
+        blocks = max((len(place.edges) for place in self.places), default=1)
+        share = int(likely.RULES * self.budget / blocks)
+        return max(FIRST, min(MOST, KEPT // max(numbers, 1), share))
 
     def _count(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             self.spent += outcome.spent
-            self.progress.step(self.spent / likely.BUDGET)
+            self.progress.step(self.spent / self.budget)
 
     def tried(self, group: Sequence[Where]) -> list[Outcome]:
         """Run the chain rule again with each of some mistakes, up to the first that explains
         rows."""
-        altered = [self._altered(where) for where in group]
+        changes = [self._change(where) for where in group]
+        altered = [
+            self._altered(where, change) for where, change in zip(group, changes, strict=True)
+        ]
         fitting, spent = self._fitting(group, altered)
         outcomes = []
-        for where, alteration, rows in zip(group, altered, fitting, strict=True):
-            _, changes = self._pattern(where.place)
-            change = changes.labels[where.label]
-            guess = self._told(alteration, change, rows, where.place) if rows else None
+        for where, change, each, rows in zip(group, changes, altered, fitting, strict=True):
+            guess = self._told(each, change, rows, where.place) if rows else None
             outcomes.append(Outcome(rows, guess, spent))
             if guess is not None:
                 break
         return outcomes
 
-    def _altered(self, where: Where) -> list[Altered]:
+    def _change(self, where: Where) -> Change:
         _, changes = self._pattern(where.place)
+        found = changes.labelled(where.label, changes)
+        assert found is not None
+        return found
+
+    def _altered(self, where: Where, change: Change) -> list[Altered]:
         with contextlib.suppress(*FAILED):
-            return list(self._everywhere(where.place, changes.labels[where.label]))
+            return list(self._everywhere(where.place, change))
         return []
 
     def _everywhere(self, number: int, change: Change) -> Iterator[Altered]:
@@ -228,6 +236,6 @@ class Above(Likely):
         tried = self.progress.tried
         searched = f"nor does one of {tried} mistakes further up"
         if self.ended:
-            budget = f"its budget of {likely.BUDGET:,} rules"
+            budget = f"its budget of {self.budget:,} rules"
             searched = f"further up, the search ended at {budget}, after {tried} mistakes"
         return f"no simple mistake in the last step gives it; {searched}: give {give} too"

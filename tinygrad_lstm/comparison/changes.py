@@ -16,13 +16,13 @@ from tinygrad_lstm.comparison.others import Others
 from tinygrad_lstm.comparison.products import axes, matrices, reshaped, slices
 from tinygrad_lstm.comparison.tree import Change
 
-__all__ = ["FAR", "NEAR", "SIMPLE", "Changes"]
+__all__ = ["FAR", "NEAR", "PARTS", "SIMPLE", "Changes"]
 
 SIMPLE = ("signs", "without", "initial", "forms")
-NEAR = (
-    *(*SIMPLE, "slices", "indices", "values", "gradients", "matrices", "axes", "reshaped"),
-    *("reduced", "clipped", "numbers"),
-)
+VALUES = ("slices", "indices", "values")
+REST = ("gradients", "matrices", "axes", "reshaped", "reduced", "clipped", "numbers")
+PARTS = (SIMPLE, VALUES, REST)  # of those that are near, in the order in which they are tried
+NEAR = SIMPLE + VALUES + REST
 FAR = ("extra", "inside", "computed", "brackets")  # many, and seldom what it is
 
 Sort = dict[tuple[Any, ...], Change]  # mistakes by label
@@ -71,8 +71,6 @@ class Changes(Omitted, Forms, Others, Moved, Brackets):
     def labelled(self, label: tuple[Any, ...], like: Changes | None = None) -> Change | None:
         """The mistake of a label, if it can be made here; where it can be made in another formula
         `like` this one, it is looked for among those of its sort."""
-        if "labels" in self.__dict__:
-            return self.labels.get(label)
         name = {"value": "values", "δ": "gradients", "form": "forms"}.get(label[0])
         if like is not None:
             name = next((name for name in like.sorts if label in like.sort(name)), None)

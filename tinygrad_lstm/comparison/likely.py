@@ -22,15 +22,17 @@ from tinygrad_lstm.comparison.places import Places
 from tinygrad_lstm.comparison.progress import Progress
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
-from tinygrad_lstm.comparison.stacked import Stacked
+from tinygrad_lstm.comparison.stacked import Columns, Stacked
 from tinygrad_lstm.comparison.steps import LINE
 
 __all__ = ["BUDGET", "Candidate", "Likely", "nearest"]
 
-BUDGET = 30_000  # rules on up to NUMBERS numbers; a longer search ends, and says so
+BUDGET = 30_000  # rules, beside as many as the tape has; a longer search ends, and says so
 RULES = 0.1  # of it, for tries before the mistakes of the next stage are looked at too
 AT_ONCE = 0.25  # of a rule, for an operation in all blocks at once
-NUMBERS = 1000  # of two arrays so large, one costs as much as two operations on small ones
+WALKED = 0.05  # of a rule, for one on the walk from the rows to the loss
+NUMBERS = 1000  # of a value so large, a rule costs as much as two on small ones
+STACKED = 5000  # and of values in all blocks at once, an operation
 LEAST, MORE = 0.4, 1.5  # how far-fetched a simple mistake is, and one of FAR_FETCHED
 AGAIN = 1.2  # .. that comes to the same as one in another place, but for what it feeds back
 ACROSS = 1.0  # how far off is what has nothing to do with the rows
@@ -52,19 +54,23 @@ class Likely(Places):
 
     Attributes
     ----------
+    budget : int
+        How many rules may run; of a value of NUMBERS numbers one counts twice.
     spent : float
-        How much of the budget.
+        How much of that.
     """
 
+    budget: int
     spent: float
     progress: Progress
 
     def __init__(self, search: Search, open_: Sequence[Entry], found: Sequence[Entry]) -> None:
         super().__init__(search, open_, found)
         self.progress, self.spent = Progress(), 0.0
+        self.budget = BUDGET + len(self.rerun.edges)
         sizes = [stage.output._array.size for stage in self.formulas.tape.stages]
         self._rule_cost = 1 + sum(sizes) / max(len(sizes), 1) / NUMBERS
-        self._stacks: dict[Any, np.ndarray] = {}
+        self._columns = Columns(search.vocabulary)
         self._seen: set[bytes] = set()
         # Of one place: changes, which may have several labels; effects, since of mistakes that come
         # to the same the first is tried.
@@ -73,7 +79,7 @@ class Likely(Places):
     @property
     def ended(self) -> bool:
         """Whether the search ended at its budget."""
-        return self.spent > BUDGET
+        return self.spent > self.budget
 
     def _candidates(self, level: int, sorts: Sequence[str]) -> Iterator[Candidate]:
         """The mistakes of some sorts in formulas that are written so."""
@@ -87,7 +93,7 @@ class Likely(Places):
             e.hand - self.chain.follows(part) for e, part in zip(self.rows, self.parts, strict=True)
         ]
         effects = Effects(self.chain, self.parts, missing)
-        self.spent += effects.spent * self._rule_cost
+        self.spent += WALKED * effects.spent * self._rule_cost
         return effects
 
     def _in_place(self, number: int, sorts: Sequence[str], effects: Effects) -> Iterator[Candidate]:
@@ -102,8 +108,8 @@ class Likely(Places):
             return
         answer = np.concatenate(answers, axis=1)
         looked = np.array([place.rows >> int(i) & 1 for i in effects.row], bool)
-        stacked, simple = Stacked(blocks, self._stacks), {c.label for c in changes.of(SIMPLE)}
-        cost = AT_ONCE * len(stacked.order) * (1 + stacked.array.size / NUMBERS)
+        stacked, simple = Stacked(blocks, self._columns), {c.label for c in changes.of(SIMPLE)}
+        cost = AT_ONCE * len(stacked.order) * (1 + stacked.array.size / STACKED)
         tried, seen = self._known[number]
         for change in changes.of(sorts):
             if self.ended:
@@ -112,7 +118,7 @@ class Likely(Places):
                 continue
             tried.add(key)
             self.spent += cost
-            self.progress.step(self.spent / BUDGET)
+            self.progress.step(self.spent / self.budget)
             try:
                 added = stacked.changed(change) - stacked.array
                 points = answer @ np.ravel(added) if added.shape == stacked.array.shape else None

@@ -14,7 +14,7 @@ from tinygrad_lstm.comparison.vocabulary import Vocabulary
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, leaves, parts, substitute
 from tinygrad_lstm.engine.tape import Branch
 
-__all__ = ["Blocks", "Stacked"]
+__all__ = ["Blocks", "Columns", "Stacked"]
 
 MIRROR, FIXED = "mirror", ("the first", "the last")  # in the labels of changes
 
@@ -65,16 +65,25 @@ class Blocks:
             found = (order[k] for order in self.orders)
             yield from (other if isinstance(other, Leaf) else None for other in found)
             return
-        block = None if source is None else self.vocabulary.block(source)
-        if self.at is None or block is None or how in FIXED:
+        there = self.blocks_of(leaf, how)
+        if there is None:
             array = np.asarray(leaf.array)
             alike = source is not None or (array.size and np.all(array == array.flat[0]))
             yield from [leaf if alike else None] * len(self.branches)
             return
-        base = self.formulas.base(source)
-        for here in self.numbers:
-            there = here + block - self.at if how != MIRROR else self.vocabulary.ends - here
-            yield self._corresponding(leaf, self.vocabulary.in_block(base, there))
+        values = self.vocabulary.in_blocks[self.formulas.base(source)]
+        yield from (self._corresponding(leaf, values.get(block)) for block in there)
+
+    def blocks_of(self, leaf: Leaf, how: str) -> list[int] | None:
+        """The blocks out of which a leaf is taken that is no part of the formula; None for what is
+        the same in all blocks."""
+        source = self.formulas.source.get(leaf)
+        block = None if source is None else self.vocabulary.block(source)
+        if self.at is None or block is None or how in FIXED or id(leaf) in self.index:
+            return None
+        if how == MIRROR:
+            return [self.vocabulary.ends - here for here in self.numbers]
+        return [here + block - self.at for here in self.numbers]
 
     def _corresponding(self, leaf: Leaf, x: Any) -> Leaf | None:
         """A value, or its derivative, in the place of another one."""
@@ -100,6 +109,54 @@ class Blocks:
         return found
 
 
+class Columns:
+    """The values of a name in all blocks, one below the other.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        What values are called in which block.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary, self._formulas = vocabulary, vocabulary.formulas
+        self._known: dict[Any, tuple[int, np.ndarray]] = {}
+
+    def of(self, leaf: Leaf, blocks: Sequence[int]) -> np.ndarray:
+        """What stands in the place of a leaf, or of the derivative that it is, in some blocks: 0
+        beyond the first and the last.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing in any of them.
+        """
+        base = self._formulas.base(self._formulas.source[leaf])
+        key = base, leaf.gradient, leaf.shape
+        if key not in self._known:
+            self._known[key] = self._column(base, leaf)
+        first, column = self._known[key]
+        rows = np.asarray(blocks) - first
+        there = (rows >= 0) & (rows < len(column))
+        if not there.any():
+            raise ValueError(leaf.name)
+        return column[np.where(there, rows, -1)]
+
+    def _column(self, base: str, leaf: Leaf) -> tuple[int, np.ndarray]:
+        """The first block, and the values from there on; a row of zeros behind them."""
+        totals = self._formulas.chain.totals
+        found = {
+            block: totals[id(x)] if leaf.gradient else x._kept()
+            for block, x in self._vocabulary.in_blocks[base].items()
+            if x.shape == leaf.shape and (id(x) in totals or not leaf.gradient)
+        }
+        first = min(found, default=0)
+        column = np.zeros((max(found, default=-1) - first + 2, *leaf.shape))
+        for block, array in found.items():
+            column[block - first] = array
+        return first, column
+
+
 class Stacked(Tree):
     """The values of a formula in all blocks, the block along the first axis.
 
@@ -107,12 +164,12 @@ class Stacked(Tree):
     ----------
     blocks : Blocks
         The place.
-    known : dict
-        Values that are stacked already, for other places: what belongs to this one comes in.
+    columns : Columns
+        Values of other places, which come in.
     """
 
-    def __init__(self, blocks: Blocks, known: dict[Any, np.ndarray]) -> None:
-        self._blocks, self._how, self._stacks = blocks, "", known
+    def __init__(self, blocks: Blocks, columns: Columns) -> None:
+        self._blocks, self._how, self._columns = blocks, "", columns
         self._params: dict[int, list[Mapping[str, Any]]] = {}
         for k, part in enumerate(blocks.order):
             if isinstance(part, Apply):
@@ -138,23 +195,15 @@ class Stacked(Tree):
         return self.run(change.changed)
 
     def _array(self, leaf: Leaf) -> np.ndarray:
-        if id(leaf) in self._blocks.index:
-            return self._stack(leaf)
-        key = leaf, self._how, self._blocks.at, *self._blocks.numbers
-        if key not in self._stacks:
-            self._stacks[key] = self._stack(leaf)
-        return self._stacks[key]
-
-    def _stack(self, leaf: Leaf) -> np.ndarray:
-        count = len(self._blocks.orders)
+        there = self._blocks.blocks_of(leaf, self._how)
+        if there is not None:
+            return self._columns.of(leaf, there)
         found = self._blocks.everywhere(leaf, self._how)
-        there = [other for other in found if other is not None]
-        if not there:
+        if any(other is None for other in found):
             raise ValueError(leaf.name)
-        if all(other is there[0] for other in found):
-            return np.broadcast_to(leaf.array, (count, *leaf.shape))
-        zero = np.zeros(leaf.shape)  # beyond the first block and the last
-        return np.stack([zero if other is None else other.array for other in found])
+        if all(other is found[0] for other in found):
+            return np.broadcast_to(leaf.array, (len(found), *leaf.shape))
+        return np.stack([other.array for other in found if other is not None])
 
     def _computed(self, part: Apply, args: list[Any]) -> Any:
         each = self._params.get(id(part))

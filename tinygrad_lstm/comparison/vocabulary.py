@@ -58,7 +58,7 @@ SLOPES: dict[str, Form] = {
     "σ(y)": _of(sigmoid.op),
     "tanh(y)": _of(tanh.op),
 }
-MOST = 40  # values near one, where the tape has no blocks
+AWAY, MOST = 2, 40  # blocks that count as far; values near one, where the tape has no blocks
 
 
 def blocks_of(formulas: Formulas) -> dict[int, int | None]:
@@ -178,8 +178,12 @@ class Vocabulary:
                 yield w
 
     def _leads(self, w: Any, x: Any) -> bool:
-        """Whether `x` is computed from `w`, or is `w`; both are no constants."""
-        found, seen, place = [x], {id(x)}, self.places[id(w)]
+        """Whether `x` is computed from `w`, or is `w`; both are no constants. What is further away
+        than some blocks leads there as what is not."""
+        a, b = self.block(w), self.block(x)
+        if a is not None and b is not None and b - a > AWAY:
+            w = self.in_blocks[self.formulas.base(w)].get(b - AWAY, w)
+        found, seen, place = [x], {id(x)}, self.places.get(id(w), 0)
         for y in found:  # grows while it is walked, by what is later than w
             if y is w:
                 return True
@@ -218,18 +222,18 @@ class Vocabulary:
     def in_block(self, base: str, block: int) -> Any:
         """The value that is called so in a block, or the state that stands for it there; None where
         there is none."""
-        return self._by_name.get((base, block))
+        return self.in_blocks[base].get(block)
 
     @cached_property
-    def _by_name(self) -> dict[tuple[str, int], Any]:
-        found = {
-            (self.formulas.base(x), b): x
-            for x in self.tape.values
-            if (b := self.block(x)) is not None
-        }
+    def in_blocks(self) -> dict[str, dict[int, Any]]:
+        """The values of each name by block, and the states that stand for them."""
+        found: dict[str, dict[int, Any]] = defaultdict(dict)
+        for x in self.tape.values:
+            if (b := self.block(x)) is not None:
+                found[self.formulas.base(x)][b] = x
         for x in self.tape.values:
             for role, block in self.states.get(id(x), ()):
-                found.setdefault((role, block), x)
+                found[role].setdefault(block, x)
         return found
 
     @cached_property
