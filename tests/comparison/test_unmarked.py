@@ -1,5 +1,5 @@
-"""Loops without blocks and without names, and slips in what is picked out of arrays, told from the
-gradients of the parameters alone."""
+"""Loops without blocks and without names; slips in what is picked out of arrays, in stacks of
+matrices, and in the whole of a sum that is not given."""
 
 import numpy as np
 import pytest
@@ -159,3 +159,53 @@ def test_a_gradient_that_is_not_there_is_0():
     wrong = sum(states[t].T @ (g[f"h<{t}>"] * slopes[t]) for t in (1, 2, 3))
     (found,) = compare(g, hand | {"A": wrong}).diagnoses
     assert found.kind == "wrong gradient"
+
+
+def fork_of_two(rng):
+    """h is read twice, and not given; what h comes from is."""
+    p = {name: 0.7 * rng.normal(size=(3, 3)) for name in ("W", "A", "B")}
+    q, x = {k: Tensor(v, True, k) for k, v in p.items()}, rng.normal(size=(4, 3))
+    h = tanh(x @ q["W"])
+    a, b = tanh(h @ q["A"]), tanh(h @ q["B"])
+    g = gradients((a * b * rng.normal(size=(4, 3))).sum())
+    slope = 1 - h.numpy() ** 2
+    da, db = (g[v] * (1 - v.numpy() ** 2) for v in (a, b))
+    hand = {"A": h.numpy().T @ da, "B": h.numpy().T @ db}
+    np.testing.assert_allclose(hand["B"], g["B"])
+    return g, lambda dh: {**hand, "W": x.T @ (dh(p["A"], p["B"], da, db) * slope)}
+
+
+@pytest.mark.parametrize(
+    ("slip", "kind", "words"),
+    [
+        (lambda A, B, da, db: da @ B.T + db @ A.T, "wrong value", "exchanged"),
+        (lambda A, B, da, db: -(da @ A.T + db @ B.T), "sign", "is flipped"),
+    ],
+)
+def test_the_whole_of_a_sum_that_is_not_given(slip, kind, words):
+    g, by_hand = fork_of_two(np.random.default_rng(0))
+    assert compare(g, by_hand(lambda A, B, da, db: da @ A.T + db @ B.T)).ok
+    (found,) = compare(g, by_hand(slip)).diagnoses
+    assert found.kind == kind and words in found.looks_like
+
+
+@pytest.mark.parametrize(
+    ("slip", "kind", "words"),
+    [
+        (lambda parts: [parts[0], parts[2], parts[1]], "blocks permuted", "another order"),
+        (lambda parts: [np.clip(part, -0.05, 0.05) for part in parts], "clipped", "±0.05"),
+    ],
+)
+def test_parts_of_a_concatenation(slip, kind, words):
+    """Three parts of a projection, as for queries, keys and values."""
+    rng = np.random.default_rng(0)
+    E, W = (Tensor(rng.normal(size=shape), True, n) for n, shape in (("E", (2, 3)), ("W", (3, 6))))
+    x = rng.normal(size=(4, 2))
+    u = x @ E @ W
+    a, b, c = (u[:, k : k + 2] for k in (0, 2, 4))
+    g = gradients((a * b**2 * c**3).mean())
+    du = np.concatenate(slip([g[v] for v in (a, b, c)]), axis=1)
+    hand = {"W": (x @ E.numpy()).T @ du, "E": x.T @ (du @ W.numpy().T)}
+    found = compare(g, hand).diagnoses
+    assert {d.kind for d in found} == {kind}
+    assert any(words in d.looks_like for d in found)

@@ -16,12 +16,13 @@ import numpy as np
 
 from tinygrad_lstm.comparison import likely
 from tinygrad_lstm.comparison.chain import Edge, edge
-from tinygrad_lstm.comparison.changes import FAR, NEAR, PARTS
+from tinygrad_lstm.comparison.changes import FAR, NEAR, PARTS, SIMPLE
 from tinygrad_lstm.comparison.combined import Guess
 from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED, beyond
 from tinygrad_lstm.comparison.likely import Likely, nearest
 from tinygrad_lstm.comparison.rows import Entry
-from tinygrad_lstm.comparison.steps import LINE, RULE
+from tinygrad_lstm.comparison.steps import LINE, RULE, SUM
+from tinygrad_lstm.comparison.sums import OTHER, WHOLE
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.engine.tape import Branch
 
@@ -30,11 +31,15 @@ __all__ = ["Above", "Outcome", "Where"]
 ALIKE = " (and so in the others like it)"
 AHEAD = 8  # groups of mistakes that are tried at once, where others work
 FIRST, MOST = 4, 64  # mistakes in the first group, and in a later one
-STAGES = ((LINE, NEAR + FAR), (RULE, FAR), *((RULE, part) for part in PARTS[::-1]))  # last first
+LONG = (*SIMPLE, "brackets", "numbers")  # what is worth a try in long formulas first
+STAGES = (  # of the search, the last one first
+    *((SUM, OTHER), (LINE, (*NEAR, *FAR)), (SUM, WHOLE), (RULE, FAR), (LINE, LONG)),
+    *((RULE, part) for part in PARTS[::-1]),
+)
 KEPT = 4_000_000  # numbers of a tape, for all mistakes of a group
 
 Altered = tuple[Branch, Tree, Mapping[int, Any]]  # a branch, its formula, what is changed in it
-Changes = Mapping[Edge, tuple[Tree, Mapping[int, Any]]]
+Changes = Mapping[Edge | int, tuple[Tree, Mapping[int, Any]]]
 
 
 class Where(NamedTuple):
@@ -160,7 +165,10 @@ class Above(Likely):
     ) -> tuple[list[int], float]:
         """The rows that each mistake explains: all that inherit from it, or those that do fit; and
         what each has cost."""
-        changed = [{edge(b): (tree, change) for b, tree, change in each} for each in altered]
+        changed: list[dict[Edge | int, Any]] = [
+            {self._key(where.place, b): (tree, change) for b, tree, change in each}
+            for where, each in zip(group, altered, strict=True)
+        ]
         asked = [self.rerun.rows_in(self.places[w.place].rows & w.open_) for w in group]
         first = [rows[:1] for rows in asked]  # most mistakes show in the first
         fitting, count = self._fits(first, changed)
@@ -173,6 +181,12 @@ class Above(Likely):
             alone = self.places[where.place].spoiled == 0 and fit.bit_count() > 1
             found.append(fit if every or alone else 0)
         return found, (count + more) * self._rule_cost / len(group)
+
+    def _key(self, number: int, branch: Branch) -> Edge | int:
+        """What is changed: what a branch sends back, or the whole of the sum that it begins."""
+        if self.places[number].level != SUM:
+            return edge(branch)
+        return id(branch.stage.output._inputs[branch.argument])
 
     def _fits(
         self, asked: Sequence[Sequence[int]], changed: Sequence[Changes]
@@ -198,7 +212,13 @@ class Above(Likely):
         also = "" if len(altered) < 2 else EVERYWHERE if len(blocks) > 1 else ALIKE
         arriving, text = self.formulas.gradient(node), self.formulas.text
         changed, correct = tree.formula(change.changed), tree.root
-        if self.places[number].level != LINE:
+        if self.places[number].level == SUM:
+            x = node._inputs[branch.argument]
+            head = f"{self.formulas.gradient_name(x)} = "
+            looks = f"further up, in {self.formulas.derivative(x)}: {change.said}{also}"
+            follows = f"what follows from {head}{text(changed)}"
+            return Guess(change.kind, follows, head + text(correct), looks, np.empty(0))
+        if self.places[number].level == RULE:
             changed = self.formulas.put(changed, node, arriving)
             correct = self.formulas.correct(branch)
         yours, right = text(changed), text(correct)

@@ -83,7 +83,8 @@ class Changes(Omitted, Forms, Others, Moved, Brackets):
 
     def of(self, names: Sequence[str]) -> Iterator[Change]:
         """The mistakes of some sorts, one for each label."""
-        return chain.from_iterable(self.sort(name).values() for name in names)
+        made = (name for name in names if name in self._kinds)
+        return chain.from_iterable(self.sort(name).values() for name in made)
 
     def sort(self, name: str) -> Sort:
         """The mistakes of one sort by label."""

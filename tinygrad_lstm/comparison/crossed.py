@@ -12,7 +12,7 @@ from typing import TypeVar
 from tinygrad_lstm.comparison.brackets import CLOSED
 from tinygrad_lstm.comparison.chain import edge
 from tinygrad_lstm.comparison.combined import Guess, Term, Words, places, summed
-from tinygrad_lstm.comparison.spelling import common
+from tinygrad_lstm.comparison.spelling import Edit, difference
 from tinygrad_lstm.comparison.steps import Steps
 from tinygrad_lstm.comparison.tree import Tree, factors, product, times
 from tinygrad_lstm.derivation.expression import Expression, Leaf, leaves
@@ -21,7 +21,6 @@ __all__ = ["crossed"]
 
 T = TypeVar("T")
 BRACKETED = 6  # branches, and factors of one, of which all choices are tried
-Edit = tuple[str, str]  # what is written otherwise in a name: ``("2", "1")`` for U2_f and U1_f
 
 
 def crossed(steps: Steps, terms: Sequence[Term], correct: Words) -> Iterator[Guess]:
@@ -104,14 +103,6 @@ def _edits(steps: Steps, term: Term, tree: Tree) -> dict[Edit, dict[int, Express
             continue
         for w in steps.vocabulary.near(source, at):
             if w.name and w.block in (None, at):
-                edit = _difference(formulas.base(source), formulas.base(w))
+                edit = difference(formulas.base(source), formulas.base(w))
                 found[edit].setdefault(id(part), formulas.leaf(w))
     return found
-
-
-def _difference(old: str, new: str) -> Edit:
-    """What is left of two names without their common beginning and end."""
-    n = common(old, new)
-    old, new = old[n:], new[n:]
-    m = common(old[::-1], new[::-1])
-    return old[: len(old) - m], new[: len(new) - m]

@@ -110,6 +110,12 @@ class Effects:
         parts = [part for part in found if part is not None]
         return np.asarray(np.add.reduce(parts)) if parts else None
 
+    def on(self, x: Any) -> np.ndarray | None:
+        """The same for the derivative by a value as a whole."""
+        found = [table.get(id(x)) for table in (self._totals, self._down)]
+        parts = [part for part in found if part is not None]
+        return np.asarray(np.add.reduce(parts)) if parts else None
+
     def _through(self, x: Any, branch: Branch, down: np.ndarray) -> np.ndarray | None:
         """The same for the gradient that arrives at the stage of a branch."""
         node = branch.stage.output

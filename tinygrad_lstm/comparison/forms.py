@@ -12,7 +12,7 @@ from tinygrad_lstm.comparison.omitted import WRONG_FORM
 from tinygrad_lstm.comparison.parts import Parts
 from tinygrad_lstm.comparison.tree import ONE, Change, added, inverse, less, product, squared, times
 from tinygrad_lstm.comparison.vocabulary import FORMS, SLOPES
-from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number, substitute
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number
 from tinygrad_lstm.ops.elementwise import bound
 from tinygrad_lstm.ops.reduce import sum as summed
 
@@ -50,19 +50,18 @@ class Forms(Parts):
         yield from self._asked()
 
     def _as_wholes(self) -> Iterator[Change]:
-        """A wrong form of all that stands beside the gradient, such as a softmax written out: that
-        is the formula with 1 for the gradient."""
-        root, gradients = self.tree.root, self.tree.gradients[id(self.tree.root)]
-        if len(gradients) != 1 or isinstance(root, Leaf):
+        """A wrong form of all that stands beside the gradient, such as a softmax written out; of a
+        rule alone, or of those of several stages."""
+        root = self.tree.root
+        if len(self.tree.gradients[id(root)]) > 1 or isinstance(root, Leaf):
             return
-        (g,) = gradients
-        local = substitute(root, {g: number(np.ones(g.shape))})
-        for text, factor in ((("1 − y"), less(ONE, local)), ("y", local)):
-            words = self._words(
-                f"{WRONG_FORM.format(self.branch.stage.op)}: {{}}", times(local, factor)
-            )
-            other = times(root, factor)
-            yield Change(("whole", text), "local form", words, {id(root): other})
+        wrong = f"{WRONG_FORM.format(self.branch.stage.op)}: {{}} where {{}} belongs"
+        for k, local in enumerate(self.formulas.locals(self.branch)):
+            whole = {"1 − y": less(ONE, local), "y": local, "1": inverse(local)}
+            for text, factor in whole.items() if local.shape == root.shape else ():
+                words = self._words(wrong, times(local, factor), local)
+                label = ("whole", k, text)
+                yield Change(label, "local form", words, {id(root): times(root, factor)})
 
     def _inverted(self) -> Iterator[Change]:
         """A factor upside down: it multiplies where it has to divide, or the other way round."""
@@ -149,7 +148,9 @@ class Forms(Parts):
                     )
                     other = times(place, form(leaf))
                     yield Change(label, "extra factor", words, {id(place): other})
-        for w in self.vocabulary.of_shape(root.shape, self.at):
+        rows = root.shape[1:]  # what is there once for a whole batch
+        beside = self.vocabulary.of_shape(rows, self.at) if rows else []
+        for w in (*self.vocabulary.of_shape(root.shape, self.at), *beside):
             leaf = self.formulas.leaf(w)
             words = self._words("there is a factor too many: {}", leaf)
             for seen in self.vocabulary.references(w, self.at):

@@ -39,6 +39,7 @@ __all__ = ["Formulas"]
 LONG = 24  # parts of a formula; what is longer keeps the name of its stage
 SHORT = 40  # letters of a formula that stands for a value without a name
 DEEP = 3  # stages without a name that such a formula goes past, beside those written through
+OUTSIDE = " outside of blocks"
 WAYS = 6  # branches of a value without a name that are written out in its place
 
 
@@ -155,10 +156,11 @@ class Formulas:
         return TEXT.write(self.through(e))
 
     def base(self, x: Any) -> str:
-        """The name without its block."""
+        """The name without its block; ``add#2`` and ``add#2<1>`` have nothing in common."""
         if id(x) not in self._bases:
             place = self.loop.get(id(x)) or self.constants.get(id(x)) or self.tape.name(x)
-            self._bases[id(x)] = place.role
+            numbered = x._op is not None and not x.name and place.block is None
+            self._bases[id(x)] = place.role + OUTSIDE * numbered
         return self._bases[id(x)]
 
     @cached_property

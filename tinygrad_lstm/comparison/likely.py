@@ -23,7 +23,7 @@ from tinygrad_lstm.comparison.progress import Progress
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.stacked import Columns, Stacked
-from tinygrad_lstm.comparison.steps import LINE
+from tinygrad_lstm.comparison.steps import RULE, SUM
 
 __all__ = ["BUDGET", "Candidate", "Likely", "nearest"]
 
@@ -101,7 +101,9 @@ class Likely(Places):
         place = self.places[number]
         blocks, changes = self._pattern(number)
         values = {edge(b): x for x, b in place.edges}
-        found = [effects.of(values[edge(b)], b) for b in blocks.branches]
+        whole = place.level == SUM
+        at = ((values[edge(b)], b) for b in blocks.branches)
+        found = [effects.on(x) if whole else effects.of(x, b) for x, b in at]
         answers = [answer for answer in found if answer is not None]
         if len(answers) < len(found) or not len(effects.row):
             yield from (Candidate(ACROSS, 0, number, c.label) for c in changes.of(sorts))
@@ -133,7 +135,7 @@ class Likely(Places):
                 off += SPOILING * (place.spoiled > 0)
                 simpler = change.label in simple
                 fetched = LEAST if simpler else MORE if change.kind in FAR_FETCHED else 1.0
-                fetched *= AGAIN if place.level == LINE and same in self._seen else 1.0
+                fetched *= AGAIN if place.level != RULE and same in self._seen else 1.0
                 self._seen.add(same)
                 yield Candidate(round(off, 6) * fetched, fetched, number, change.label)
 

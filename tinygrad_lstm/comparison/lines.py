@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -15,8 +16,10 @@ from tinygrad_lstm.derivation.expression import (
     Apply,
     Expression,
     leaves,
+    number,
     parts,
     substitute,
+    total,
 )
 from tinygrad_lstm.engine.tape import Branch
 
@@ -50,18 +53,37 @@ class Lines(Formulas):
         if key not in self._lines:
             for _ in range(LONGEST):
                 above = self.chain.gradients.branches(node)
-                met = len(above) != 1 or self.base(node) in self._forks  # the last block too
+                met = len(above) != 1 or self.base(node) in self.forks  # the last block too
                 if met or node._hooks or self.chain.is_given(node):
                     break
                 formula = self.put(formula, node, self.rule(above[0]))
                 node = above[0].stage.output
             inner = {leaf: self._values[leaf] for leaf in leaves(formula) if leaf in self._values}
             inner = {leaf: e for leaf, e in inner.items() if len(parts(e)) <= OPENED}
-            self._lines[key] = substitute(formula, inner) if inner else formula
+            self._lines[key] = _unmasked(substitute(formula, inner) if inner else formula)
         return self._lines[key]
 
+    def whole(self, branch: Branch) -> Expression:
+        """The derivative by what a branch belongs to, as the sum of its branches."""
+        x = branch.stage.output._inputs[branch.argument]
+        return total([self.line(b) for b in self.chain.gradients.branches(x)])
+
+    def locals(self, branch: Branch) -> Iterator[Expression]:
+        """The local derivatives of one stage after another, from a branch on, as far as each is
+        read by one."""
+        formula, node = self.rule(branch), branch.stage.output
+        for _ in range(LONGEST):
+            arriving = self.gradient_leaf(node)
+            if arriving in leaves(formula):
+                yield substitute(formula, {arriving: number(np.ones(node.shape))})
+            above = self.chain.gradients.branches(node)
+            if len(above) != 1 or node._hooks:
+                return
+            formula = self.put(formula, node, self.rule(above[0]))
+            node = above[0].stage.output
+
     @cached_property
-    def _forks(self) -> set[str]:
+    def forks(self) -> set[str]:
         """What the values are called that are forks, in some block."""
         branches = self.chain.gradients.branches
         return {self.base(x) for x in self.chain.order if len(branches(x)) > 1}
@@ -79,6 +101,8 @@ class Lines(Formulas):
 def _unmasked(formula: Expression) -> Expression:
     """A formula without masks that change nothing, as nobody writes them: what they would make 0
     is 0."""
+    if not any(isinstance(e, Apply) and e.op.name == "where" for e in parts(formula)):
+        return formula
     tree = Tree(formula)
     same = {
         id(part): part.args[1]

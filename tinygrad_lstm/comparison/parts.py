@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from tinygrad_lstm.comparison.formulas import Formulas
+from tinygrad_lstm.comparison.lines import Lines
 from tinygrad_lstm.comparison.tree import Tree, factors
 from tinygrad_lstm.comparison.vocabulary import Vocabulary
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf
@@ -35,7 +35,7 @@ class Parts:
     vocabulary: Vocabulary
     branch: Branch
     shaped: bool
-    formulas: Formulas
+    formulas: Lines
     at: int | None
     nodes: list[tuple[int, Expression]]
     products: list[tuple[int, Apply, list[Expression]]]

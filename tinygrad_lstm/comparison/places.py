@@ -4,7 +4,7 @@ inherit from it."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from tinygrad_lstm.comparison.rerun import Rerun
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.stacked import Blocks
-from tinygrad_lstm.comparison.steps import LINE, RULE
+from tinygrad_lstm.comparison.steps import LINE, RULE, SUM
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.derivation.expression import Apply, parts
 from tinygrad_lstm.engine.gradients import Part
@@ -25,6 +25,7 @@ __all__ = ["Place", "Places"]
 
 
 SUMS = ("add", "add_n")
+WAYS, LONGEST = 6, 80  # branches, and parts, of a sum that is written as one
 FEW = 12  # places that may be one: of more, a loop has no blocks
 
 Edges = list[tuple[Any, Branch]]
@@ -94,16 +95,35 @@ class Places:
             places.append(Place(edges, rows, spoils))
             if self._has_line(*edges[len(edges) // 3]):
                 places.append(Place(edges, rows, spoils, LINE))
+        places += self._sums(below)
         every = (1 << len(self.rows)) - 1
         places.sort(
             key=lambda p: (
-                p.level == LINE,
+                -p.level,
                 p.rows != every,
                 p.spoiled.bit_count(),
                 -p.rows.bit_count(),
             )
         )
         return places
+
+    def _sums(self, below: dict[int, int]) -> Iterator[Place]:
+        """The sums of branches as wholes, each by the first of its branches."""
+        sums: dict[str, Edges] = defaultdict(list)
+        for x in self.chain.order:
+            branches = self.chain.gradients.branches(x)
+            open_ = x._op is not None and not x._hooks and not self.chain.is_given(x)
+            sums_up = open_ and 1 < len(branches) <= WAYS
+            if sums_up and self.rerun.inherits.get(edge(branches[0])):
+                sums[self.formulas.base(x)].append((x, branches[0]))
+        for edges in sums.values():
+            rows = spoils = 0
+            for x, branch in edges:
+                rows |= self.rerun.inherits[edge(branch)]
+                spoils |= below.get(id(x), 0)
+            whole = self.formulas.whole(edges[len(edges) // 3][1])
+            if len(parts(whole)) <= LONGEST:
+                yield Place(edges, rows, spoils, SUM)
 
     def _has_line(self, x: Any, branch: Branch) -> bool:
         """Whether a derivation may have more than its rule in the line of a branch: where several
@@ -143,7 +163,8 @@ class Places:
             branches = [b for _, b in self.places[number].edges]
             pattern = len(branches) // 3  # not in the middle, which is its own mirror image
             vocabulary, level = self.search.vocabulary, self.places[number].level
-            rule = self.formulas.rule if level == RULE else self.formulas.line
+            written = {LINE: self.formulas.line, SUM: self.formulas.whole}
+            rule = written.get(level, self.formulas.rule)
             self._blocks[number] = Blocks(vocabulary, branches, pattern, rule)
             self._changes[number] = self.search.changes(branches[pattern], level)
         return self._blocks[number], self._changes[number]

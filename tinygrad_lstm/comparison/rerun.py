@@ -105,10 +105,11 @@ class Rerun:
         return [i for i in range(len(self.rows)) if mask >> i & 1]
 
     def values(
-        self, mask: int, several: Sequence[Mapping[Edge, tuple[Tree, Changed]]]
+        self, mask: int, several: Sequence[Mapping[Edge | int, tuple[Tree, Changed]]]
     ) -> tuple[dict[int, np.ndarray], int]:
-        """What some rows are when some branches send back something else, for several such changes:
-        these along a new first axis; and how many rules ran.
+        """What some rows are when some branches send back something else, or the derivatives by
+        some values (by ``id``) are something else, for several such changes: these along a new
+        first axis; and how many rules ran.
 
         Backward is linear in the gradients, so what is followed is by how much they differ.
         """
@@ -116,6 +117,7 @@ class Rerun:
         differ: dict[int, np.ndarray] = {}
         with self.running():
             for y in self.chain.order:
+                run.change(y)
                 if id(y) in run.begins or id(y) in run.moved:
                     self._pass_on(y, run, mask, differ)
         rows = {i: self._follows[i] + differ.get(i, 0) for i in self.rows_in(mask)}
@@ -156,16 +158,26 @@ class _Run:
     """
 
     def __init__(
-        self, rerun: Rerun, several: Sequence[Mapping[Edge, tuple[Tree, Changed]]]
+        self, rerun: Rerun, several: Sequence[Mapping[Edge | int, tuple[Tree, Changed]]]
     ) -> None:
         self._rerun, self._size, self.count = rerun, len(several), 0
-        self.changed: dict[Edge, list[tuple[int, Tree, Changed]]] = defaultdict(list)
+        self.changed: dict[Edge | int, list[tuple[int, Tree, Changed]]] = defaultdict(list)
         for k, changed in enumerate(several):
             for key, (tree, change) in changed.items():
                 self.changed[key].append((k, tree, change))
-        self.begins = {key[0] for key in self.changed}
+        self.begins = {key[0] for key in self.changed if not isinstance(key, int)}
         self.moved: dict[int, np.ndarray] = {}
         self.done: set[int] = set()
+
+    def change(self, y: Any) -> None:
+        """Let the derivative by `y` be what it is changed to."""
+        for k, tree, changed in self.changed.get(id(y), ()):
+            self.count += 1
+            if id(y) not in self.moved:
+                self.moved[id(y)] = np.zeros((self._size, *y.shape))
+            moved = self.moved[id(y)] = self.moved[id(y)].copy()
+            total = self._rerun.chain.totals[id(y)]
+            moved[k] = self._sent(k, tree, changed, total) - total
 
     def added(self, x: Any, branch: Branch) -> np.ndarray:
         """By how much what a branch sends back differs."""

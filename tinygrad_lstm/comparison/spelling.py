@@ -8,7 +8,9 @@ from itertools import takewhile
 
 from tinygrad_lstm.engine.names import Name
 
-__all__ = ["common", "spellings"]
+__all__ = ["Edit", "common", "difference", "edited", "spellings"]
+
+Edit = tuple[str, str]  # what is written otherwise in a name: ``("2", "1")`` for U2_f and U1_f
 
 PREFIXES = ("grad_", "delta_", "dL_d", "dL/d", "d_", "δ", "∂", "d", "g_")
 BRACKETS = ("[]", "()", "{}")
@@ -39,3 +41,17 @@ def _apart(text: str) -> tuple[str, str]:
 def common(one: str, other: str) -> int:
     """How many letters two texts have in common at their beginning."""
     return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
+
+
+def difference(old: str, new: str) -> Edit:
+    """What is left of two names without their common beginning and end."""
+    n = common(old, new)
+    old, new = old[n:], new[n:]
+    m = common(old[::-1], new[::-1])
+    return old[: len(old) - m], new[: len(new) - m]
+
+
+def edited(name: str, edit: Edit) -> str:
+    """A name with the same difference: of ``("2", "1")``, W1 for W2."""
+    old, new = edit
+    return name.replace(old, new, 1) if old else name

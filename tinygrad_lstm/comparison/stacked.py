@@ -4,10 +4,12 @@ is computed in every block by a few NumPy calls."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.comparison.spelling import Edit, difference, edited
 from tinygrad_lstm.comparison.together import together
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.comparison.vocabulary import Vocabulary
@@ -43,6 +45,7 @@ class Blocks:
     ) -> None:
         self.vocabulary, self.formulas = vocabulary, vocabulary.formulas
         self.at = vocabulary.at(branches[pattern])
+        self._role = self.formulas.base(branches[pattern].stage.output)
         self.order = parts(rule(branches[pattern]))
         self.index = {id(part): k for k, part in enumerate(self.order)}
         alike = [(b, parts(rule(b))) for b in branches]
@@ -66,13 +69,19 @@ class Blocks:
             yield from (other if isinstance(other, Leaf) else None for other in found)
             return
         there = self.blocks_of(leaf, how)
-        if there is None:
+        if source is None or (there is None and not self.layered):
             array = np.asarray(leaf.array)
             alike = source is not None or (array.size and np.all(array == array.flat[0]))
             yield from [leaf if alike else None] * len(self.branches)
             return
-        values = self.vocabulary.in_blocks[self.formulas.base(source)]
-        yield from (self._corresponding(leaf, values.get(block)) for block in there)
+        base, own = self.formulas.base(source), [self.vocabulary.block(source)] * len(self.branches)
+        for block, edit in zip(there or own, self._edits, strict=True):
+            other = self.vocabulary.in_block(edited(base, edit), block) if any(edit) else None
+            if there is None:  # the same in every block, but for other layers
+                yield leaf if other is None else self._corresponding(leaf, other)
+            else:
+                other = other if other is not None else self.vocabulary.in_block(base, block)
+                yield self._corresponding(leaf, other)
 
     def blocks_of(self, leaf: Leaf, how: str) -> list[int] | None:
         """The blocks out of which a leaf is taken that is no part of the formula; None for what is
@@ -84,6 +93,18 @@ class Blocks:
         if how == MIRROR:
             return [self.vocabulary.ends - here for here in self.numbers]
         return [here + block - self.at for here in self.numbers]
+
+    @property
+    def layered(self) -> bool:
+        """Whether the branches are of several layers or heads."""
+        return any(map(any, self._edits))
+
+    @cached_property
+    def _edits(self) -> list[Edit]:
+        """What is written otherwise in the names of each branch: those of other layers and heads
+        than that of the pattern."""
+        roles = [self.formulas.base(b.stage.output) for b in self.branches]
+        return [difference(self._role, role) for role in roles]
 
     def _corresponding(self, leaf: Leaf, x: Any) -> Leaf | None:
         """A value, or its derivative, in the place of another one."""
@@ -148,7 +169,8 @@ class Columns:
         found = {
             block: totals[id(x)] if leaf.gradient else x._kept()
             for block, x in self._vocabulary.in_blocks[base].items()
-            if x.shape == leaf.shape and (id(x) in totals or not leaf.gradient)
+            if block is not None and x.shape == leaf.shape
+            if id(x) in totals or not leaf.gradient
         }
         first = min(found, default=0)
         column = np.zeros((max(found, default=-1) - first + 2, *leaf.shape))
@@ -196,14 +218,15 @@ class Stacked(Tree):
 
     def _array(self, leaf: Leaf) -> np.ndarray:
         there = self._blocks.blocks_of(leaf, self._how)
-        if there is not None:
+        if there is not None and not self._blocks.layered:
             return self._columns.of(leaf, there)
         found = self._blocks.everywhere(leaf, self._how)
-        if any(other is None for other in found):
+        if any(other is None for other in found) and (there is None or not any(found)):
             raise ValueError(leaf.name)
         if all(other is found[0] for other in found):
             return np.broadcast_to(leaf.array, (len(found), *leaf.shape))
-        return np.stack([other.array for other in found if other is not None])
+        nothing = np.zeros(leaf.shape)  # beyond the first block and the last
+        return np.stack([nothing if other is None else other.array for other in found])
 
     def _computed(self, part: Apply, args: list[Any]) -> Any:
         each = self._params.get(id(part))

@@ -15,6 +15,7 @@ from tinygrad_lstm.comparison.changes import Changes
 from tinygrad_lstm.comparison.combined import Term, Words, added
 from tinygrad_lstm.comparison.lines import Lines
 from tinygrad_lstm.comparison.rows import Judge
+from tinygrad_lstm.comparison.sums import Sums
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.comparison.vocabulary import Vocabulary
 from tinygrad_lstm.derivation.expression import leaves
@@ -22,13 +23,14 @@ from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Branch, Tape
 
-__all__ = ["LINE", "MANY_NUMBERS", "OPEN", "RULE", "Steps", "unnumbered"]
+__all__ = ["LINE", "MANY_NUMBERS", "OPEN", "RULE", "SUM", "Steps", "unnumbered"]
 
 CLOSE = {2: 1e-2, 4: 1e-5, 8: 1e-9}  # by the bytes of a number: how closely a guess has to fit
 MANY_NUMBERS = 2  # from more on, a tolerance that the user gave holds for explanations too
 
 NUMBER = re.compile(r"\d+")  # of a name or a label
 WAY = 4  # operations on the way to a value with a name that tell what a stage is computed for
+SUM = -4  # stages: the whole of a sum, its branches as lines
 LINE = -3  # stages: several are written as one, all that has no name is opened
 OPEN = -2  # stages: what has no name is opened, and what the stage itself computed
 RULE = -1  # stages: the gradient that arrives stands as it is, though it has no name
@@ -149,11 +151,14 @@ class Steps:
                 formula = formulas.rule(branch)
             elif level == LINE:
                 formula = formulas.line(branch)
+            elif level == SUM:
+                formula = formulas.whole(branch)
             elif level == OPEN:
                 formula = formulas.opened(branch)
             else:
                 formula = formulas.past(branch, level) if level else formulas.correct(branch)
-            self._changes[key] = Changes(Tree(formula), self.vocabulary, branch, shaped)
+            kind = Sums if level == SUM else Changes
+            self._changes[key] = kind(Tree(formula), self.vocabulary, branch, shaped)
         return self._changes[key]
 
     def kind(self, branch: Branch) -> tuple[Any, ...]:

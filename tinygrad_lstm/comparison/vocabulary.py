@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain
-from tinygrad_lstm.comparison.formulas import Formulas
 from tinygrad_lstm.comparison.indices import Indices
+from tinygrad_lstm.comparison.lines import Lines
 from tinygrad_lstm.comparison.tree import ONE, flipped, less, squared, times
 from tinygrad_lstm.comparison.whole import sizes
 from tinygrad_lstm.derivation.expression import Expression, apply, number
@@ -61,7 +61,7 @@ SLOPES: dict[str, Form] = {
 AWAY, MOST = 2, 40  # blocks that count as far; values near one, where the tape has no blocks
 
 
-def blocks_of(formulas: Formulas) -> dict[int, int | None]:
+def blocks_of(formulas: Lines) -> dict[int, int | None]:
     """The block of each value, by its ``id``. In a loop without blocks, it is that of what repeats;
     or, where names tell, the last that a value is computed from."""
     tape, loop, constants = formulas.tape, formulas.loop, formulas.constants
@@ -82,17 +82,17 @@ class Vocabulary:
 
     Parameters
     ----------
-    formulas : Formulas
+    formulas : Lines
         Names for them.
     """
 
-    formulas: Formulas
+    formulas: Lines
     places: dict[int, int]
     ends: int
     chain: Chain
     tape: Tape
 
-    def __init__(self, formulas: Formulas) -> None:
+    def __init__(self, formulas: Lines) -> None:
         self.formulas, self.chain, self.tape = formulas, formulas.chain, formulas.tape
         self.places = {id(x): i for i, x in enumerate(self.chain.order)}
         self._blocks = blocks_of(self.formulas)
@@ -142,7 +142,7 @@ class Vocabulary:
         near = [w for w in {id(w): w for w in close}.values() if w is not v]
         near.sort(key=lambda w: (self.formulas.base(w) != base, self.block(w) not in (at, None)))
         if at is not None:
-            return near
+            return [w for w in near if self.formulas.base(w) == base or self.stands_out(w)]
         return sorted(near, key=lambda w: not self.stands_out(w))[:MOST]
 
     def stands_out(self, x: Any) -> bool:
@@ -150,12 +150,11 @@ class Vocabulary:
         function returned, or a fork."""
         if x._op is None or x._op.kind == "function":
             return True
-        forked = id(x) in self.chain.totals and len(self.chain.gradients.branches(x)) > 1
-        return bool(x.name) or forked
+        return bool(x.name) or self.formulas.base(x) in self.formulas.forks
 
     def of_shape(self, shape: tuple[int, ...], at: int | None) -> list[Any]:
         """Values of a shape, near a block."""
-        return self._close(shape, at)[:MOST]
+        return [w for w in self._close(shape, at) if self.stands_out(w)][:MOST]
 
     def _close(self, shape: tuple[int, ...] | None, at: int | None) -> list[Any]:
         """Values in a block, beside it, in its mirror image, or in none; of a shape, if one is
@@ -219,18 +218,17 @@ class Vocabulary:
                 found += [(base, signed(step))] * beyond
         return [*found, *away]
 
-    def in_block(self, base: str, block: int) -> Any:
+    def in_block(self, base: str, block: int | None) -> Any:
         """The value that is called so in a block, or the state that stands for it there; None where
         there is none."""
         return self.in_blocks[base].get(block)
 
     @cached_property
-    def in_blocks(self) -> dict[str, dict[int, Any]]:
+    def in_blocks(self) -> dict[str, dict[int | None, Any]]:
         """The values of each name by block, and the states that stand for them."""
-        found: dict[str, dict[int, Any]] = defaultdict(dict)
+        found: dict[str, dict[int | None, Any]] = defaultdict(dict)
         for x in self.tape.values:
-            if (b := self.block(x)) is not None:
-                found[self.formulas.base(x)][b] = x
+            found[self.formulas.base(x)][self.block(x)] = x
         for x in self.tape.values:
             for role, block in self.states.get(id(x), ()):
                 found[role].setdefault(block, x)

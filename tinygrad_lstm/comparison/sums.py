@@ -1,0 +1,130 @@
+"""Mistakes in a sum of branches that is written as one: its branches of another step, two values
+that are exchanged, slots of a concatenation that are mixed up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import combinations
+from typing import Any
+
+from tinygrad_lstm.comparison.brackets import CLOSED
+from tinygrad_lstm.comparison.changes import Changes
+from tinygrad_lstm.comparison.tree import Change, factors, flipped, summed_up, times
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, leaves, substitute
+from tinygrad_lstm.engine.names import signed
+
+__all__ = ["OTHER", "WHOLE", "Sums"]
+
+WHOLE = ("signs", "steps", "exchanged", "slots", "brackets", "spread")  # what only a sum can have
+OTHER = ("gradients", "values", "clipped", "numbers")
+
+FEW = 4  # branches, of which all choices are tried
+
+
+class Sums(Changes):
+    """What can go wrong in the whole of a sum; the parameters are those of :class:`Parts`."""
+
+    @cached_property
+    def _kinds(self) -> dict[str, Callable[[], Iterator[Change]]]:
+        return {
+            "signs": self._signs,
+            "steps": self._of_another_step,
+            "exchanged": self._exchanged,
+            "slots": self._slots,
+            "brackets": self._brackets,
+            "spread": self._on_others,
+            "values": self._values,
+            "gradients": self._gradients,
+            "clipped": self._clipped,
+            "numbers": self._multiplied,
+        }
+
+    def _signs(self) -> Iterator[Change]:
+        """Signs, and what is missing."""
+        root = self.tree.root
+        words = "the sign of the whole sum is flipped"
+        yield Change(("-",), "sign", words, {id(root): flipped(root)})
+        for chosen in self._choices():
+            rest = [(1, t) for k, t in enumerate(self._terms) if k not in chosen]
+            if rest:
+                words = f"{len(chosen)} of {len(self._terms)} branches are missing"
+                other = {id(root): summed_up(rest)}
+                yield Change(("missing", chosen), "branch missing", words, other)
+
+    @property
+    def _terms(self) -> tuple[Expression, ...]:
+        root = self.tree.root
+        return root.args if isinstance(root, Apply) else (root,)
+
+    def _choices(self) -> Iterator[tuple[int, ...]]:
+        """Branches that may have a mistake in common: two or more."""
+        n = len(self._terms)
+        for size in range(2, n + 1) if n <= FEW else (n,):
+            yield from combinations(range(n), size)
+
+    def _of_another_step(self) -> Iterator[Change]:
+        """Branches of the next step, the last one, or of the mirror image of time."""
+        for chosen in self._choices():
+            for how in ("mirror", -1, 1):
+                changed: dict[int, Expression] = {}
+                for k in chosen:
+                    term = self._terms[k]
+                    moved = {a: b for a in leaves(term) if (b := self._at(a, how)) is not None}
+                    if any(a.gradient for a in moved):
+                        changed[id(term)] = substitute(term, moved)
+                if len(changed) == len(chosen):
+                    step = "the mirror image of time" if how == "mirror" else f"t{signed(int(how))}"
+                    words = f"{len(chosen)} branches are those of another step ({step})"
+                    yield Change(("steps", how, chosen), "wrong block", words, changed)
+
+    def _at(self, leaf: Leaf, how: Any) -> Leaf | None:
+        """What a value or a gradient of this block is in another one."""
+        vocabulary, x = self.vocabulary, self.formulas.source.get(leaf)
+        block = None if x is None else vocabulary.block(x)
+        if self.at is None or block is None or x is None:
+            return None
+        there = vocabulary.ends - block if how == "mirror" else block + how
+        other = vocabulary.in_block(self.formulas.base(x), there)
+        if other is None or other.shape != leaf.shape or other is x:
+            return None
+        if not leaf.gradient:
+            return self.formulas.leaf(other)
+        known = id(other) in self.formulas.chain.totals
+        return self.formulas.gradient_leaf(other) if known else None
+
+    def _exchanged(self) -> Iterator[Change]:
+        """Two values, each in the place of the other."""
+        found = [(i, leaf) for i, leaf, _ in self._leaves()]
+        for (i, a), (j, b) in combinations(found, 2):
+            if a.shape == b.shape and a is not b:
+                words = self._words("{} and {} are exchanged", a, b)
+                yield Change(("exchanged", i, j), "wrong value", words, {id(a): b, id(b): a})
+
+    def _on_others(self) -> Iterator[Change]:
+        """Factors of one branch on some others too, by a parenthesis that is closed too late."""
+        n = len(self._terms)
+        for k, term in enumerate(self._terms if n <= FEW + 1 else ()):
+            found = [f for f in factors(term) if not self._sends(f)]
+            others = [j for j in range(n) if j != k]
+            for m, factor in enumerate(found[:FEW]):
+                for size in range(1, n - 1):
+                    for chosen in combinations(others, size):
+                        changed = {
+                            id(self._terms[j]): times(self._terms[j], factor) for j in chosen
+                        }
+                        words = self._words(f"{CLOSED}: {{}} belongs to {{}} alone", factor, term)
+                        yield Change(("spread", k, m, chosen), "parenthesis", words, changed)
+
+    def _slots(self) -> Iterator[Change]:
+        """What belongs to one part of a concatenation, in the place of another."""
+        parts = [e for e in self._terms if isinstance(e, Apply) and e.op.name == "scatter"]
+        for a, b in combinations(parts, 2):
+            if a.args[0].shape == b.args[0].shape:
+                changed = {
+                    id(one): Apply(one.op, one.args, other.params, one.shape)
+                    for one, other in ((a, b), (b, a))
+                }
+                label = ("slots", self._terms.index(a), self._terms.index(b))
+                words = "the parts of a concatenation are in another order"
+                yield Change(label, "blocks permuted", words, changed)
