@@ -23,6 +23,7 @@ __all__ = ["Changed", "NumpyBackend"]
 Array = NDArray[Any]
 Step = tuple[Callable[..., Any], tuple[Any, ...]]
 
+SMALL = 1 << 12  # entries of a product below which dot is faster, for NumPy starts it at once
 PIECE = 1 << 13  # entries of an operand that are worked on at a time: they stay in the cache
 
 
@@ -76,9 +77,8 @@ class NumpyBackend:
         others = [
             (args[pair][:, low:high], args[pair + 1][low:high]) for pair, low, high in pieces(v)
         ]
-        steps: list[Step] = (
-            [] if accumulates(v, v.args[-1]) else [(np.matmul, (*others.pop(0), out))]
-        )
+        product = np.dot if out.flags.c_contiguous and out.size < SMALL else np.matmul
+        steps: list[Step] = [] if accumulates(v, v.args[-1]) else [(product, (*others.pop(0), out))]
         blas = gemm(v.dtype) if others else None
         for factors in others:
             added = blas and blas.step(*factors, out, True)
