@@ -150,6 +150,23 @@ def test_no_false_alarm_between_a_float32_tape_and_float64_by_hand(scale):
         assert report.ok, str(report)
 
 
+def test_what_was_rounded_to_float32_stays_so_where_float64_data_meet_it():
+    rng = np.random.default_rng(0)
+    w, data = rng.normal(size=(3, 3)).astype(np.float32), rng.normal(size=(2, 3))
+
+    def network(w):
+        w = Tensor(w, True, "w")
+        scaled = (0.1 * w * w).named("scaled")  # float32, where w is
+        h = tanh(data @ scaled).named("h")
+        return gradients(((h - 1.0) ** 2).sum().named("L"))
+
+    single, double = network(w), network(w.astype(float))
+    assert single["h"].dtype == np.float64 and not np.allclose(single["h"], double["h"], 1e-9, 0)
+    hand = {key: double[key] for key in ("h", "scaled", "w")}
+    assert compare(single, hand).ok
+    assert compare(single, hand | {"h": 1.001 * double["h"]}).first.name == "h"
+
+
 def test_a_vanished_gradient_is_still_compared():
     """60 blocks before the loss the derivatives are far below the last digit of Error's; they have
     digits of their own."""

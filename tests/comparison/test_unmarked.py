@@ -55,6 +55,21 @@ def test_a_loop_that_nothing_marks(slip, kind, words):
     assert all(words in d.looks_like for d in found)
 
 
+def test_a_step_before_the_loop_reads_indices_too():
+    """The first step of a loop whose state is not there yet is none of its blocks."""
+    rng = np.random.default_rng(0)
+    E, U = (Tensor(rng.normal(size=(3, 3)), True, name) for name in "EU")
+    h, losses = None, []
+    for _ in range(4):
+        e = E[rng.integers(3, size=2)].named("e")
+        h = tanh(e) if h is None else tanh(e + h @ U) * h
+        losses.append((h * h).sum())
+    g = gradients(sum(losses[1:], losses[0]))
+    key = "E via e#1"
+    assert compare(g, {key: g[key]}).ok
+    assert key in str(compare(g, {key: 2 * g[key] + 1}))
+
+
 def test_where_values_are_in_such_a_loop():
     tape = language_model(np.random.default_rng(0))[0].tape
     places = loop(tape)

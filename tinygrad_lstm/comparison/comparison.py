@@ -146,8 +146,9 @@ def compare(
         ``h[4]``, ``dW_f``, ``grad_W_f``) is read as what it stands for.
     rtol : float, optional
         The largest relative error that counts as right. By default 1e-9 for float64, 1e-4 for
-        float32 and 1e-2 for float16, by the coarser side. A value that rounding alone moves by more
-        (one that is 0 but for rounding, for instance) may differ by that much.
+        float32 and 1e-2 for float16, by the coarsest of both sides and of the stages of the tape. A
+        value that rounding alone moves by more (one that is 0 but for rounding, for instance) may
+        differ by that much.
     executor : None, "processes", Executor or distributed.Client
         Who searches for the diagnoses, when they are asked for; see :func:`spread`. The same is
         found. What a process needs of the tape is sent to it.

@@ -52,8 +52,9 @@ class Indices:
                 if other.shape == array.shape and not np.array_equal(other, array):
                     yield role, step
 
-    def of(self, role: Any, at: int | None) -> np.ndarray:
-        """The index array of a role in a block.
+    def of(self, role: Any, at: int | None, shift: int) -> np.ndarray:
+        """The index array of a role, so many blocks from a block; outside of all blocks the one
+        that :meth:`near` has.
 
         Raises
         ------
@@ -61,7 +62,9 @@ class Indices:
             If there is none.
         """
         by_block = self._arrays[role]
-        return by_block[None if None in by_block else at]
+        if at is None or None in by_block:
+            return by_block.get(None, next(iter(by_block.values())))
+        return by_block[at + shift]
 
 
 def arrays(params: Mapping[str, Any]) -> Iterator[tuple[Where, np.ndarray]]:

@@ -59,8 +59,8 @@ class Moved(Parts):
         """Parameters with the index array of a role, so many blocks from that of a branch."""
 
         def of(branch: Any) -> Mapping[str, Any]:
-            at = (self.vocabulary.at(branch) or 0) + shift
-            return put(params, name, self.vocabulary.indices.of(role, at))
+            at = self.vocabulary.at(branch)
+            return put(params, name, self.vocabulary.indices.of(role, at, shift))
 
         return of
 

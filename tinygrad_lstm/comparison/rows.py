@@ -98,7 +98,8 @@ class Judge:
     gradients : Gradients
         The side of the tape.
     rtol : float, optional
-        The relative tolerance; by default that of the coarser dtype.
+        The relative tolerance; by default that of the coarsest dtype, of either side or of any
+        stage: what was once rounded to float32 stays so in float64.
     """
 
     gradients: Gradients
@@ -106,6 +107,8 @@ class Judge:
 
     def __init__(self, gradients: Gradients, rtol: float | None) -> None:
         self.gradients, self.rtol, self._rounding = gradients, rtol, Rounding(gradients)
+        dtypes = {stage.output.dtype for stage in gradients.tape.stages}
+        self._computed = [np.finfo(dtype) for dtype in dtypes if dtype.kind in "fc"]
 
     def row(self, name: str, key: Any, hand: np.ndarray) -> Row:
         """The row of a quantity that has a derivative on the tape."""
@@ -137,10 +140,8 @@ class Judge:
     ) -> tuple[float, float, str | None]:
         """The relative error, the tolerance, and None for a disagreement; a note for an agreement,
         empty where none is needed."""
-        coarser = max(
-            (np.finfo(a.dtype) for a in (reference, hand) if a.dtype.kind in "fc"),
-            key=lambda info: info.eps,
-        )
+        sides = [np.finfo(a.dtype) for a in (reference, hand) if a.dtype.kind in "fc"]
+        coarser = max(*sides, *self._computed, key=lambda info: info.eps)
         rtol = RTOL[min(coarser.dtype.itemsize, 8)] if self.rtol is None else self.rtol
         largest, off = (float(np.max(np.abs(a), initial=0)) for a in (reference, hand - reference))
         error = off / largest if largest else np.inf if off else 0.0
