@@ -6,8 +6,19 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tinygrad_lstm import LSTM, Tensor, add_n, compile, concatenate, gradients, squared_error, tanh
+from tinygrad_lstm import (
+    LSTM,
+    Tensor,
+    add_n,
+    compile,
+    concatenate,
+    gradients,
+    sigmoid,
+    squared_error,
+    tanh,
+)
 from tinygrad_lstm.compiler.graph import Value, in_order
+from tinygrad_lstm.compiler.passes import accumulate, apart
 from tinygrad_lstm.compiler.passes.optimise import ORDER, PASSES, optimise
 from tinygrad_lstm.compiler.plan import taken
 from tinygrad_lstm.compiler.reference import evaluate
@@ -124,7 +135,7 @@ def test_what_each_pass_does_to_the_lstm():
     # stand side by side
     assert left["ones"]["add"] - left["widen"]["add"] >= 3 * T
     assert left["lift"]["exp"] - left["widen"]["exp"] == 2 * T
-    assert left["accumulate"] == left["widen"]  # small sums are left
+    assert left["accumulate"] == left["overlap"]  # small sums are left
     assert left["overlap"]["concatenate"] == left["turn"]["concatenate"] - 1
 
 
@@ -158,6 +169,31 @@ def test_large_columns_stand_apart():
     for backend in (None, "numpy"):  # None: native, where that is installed
         for name, total in compile(lstm.error, backend=backend)(x, y)[1].items():
             np.testing.assert_allclose(total, expected[name], rtol=1e-10, atol=1e-11)
+
+
+@pytest.mark.parametrize("backend", ["numpy", None])
+def test_no_product_writes_over_what_another_adds_to(backend, monkeypatch):
+    monkeypatch.setattr(apart, "LARGEST", 0)  # what is done to large cells, here too
+    monkeypatch.setattr(apart, "NARROW", 1)
+    monkeypatch.setattr(accumulate, "LEAST", 1)
+    W, V = (
+        Tensor(RNG.normal(size=(D, D)), True, "W"),
+        Tensor(RNG.normal(size=(2 * D, D)), True, "V"),
+    )
+
+    def loss(x):
+        states = [np.tanh(x[0] @ W)]
+        for row in x:
+            for other in (states[-min(len(states), 4)], row):
+                states.append(np.tanh(concatenate([states[-1], other], axis=1) @ V))
+            states.append(sigmoid(states[-1] @ W.T) * states[-2])
+        return (np.stack(states) ** 2).mean()
+
+    expected = loss(X)
+    value, grads = compile(loss, backend=backend)(X)
+    assert value == pytest.approx(expected.item(), rel=1e-12)
+    for name, total in grads.items():
+        np.testing.assert_allclose(total, gradients(expected)[name], rtol=1e-10)
 
 
 def test_a_factor_that_many_products_read_transposed_is_turned_once():

@@ -59,7 +59,7 @@ def compile(
     passes : collection of str
         What is done to the program's graph: all of ``gather``, ``contract``, ``align``, ``split``,
         ``push``, ``merge``, ``columns``, ``lift``, ``ones``, ``apart``, ``widen`` (for NumPy),
-        ``accumulate``, ``turn`` and ``overlap`` unless some are left out.
+        ``turn``, ``overlap`` and ``accumulate`` unless some are left out.
 
     Returns
     -------

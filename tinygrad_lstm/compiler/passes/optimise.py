@@ -40,9 +40,9 @@ PASSES: dict[str, Pass] = {
     "ones": ones,
     "apart": apart,
     "widen": widen,
-    "accumulate": accumulate,
     "turn": turn,
     "overlap": overlap,
+    "accumulate": accumulate,
 }
 
 ORDER = (
@@ -58,9 +58,9 @@ ORDER = (
     "ones",
     "apart",
     "widen",
-    "accumulate",
     "turn",
     "overlap",
+    "accumulate",  # the last: nobody else may come to read a part afterwards
 )
 
 BACKEND = {"widen": "numpy"}
