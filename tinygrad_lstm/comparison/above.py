@@ -32,10 +32,13 @@ ALIKE = " (and so in the others like it)"
 AHEAD = 8  # groups of mistakes that are tried at once, where others work
 FIRST, MOST = 4, 64  # mistakes in the first group, and in a later one
 LONG = (*SIMPLE, "brackets", "numbers")  # what is worth a try in long formulas first
+LAST = ((SUM, OTHER), (LINE, (*NEAR, *FAR)), (RULE, FAR))
 STAGES = (  # of the search, the last one first
-    *((SUM, OTHER), (LINE, (*NEAR, *FAR)), (SUM, WHOLE), (RULE, FAR), (LINE, LONG)),
-    *((RULE, part) for part in PARTS[::-1]),
+    *LAST,
+    *((RULE, part) for part in PARTS[:0:-1]),
+    *((SUM, WHOLE), (LINE, LONG), (RULE, SIMPLE)),
 )
+POINTING = 0.3  # how far off a mistake may be, to be tried before more are looked at
 KEPT = 4_000_000  # numbers of a tape, for all mistakes of a group
 
 Altered = tuple[Branch, Tree, Mapping[int, Any]]  # a branch, its formula, what is changed in it
@@ -78,7 +81,7 @@ class Above(Likely):
         asked: list[likely.Candidate] = []
         later, until, size = list(STAGES) if self.rows else [], 0.0, FIRST
         while (asked or later) and open_ and not self.ended:
-            if later and (not asked or self.spent > until):
+            if later and (not asked or self.spent > until or _waits(asked, later)):
                 asked, size = nearest([*asked, *self._candidates(*later.pop())]), FIRST
                 until = self.spent + likely.RULES * self.budget
             groups = list(
@@ -92,7 +95,8 @@ class Above(Likely):
                     open_, size = open_ & ~rows, FIRST
                     asked = [c for c in asked if self.places[c.place].rows & open_]
                     yield from ((self.rows[i], guess) for i in self.rerun.rows_in(rows))
-                if guess is not None or self.ended or (later and self.spent > until):
+                next_ = later and (self.spent > until or _waits(asked, later))
+                if guess is not None or self.ended or next_:
                     break
         self.progress.done()
 
@@ -259,3 +263,8 @@ class Above(Likely):
             budget = f"its budget of {self.budget:,} rules"
             searched = f"further up, the search ended at {budget}, after {tried} mistakes"
         return f"no simple mistake in the last step gives it; {searched}: give {give} too"
+
+
+def _waits(asked: Sequence[likely.Candidate], later: Sequence[object]) -> bool:
+    """Whether nothing is near, and there are still mistakes that cost little to look at."""
+    return len(later) > len(LAST) and (not asked or asked[0].off > POINTING)

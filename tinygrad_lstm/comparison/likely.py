@@ -133,7 +133,7 @@ class Likely(Places):
                 seen.add(same)
                 off = _apart(points[looked], effects.missing[looked])
                 off += SPOILING * (place.spoiled > 0)
-                simpler = change.label in simple
+                simpler = change.label in simple or whole
                 fetched = LEAST if simpler else MORE if change.kind in FAR_FETCHED else 1.0
                 fetched *= AGAIN if place.level != RULE and same in self._seen else 1.0
                 self._seen.add(same)

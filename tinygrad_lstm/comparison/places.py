@@ -15,7 +15,7 @@ from tinygrad_lstm.comparison.rerun import Rerun
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.stacked import Blocks
-from tinygrad_lstm.comparison.steps import LINE, RULE, SUM
+from tinygrad_lstm.comparison.steps import LINE, RULE, SUM, unnumbered
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.derivation.expression import Apply, parts
 from tinygrad_lstm.engine.gradients import Part
@@ -87,7 +87,7 @@ class Places:
             groups[self.search.place(branch)].append((x, branch))
         places = []
         ends = chain.from_iterable(map(self._ends, groups.values()))
-        for edges in (*groups.values(), *self._alike(groups.values()), *ends):
+        for edges in (*groups.values(), *self._alike(list(groups.values())), *ends):
             rows = spoils = 0
             for x, branch in edges:
                 rows |= self.rerun.inherits[edge(branch)]
@@ -116,7 +116,11 @@ class Places:
             sums_up = open_ and 1 < len(branches) <= WAYS
             if sums_up and self.rerun.inherits.get(edge(branches[0])):
                 sums[self.formulas.base(x)].append((x, branches[0]))
-        for edges in sums.values():
+        layers: dict[str, list[Edges]] = defaultdict(list)
+        for base, edges in sums.items():
+            layers[unnumbered(base)].append(edges)
+        every = (list(chain.from_iterable(found)) for found in layers.values() if len(found) > 1)
+        for edges in (*sums.values(), *every):
             rows = spoils = 0
             for x, branch in edges:
                 rows |= self.rerun.inherits[edge(branch)]
@@ -143,7 +147,7 @@ class Places:
             found[self.formulas.base(x)].append((x, branch))
         return list(found.values()) if len(found) > 1 else []
 
-    def _alike(self, groups: Iterable[Edges]) -> list[Edges]:
+    def _alike(self, groups: Sequence[Edges]) -> list[Edges]:
         """Places that one line of a loop stands for, though it is not one over blocks: those of
         several heads, or layers."""
         kinds: dict[Any, list[Edges]] = defaultdict(list)
@@ -155,7 +159,18 @@ class Places:
                 order = parts(self.formulas.rule(edges[0][1]))
                 shape = tuple((e.op.name if isinstance(e, Apply) else "", e.shape) for e in order)
                 found[kind, shape].append(edges)
-        return [list(chain.from_iterable(places)) for places in found.values() if len(places) > 1]
+        alike = [places for places in (*found.values(), *self._layers(groups)) if len(places) > 1]
+        return [list(chain.from_iterable(places)) for places in alike]
+
+    def _layers(self, groups: Iterable[Edges]) -> Iterable[list[Edges]]:
+        """Places that are called the same in scopes that differ by a number."""
+        found: dict[Any, list[Edges]] = defaultdict(list)
+        for edges in groups:
+            _, branch = edges[0]
+            scope, dot, stem = self.formulas.base(branch.stage.output).rpartition(".")
+            if dot:
+                found[unnumbered(scope), stem, branch.argument].append(edges)
+        return found.values()
 
     def _pattern(self, number: int) -> tuple[Blocks, Changes]:
         """The formula of a place in all blocks, and what can go wrong in that of one."""

@@ -11,13 +11,13 @@ from typing import Any
 from tinygrad_lstm.comparison.brackets import CLOSED
 from tinygrad_lstm.comparison.changes import Changes
 from tinygrad_lstm.comparison.tree import Change, factors, flipped, summed_up, times
-from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, leaves, substitute
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, leaves, number, substitute
 from tinygrad_lstm.engine.names import signed
 
 __all__ = ["OTHER", "WHOLE", "Sums"]
 
-WHOLE = ("signs", "steps", "exchanged", "slots", "brackets", "spread")  # what only a sum can have
-OTHER = ("gradients", "values", "clipped", "numbers")
+WHOLE = ("signs", "steps", "exchanged", "slots", "brackets", "spread", "gradients")
+OTHER = ("values", "clipped", "numbers")
 
 FEW = 4  # branches, of which all choices are tried
 
@@ -47,6 +47,12 @@ class Sums(Changes):
         yield Change(("-",), "sign", words, {id(root): flipped(root)})
         for chosen in self._choices():
             rest = [(1, t) for k, t in enumerate(self._terms) if k not in chosen]
+            for factor in (-1.0, 0.5, 2.0) if rest else ():
+                terms = [self._terms[k] for k in chosen]
+                words = f"{len(chosen)} of {len(self._terms)} branches are there {factor:g} times"
+                changed = {id(t): times(number(factor), t) for t in terms}
+                kind = "sign" if factor < 0 else "factor"
+                yield Change(("scaled", factor, chosen), kind, words, changed)
             if rest:
                 words = f"{len(chosen)} of {len(self._terms)} branches are missing"
                 other = {id(root): summed_up(rest)}
