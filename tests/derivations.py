@@ -598,21 +598,24 @@ NETWORKS = {
 }
 
 
-def slipped(derivation, slip):
-    """The derivation with a slip in its text: ``what it says -> what is said instead``."""
-    old, new = slip.split(" -> ", 1)
+def slipped(derivation, *slips):
+    """The derivation with slips in its text: ``what it says -> what is said instead``."""
     source = inspect.getsource(derivation)
-    assert source.count(old) >= 1, (derivation.__name__, old)
+    for slip in slips:
+        old, new = slip.split(" -> ", 1)
+        assert source.count(old) >= 1, (derivation.__name__, old)
+        source = source.replace(old, new)
     namespace = dict(globals())
-    exec(source.replace(old, new), namespace)
+    exec(source, namespace)
     return namespace[derivation.__name__]
 
 
 def case(name, slip=None, names=True, seed=0):
-    """The gradients of a network, and its derivation by hand with a slip or without."""
+    """The gradients of a network, and its derivation by hand with a slip, several, or none."""
     net, derivation, _ = NETWORKS[name]
     loss, arguments = net(np.random.default_rng(seed), names)
-    function = derivation if slip is None else slipped(derivation, slip)
+    slips = slip if isinstance(slip, tuple) else () if slip is None else (slip,)
+    function = slipped(derivation, *slips) if slips else derivation
     g = gradients(loss)
     hand = {key: value for key, value in function(*arguments).items() if key in g}
     return g, hand

@@ -1,6 +1,8 @@
 """Networks as people write them, with names and without: compare finds the row, blames no right
 one, and explains nearly every slip."""
 
+from collections import Counter
+
 import derivations
 import numpy as np
 import pytest
@@ -385,3 +387,20 @@ def test_where_one_loop_goes_on_from_another():
     np.testing.assert_allclose(by_hand(1)["U"], g["U"])
     (found,) = compare(g, by_hand(0)).diagnoses
     assert (found.name, found.kind) == ("U", "branch missing") and "h<3> V" in found.looks_like
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other", "kinds"),
+    [
+        ("gru", "dn = dh * (1 - z) -> dn = dh", "dsn, r * h[t - 1]) -> dsn, h[t - 1])",
+         {"local factor": 8, "two mistakes": 1}),
+        ("norm", "rows, ids, d[\"e\"]) -> rows, ids, -d[\"e\"])", "(m > 0) -> (d[\"h\"] > 0)",
+         {"two mistakes": 5}),
+    ],
+)  # fmt: skip
+def test_two_mistakes_from_the_parameters_alone(name, one, other, kinds, monkeypatch):
+    """One in a row's own formula, the other further up; and two whose effects add up."""
+    monkeypatch.setattr(likely, "BUDGET", 8000)
+    found = reported(name, (one, other), "parameters").diagnoses
+    assert Counter(d.kind for d in found) == kinds
+    assert all("; and " in d.looks_like for d in found if d.kind == "two mistakes")

@@ -58,3 +58,18 @@ def test_masks():
     lines = rows(explain(h.sum()).rolled)
     assert any("where(mask<" in line for line in lines)
     assert any("∘ mask#2<" in line for line in lines)
+
+
+def test_the_first_state_where_a_stage_of_the_first_block_is_not_recorded():
+    """[h<0>, x<1>] has nothing to differentiate, so that block 1 has one stage less."""
+    rng = np.random.default_rng(0)
+    W, U = (Tensor(rng.normal(size=(5, 3)), True, name) for name in "WU")
+    h, c, x = np.zeros((2, 3)), np.zeros((2, 3)), rng.normal(size=(4, 2, 2))
+    for t in range(1, 5):
+        with block(t):
+            u = tg.concatenate([h, x[t - 1]], axis=1)
+            f, i = tg.sigmoid(u @ W), tg.sigmoid(u @ U)
+            c = f * c + i
+            h = tg.tanh(c)
+    assert "δsigmoid#1<t> = δadd#1<t> ∘ add#1<t−1>" in str(explain(h.sum()).rolled)
+    assert "<1> = δadd#1<1>" not in str(explain(h.sum()).rolled)

@@ -26,7 +26,7 @@ from tinygrad_lstm.comparison.sums import OTHER, WHOLE
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.engine.tape import Branch
 
-__all__ = ["Above", "Outcome", "Where"]
+__all__ = ["Above", "Altered", "Changes", "Outcome", "Several", "Where"]
 
 ALIKE = " (and so in the others like it)"
 AHEAD = 8  # groups of mistakes that are tried at once, where others work
@@ -67,6 +67,8 @@ Several = Callable[[Sequence[Sequence[Where]]], Sequence[Sequence[Outcome]]]
 class Above(Likely):
     """The search; the parameters are those of :class:`Places`."""
 
+    pairs = 0  # of mistakes that were tried
+
     def explained(self, several: Several | None = None) -> Iterator[tuple[Entry, Guess]]:
         """The rows that are explained, each with its explanation.
 
@@ -79,6 +81,7 @@ class Above(Likely):
         """
         open_ = (1 << len(self.rows)) - 1
         asked: list[likely.Candidate] = []
+        self.found: list[Where] = []
         later, until, size = list(STAGES) if self.rows else [], 0.0, FIRST
         while (asked or later) and open_ and not self.ended:
             if later and (not asked or self.spent > until or _waits(asked, later)):
@@ -87,11 +90,13 @@ class Above(Likely):
             groups = list(
                 itertools.islice(self._groups(asked, size, open_), AHEAD if several else 1)
             )
-            for outcomes in several(groups) if several else map(self.tried, groups):
+            tries = several(groups) if several else map(self.tried, groups)
+            for group, outcomes in zip(groups, tries, strict=True):
                 self._count(outcomes)
                 rows, guess, _ = outcomes[-1]
                 asked, size = asked[len(outcomes) :], min(2 * size, self._most)
                 if guess is not None:
+                    self.found.append(group[len(outcomes) - 1])
                     open_, size = open_ & ~rows, FIRST
                     asked = [c for c in asked if self.places[c.place].rows & open_]
                     yield from ((self.rows[i], guess) for i in self.rerun.rows_in(rows))
@@ -169,10 +174,7 @@ class Above(Likely):
     ) -> tuple[list[int], float]:
         """The rows that each mistake explains: all that inherit from it, or those that do fit; and
         what each has cost."""
-        changed: list[dict[Edge | int, Any]] = [
-            {self._key(where.place, b): (tree, change) for b, tree, change in each}
-            for where, each in zip(group, altered, strict=True)
-        ]
+        changed = [self._edits(w.place, each) for w, each in zip(group, altered, strict=True)]
         asked = [self.rerun.rows_in(self.places[w.place].rows & w.open_) for w in group]
         first = [rows[:1] for rows in asked]  # most mistakes show in the first
         fitting, count = self._fits(first, changed)
@@ -185,6 +187,10 @@ class Above(Likely):
             alone = self.places[where.place].spoiled == 0 and fit.bit_count() > 1
             found.append(fit if every or alone else 0)
         return found, (count + more) * self._rule_cost / len(group)
+
+    def _edits(self, number: int, altered: Sequence[Altered]) -> Changes:
+        """What a mistake in a place changes in a run of the chain rule."""
+        return {self._key(number, b): (tree, change) for b, tree, change in altered}
 
     def _key(self, number: int, branch: Branch) -> Edge | int:
         """What is changed: what a branch sends back, or the whole of the sum that it begins."""
@@ -257,11 +263,11 @@ class Above(Likely):
             return ""
         names = [self.formulas.gradient_name(x) for x in above]
         give = ", ".join(names if len(names) <= 3 else [*names[:2], ".."])
-        tried = self.progress.tried
-        searched = f"nor does one of {tried} mistakes further up"
+        tried, two = self.progress.tried, f" and {self.pairs} pairs" * bool(self.pairs)
+        searched = f"nor does one of {tried} mistakes{two} further up"
         if self.ended:
             budget = f"its budget of {self.budget:,} rules"
-            searched = f"further up, the search ended at {budget}, after {tried} mistakes"
+            searched = f"further up, the search ended at {budget}, after {tried} mistakes{two}"
         return f"no simple mistake in the last step gives it; {searched}: give {give} too"
 
 

@@ -12,7 +12,7 @@ from tinygrad_lstm.comparison.omitted import WRONG_FORM
 from tinygrad_lstm.comparison.parts import Parts
 from tinygrad_lstm.comparison.tree import ONE, Change, added, inverse, less, product, squared, times
 from tinygrad_lstm.comparison.vocabulary import FORMS, SLOPES
-from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, leaves, number
 from tinygrad_lstm.ops.elementwise import bound
 from tinygrad_lstm.ops.reduce import sum as summed
 
@@ -57,6 +57,8 @@ class Forms(Parts):
             return
         wrong = f"{WRONG_FORM.format(self.branch.stage.op)}: {{}} where {{}} belongs"
         for k, local in enumerate(self.formulas.locals(self.branch)):
+            if all(leaf.name is None for leaf in leaves(local)):
+                continue  # numbers alone, as of a sum over the batch
             whole = {"1 − y": less(ONE, local), "y": local, "1": inverse(local)}
             for text, factor in whole.items() if local.shape == root.shape else ():
                 words = self._words(wrong, times(local, factor), local)

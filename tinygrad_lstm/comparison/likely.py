@@ -18,11 +18,11 @@ from tinygrad_lstm.comparison.chain import edge
 from tinygrad_lstm.comparison.changes import SIMPLE
 from tinygrad_lstm.comparison.effects import Effects
 from tinygrad_lstm.comparison.everywhere import FAILED, FAR_FETCHED
-from tinygrad_lstm.comparison.places import Places
+from tinygrad_lstm.comparison.places import Place, Places
 from tinygrad_lstm.comparison.progress import Progress
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
-from tinygrad_lstm.comparison.stacked import Columns, Stacked
+from tinygrad_lstm.comparison.stacked import Blocks, Columns, Stacked
 from tinygrad_lstm.comparison.steps import RULE, SUM
 
 __all__ = ["BUDGET", "Candidate", "Likely", "nearest"]
@@ -58,10 +58,13 @@ class Likely(Places):
         How many rules may run; of a value of NUMBERS numbers one counts twice.
     spent : float
         How much of that.
+    points : dict of Candidate to ndarray
+        Where the effect of a mistake points, in the directions in which rows are looked at.
     """
 
     budget: int
     spent: float
+    points: dict[Candidate, np.ndarray]
     progress: Progress
 
     def __init__(self, search: Search, open_: Sequence[Entry], found: Sequence[Entry]) -> None:
@@ -70,6 +73,7 @@ class Likely(Places):
         self.budget = BUDGET + len(self.rerun.edges)
         sizes = [stage.output._array.size for stage in self.formulas.tape.stages]
         self._rule_cost = 1 + sum(sizes) / max(len(sizes), 1) / NUMBERS
+        self.points = {}
         self._columns = Columns(search.vocabulary)
         self._seen: set[bytes] = set()
         # Of one place: changes, which may have several labels; effects, since of mistakes that come
@@ -100,15 +104,10 @@ class Likely(Places):
         """The mistakes of some sorts in one place."""
         place = self.places[number]
         blocks, changes = self._pattern(number)
-        values = {edge(b): x for x, b in place.edges}
-        whole = place.level == SUM
-        at = ((values[edge(b)], b) for b in blocks.branches)
-        found = [effects.on(x) if whole else effects.of(x, b) for x, b in at]
-        answers = [answer for answer in found if answer is not None]
-        if len(answers) < len(found) or not len(effects.row):
+        answer = self._answer(place, blocks, effects)
+        if answer is None:
             yield from (Candidate(ACROSS, 0, number, c.label) for c in changes.of(sorts))
             return
-        answer = np.concatenate(answers, axis=1)
         looked = np.array([place.rows >> int(i) & 1 for i in effects.row], bool)
         stacked, simple = Stacked(blocks, self._columns), {c.label for c in changes.of(SIMPLE)}
         cost = AT_ONCE * len(stacked.order) * (1 + stacked.array.size / STACKED)
@@ -133,11 +132,25 @@ class Likely(Places):
                 seen.add(same)
                 off = _apart(points[looked], effects.missing[looked])
                 off += SPOILING * (place.spoiled > 0)
-                simpler = change.label in simple or whole
+                simpler = change.label in simple or place.level == SUM
                 fetched = LEAST if simpler else MORE if change.kind in FAR_FETCHED else 1.0
                 fetched *= AGAIN if place.level != RULE and same in self._seen else 1.0
                 self._seen.add(same)
-                yield Candidate(round(off, 6) * fetched, fetched, number, change.label)
+                candidate = Candidate(round(off, 6) * fetched, fetched, number, change.label)
+                self.points[candidate] = points
+                yield candidate
+
+    @staticmethod
+    def _answer(place: Place, blocks: Blocks, effects: Effects) -> np.ndarray | None:
+        """What an addition in each block of a place does to the rows; None where that is not
+        known."""
+        values = {edge(b): x for x, b in place.edges}
+        whole = place.level == SUM
+        at = ((values[edge(b)], b) for b in blocks.branches)
+        found = [effects.on(x) if whole else effects.of(x, b) for x, b in at]
+        answers = [answer for answer in found if answer is not None]
+        known = len(answers) == len(found) and len(effects.row)
+        return np.concatenate(answers, axis=1) if known else None
 
 
 def nearest(candidates: Sequence[Candidate]) -> list[Candidate]:

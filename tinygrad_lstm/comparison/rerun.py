@@ -113,6 +113,23 @@ class Rerun:
 
         Backward is linear in the gradients, so what is followed is by how much they differ.
         """
+        differ, run = self._walked(mask, several)
+        count, rows = len(several), {}
+        for i in self.rows_in(mask):
+            row = self._follows[i] + differ.get(i, 0)
+            rows[i] = np.broadcast_to(row, (count, *self._follows[i].shape))
+        return rows, run.count
+
+    def totals(self, changed: Mapping[Edge | int, tuple[Tree, Changed]]) -> dict[int, np.ndarray]:
+        """The derivatives by the values, by ``id``, that are others when some branches send back
+        something else."""
+        _, run = self._walked((1 << len(self.rows)) - 1, [changed])
+        return {key: self.chain.totals[key] + by[0] for key, by in run.moved.items()}
+
+    def _walked(
+        self, mask: int, several: Sequence[Mapping[Edge | int, tuple[Tree, Changed]]]
+    ) -> tuple[dict[int, np.ndarray], _Run]:
+        """By how much rows differ, and the run that tells it."""
         run = _Run(self, several)
         differ: dict[int, np.ndarray] = {}
         with self.running():
@@ -120,11 +137,7 @@ class Rerun:
                 run.change(y)
                 if id(y) in run.begins or id(y) in run.moved:
                     self._pass_on(y, run, mask, differ)
-        rows = {i: self._follows[i] + differ.get(i, 0) for i in self.rows_in(mask)}
-        count = len(several)
-        return {
-            i: np.broadcast_to(a, (count, *self._follows[i].shape)) for i, a in rows.items()
-        }, run.count
+        return differ, run
 
     def _pass_on(self, y: Any, run: _Run, mask: int, differ: dict[int, np.ndarray]) -> None:
         """What goes on from the derivative by `y`."""

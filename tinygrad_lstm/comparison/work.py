@@ -14,11 +14,12 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from tinygrad_lstm.comparison.above import Above, Outcome, Where
+from tinygrad_lstm.comparison.above import Outcome, Where
 from tinygrad_lstm.comparison.blame import locate
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.combined import Guess, written
 from tinygrad_lstm.comparison.everywhere import FAILED
+from tinygrad_lstm.comparison.pairs import Pairs
 from tinygrad_lstm.comparison.rows import Entry, Judge, entries
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.engine.memory import array_of
@@ -116,13 +117,13 @@ class Desk:
 
     def __init__(self, work: Work) -> None:
         self._work, self.search = work, Search(work.judge, work.chain)
-        self._above: dict[tuple[int, ...], Above] = {}
+        self._above: dict[tuple[int, ...], Pairs] = {}
 
-    def above(self, among: tuple[int, ...]) -> Above:
+    def above(self, among: tuple[int, ...]) -> Pairs:
         """The search further up for some rows."""
         if among not in self._above:
             rows = [self._work.wrong[i] for i in among]
-            self._above = {among: Above(self.search, rows, self._work.found)}
+            self._above = {among: Pairs(self.search, rows, self._work.found)}
         return self._above[among]
 
 

@@ -89,7 +89,7 @@ def _state(tape: Tape, reading: Reading, places: dict[Any, list[Any]]) -> Name |
     node, argument = reading
     block = node._place.block
     for step in (1, -1) if block is not None else ():
-        for mark in _marks(node):
+        for mark in _marks(tape, node):
             twins = places.get((block + step, node._place.scope, mark), ())
             x: Any = twins[0]._inputs[argument] if len(twins) == 1 else None
             if isinstance(x, Node) and x._op is not None and x._array.shape == reading.value.shape:
@@ -103,18 +103,20 @@ def _places(tape: Tape) -> dict[Any, list[Any]]:
     """The stages by their block, their scope, and what they may be known by in another block."""
     found: dict[Any, list[Any]] = defaultdict(list)
     for stage in tape.stages:
-        for mark in _marks(stage.output):
+        for mark in _marks(tape, stage.output):
             found[stage.block, stage.scope, mark].append(stage.output)
     return found
 
 
-def _marks(node: Any) -> Iterator[tuple[Any, ...]]:
-    """What a stage is known by in another block: the parameters that it reads, or its place."""
+def _marks(tape: Tape, node: Any) -> Iterator[tuple[Any, ...]]:
+    """What a stage is known by in another block: the parameters that it reads, its place, or its
+    name or number."""
     inputs = [x for x in node._inputs if isinstance(x, Node)]
     shared = [id(x) for x in inputs if x._op is None and x._requires_grad]
     if shared:
         yield node._op.name, len(node._inputs), *shared
     yield node._op.name, len(node._inputs), "place", node._order - node._place.start
+    yield node._op.name, len(node._inputs), tape.name(node).role
 
 
 def _word(node: Any, argument: int) -> str:

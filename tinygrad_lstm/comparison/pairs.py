@@ -1,0 +1,146 @@
+"""Two mistakes further up, each of a known kind: those whose effects add up to what the rows differ
+by are tried together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from tinygrad_lstm.comparison.above import Above, Altered, Changes, Several, Where
+from tinygrad_lstm.comparison.chain import Chain
+from tinygrad_lstm.comparison.combined import Guess, written
+from tinygrad_lstm.comparison.everywhere import FAILED
+from tinygrad_lstm.comparison.likely import Candidate
+from tinygrad_lstm.comparison.rows import Entry
+from tinygrad_lstm.comparison.search import Search
+from tinygrad_lstm.comparison.tree import Change
+from tinygrad_lstm.engine.gradients import Part
+
+__all__ = ["Pairs"]
+
+AMONG = 1500  # mistakes, those that point nearest to where the rows are wrong
+TRIED = 512  # pairs of them at most
+ALLOWED = 3000  # formulas for what is wrong besides
+CLOSE = 1e-8  # how closely these have to fit
+SHARE = 0.1  # of the budget that these may take
+
+FOLLOWS = "what follows from "
+Pair = tuple[Candidate, Candidate]
+
+
+class Pairs(Above):
+    """The search for one mistake, then for two; the parameters are those of :class:`Places`."""
+
+    def explained(self, several: Several | None = None) -> Iterator[tuple[Entry, Guess]]:
+        """The rows that are explained, each with its explanation; see :meth:`Above.explained`."""
+        left = dict.fromkeys(range(len(self.rows)))
+        numbers = {id(entry): i for i, entry in enumerate(self.rows)}
+        for entry, guess in super().explained(several):
+            left.pop(numbers[id(entry)], None)
+            yield entry, guess
+        for where in self.found:
+            for i, guess in self._besides(where, list(left)):
+                left.pop(i)
+                yield self.rows[i], guess
+        open_ = sum(1 << i for i in left)
+        if len(left) > 1:  # two mistakes give one row in too many ways
+            for rows, guess in self._two(open_):
+                yield from ((self.rows[i], guess) for i in self.rerun.rows_in(rows))
+
+    def _besides(self, where: Where, left: Sequence[int]) -> Iterator[tuple[int, Guess]]:
+        """The rows to which a mistake that was found leads, and which have another one in their own
+        formula."""
+        change, altered = self._made(where)
+        with self.rerun.running():
+            moved = self.rerun.totals(self._edits(where.place, altered))
+        ids = {id(x): x for x in self.chain.order}
+        parts = (Part(ids[key], self.chain.gradients.branches(ids[key]), "total") for key in moved)
+        given = {part.id: moved[id(part.value)] for part in parts if part.value._op is not None}
+        chain = Chain(self.chain.gradients, {**self.chain.given, **given})
+        search = Search(self.search.judge, chain, CLOSE)
+        search.allowed = ALLOWED
+        first = self._told(altered, change, 0, where.place)
+        for i in left:
+            if self.places[where.place].rows >> i & 1:
+                with contextlib.suppress(*FAILED):
+                    guess = search.guess(self.rows[i], True)
+                    if guess is not None:
+                        looks = f"two mistakes: {first.looks_like}; and here: {guess.looks_like}"
+                        yield i, guess._replace(kind="two mistakes", looks_like=looks)
+
+    def _two(self, open_: int) -> Iterator[tuple[int, Guess]]:
+        """The pair that explains all open rows."""
+        found = self._nearest_pairs(open_)
+        size = self._most
+        for start in range(0, len(found), size):
+            with self.rerun.running():
+                rows, guess = self._tried(found[start : start + size], open_)
+            if guess is not None:
+                yield rows, guess
+                return
+
+    def _nearest_pairs(self, open_: int) -> list[Pair]:
+        """The pairs whose effects add up to nearly what the open rows differ by."""
+        effects = self._effects
+        looked = np.array([open_ >> int(i) & 1 for i in effects.row], bool)
+        among = sorted(
+            (c for c in self.points if self.places[c.place].rows & open_),
+            key=lambda c: (c.off, c.fetched),
+        )[:AMONG]
+        if len(among) < 2 or not looked.any():
+            return []
+        points = np.stack([self.points[c][looked] for c in among])
+        rest = effects.missing[looked] - points
+        size = np.sum(points**2, axis=1)
+        off = np.sum(rest**2, axis=1)[:, None] + size[None] - 2 * rest @ points.T
+        places = np.array([c.place for c in among])
+        off[(places[:, None] >= places[None])] = np.inf  # each once, and none in one place
+        blocks = max((len(place.edges) for place in self.places), default=1)
+        count = min(TRIED, max(1, int(SHARE * self.budget / (2 * blocks))), off.size - 1)
+        chosen = np.argpartition(off, count, axis=None)[:count]
+        chosen = chosen[np.argsort(off.flat[chosen], kind="stable")]
+        pairs = zip(*np.unravel_index(chosen, off.shape), strict=True)
+        return [(among[i], among[j]) for i, j in pairs if np.isfinite(off[i, j])]
+
+    def _tried(self, pairs: Sequence[Pair], open_: int) -> tuple[int, Guess | None]:
+        """Run the chain rule again with each of some pairs."""
+        self.pairs += len(pairs)
+        both = [[self._made(Where(c.place, c.label, open_)) for c in pair] for pair in pairs]
+        changed: list[Changes] = [
+            {**self._edits(a.place, one), **self._edits(b.place, other)}
+            for (a, b), ((_, one), (_, other)) in zip(pairs, both, strict=True)
+        ]
+        every = [
+            self.rerun.rows_in((self.places[a.place].rows | self.places[b.place].rows) & open_)
+            for a, b in pairs
+        ]
+        fitting, _ = self._fits([rows[:1] for rows in every], changed)
+        rest = [rows[1:] if fit else [] for rows, fit in zip(every, fitting, strict=True)]
+        also, _ = self._fits(rest, changed)
+        for pair, two, rows, one, others in zip(pairs, both, every, fitting, also, strict=True):
+            if (one | others).bit_count() == len(rows) > 1 and one:
+                return one | others, self._told_both(pair, two, one | others)
+        return 0, None
+
+    def _made(self, where: Where) -> tuple[Change, list[Altered]]:
+        change = self._change(where)
+        return change, self._altered(where, change)
+
+    def _told_both(
+        self, pair: Pair, two: Sequence[tuple[Change, list[Altered]]], rows: int
+    ) -> Guess:
+        """The explanation by two mistakes."""
+        one, other = (
+            self._told(altered, change, rows, c.place)
+            for c, (change, altered) in zip(pair, two, strict=True)
+        )
+        yours = [written(guess.yours).removeprefix(FOLLOWS) for guess in (one, other)]
+        return Guess(
+            "two mistakes",
+            FOLLOWS + "; and ".join(yours),
+            f"{written(one.correct)}; and {written(other.correct)}",
+            f"two mistakes: {one.looks_like}; and {other.looks_like}",
+            np.empty(0),
+        )
