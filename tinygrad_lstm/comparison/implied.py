@@ -31,7 +31,7 @@ FREE = 1e-8  # of what may be added: what has less of it is determined
 CLOSE = {4: 1e-3, 8: 1e-6}  # how closely what the rows imply is known, by the bytes of a number
 UNKNOWN = 500  # numbers that are looked for at once
 WORK = 3e8  # multiplications of a decomposition
-SEARCHED = 6000  # formulas for one explanation
+SEARCHED = 40_000  # formulas for one explanation
 BLOCKS = 4  # blocks in which an explanation has to hold
 
 
