@@ -24,6 +24,8 @@ from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.stacked import Blocks, Columns, Stacked
 from tinygrad_lstm.comparison.steps import RULE, SUM
+from tinygrad_lstm.comparison.tree import Change
+from tinygrad_lstm.derivation.expression import Leaf
 
 __all__ = ["BUDGET", "Candidate", "Likely", "nearest"]
 
@@ -112,7 +114,7 @@ class Likely(Places):
         stacked, simple = Stacked(blocks, self._columns), {c.label for c in changes.of(SIMPLE)}
         cost = AT_ONCE * len(stacked.order) * (1 + stacked.array.size / STACKED)
         tried, seen = self._known[number]
-        for change in changes.of(sorts):
+        for change in (c for c in changes.of(sorts) if self._stands_out(c, blocks)):
             if self.ended:
                 return
             if (key := stacked.key(change)) is not None and key in tried:
@@ -151,6 +153,20 @@ class Likely(Places):
         answers = [answer for answer in found if answer is not None]
         known = len(answers) == len(found) and len(effects.row)
         return np.concatenate(answers, axis=1) if known else None
+
+    def _stands_out(self, change: Change, blocks: Blocks) -> bool:
+        """Whether what another value is taken for has a name in a derivation, or is the same value
+        of another block: of all others there are too many."""
+        source, vocabulary = self.formulas.source, self.search.vocabulary
+        for key, e in change.changed.items():
+            if not isinstance(e, Leaf) or e.gradient or e not in source:
+                continue
+            part = blocks.order[blocks.index[key]]
+            own = source.get(part) if isinstance(part, Leaf) else None
+            alike = own is not None and self.formulas.base(own) == self.formulas.base(source[e])
+            if not alike and not vocabulary.stands_out(source[e]):
+                return False
+        return True
 
 
 def nearest(candidates: Sequence[Candidate]) -> list[Candidate]:

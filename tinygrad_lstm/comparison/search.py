@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain, edge
+from tinygrad_lstm.comparison.changes import SIMPLE
 from tinygrad_lstm.comparison.combined import (
     Guess,
     Term,
@@ -40,6 +41,7 @@ SURE = (
 STAGES = 4  # that a derivation may go past in one step
 LEVELS = (0, STAGES, OPEN)
 FEW = 16  # branches of a row whose formulas are changed one by one
+PAIRED = (*SIMPLE, "values", "gradients", "slices", "matrices", "extra")  # two at once
 PATIENCE = 8  # rows of one name without an explanation, after which the others are not searched
 
 
@@ -257,7 +259,7 @@ class Search(Everywhere):
         correct, tried = self.correct(part, terms), []
         for term in terms:
             changes = self.changes(term.branch, STAGES)
-            for change in itertools.islice(changes.all(), 1500):
+            for change in itertools.islice(changes.of(PAIRED), 1500):
                 if not self.within():
                     return None
                 array = self._changed(term, terms, summed(terms), changes.tree, change)

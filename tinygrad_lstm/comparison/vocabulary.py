@@ -142,7 +142,7 @@ class Vocabulary:
         near = [w for w in {id(w): w for w in close}.values() if w is not v]
         near.sort(key=lambda w: (self.formulas.base(w) != base, self.block(w) not in (at, None)))
         if at is not None:
-            return [w for w in near if self.formulas.base(w) == base or self.stands_out(w)]
+            return near
         return sorted(near, key=lambda w: not self.stands_out(w))[:MOST]
 
     def stands_out(self, x: Any) -> bool:
