@@ -17,7 +17,7 @@ import numpy as np
 from tinygrad_lstm.comparison import likely
 from tinygrad_lstm.comparison.chain import Edge, edge
 from tinygrad_lstm.comparison.changes import FAR, NEAR, PARTS, SIMPLE
-from tinygrad_lstm.comparison.combined import Guess
+from tinygrad_lstm.comparison.combined import FOLLOWS, Guess
 from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED, beyond
 from tinygrad_lstm.comparison.likely import Likely, nearest
 from tinygrad_lstm.comparison.rows import Entry
@@ -176,17 +176,13 @@ class Above(Likely):
         what each has cost."""
         changed = [self._edits(w.place, each) for w, each in zip(group, altered, strict=True)]
         asked = [self.rerun.rows_in(self.places[w.place].rows & w.open_) for w in group]
-        first = [rows[:1] for rows in asked]  # most mistakes show in the first
-        fitting, count = self._fits(first, changed)
-        rest = [rows[1:] if fit else [] for rows, fit in zip(asked, fitting, strict=True)]
-        also, more = self._fits(rest, changed)
+        fitting, count = self._fits(asked, changed)
         found = []
-        for where, rows, one, others in zip(group, asked, fitting, also, strict=True):
-            fit = one | others
+        for where, rows, fit in zip(group, asked, fitting, strict=True):
             every = fit.bit_count() == len(rows)
             alone = self.places[where.place].spoiled == 0 and fit.bit_count() > 1
             found.append(fit if every or alone else 0)
-        return found, (count + more) * self._rule_cost / len(group)
+        return found, count * self._rule_cost / len(group)
 
     def _edits(self, number: int, altered: Sequence[Altered]) -> Changes:
         """What a mistake in a place changes in a run of the chain rule."""
@@ -199,6 +195,17 @@ class Above(Likely):
         return id(branch.stage.output._inputs[branch.argument])
 
     def _fits(
+        self, asked: Sequence[Sequence[int]], changed: Sequence[Changes]
+    ) -> tuple[list[int], int]:
+        """Which of some rows each change explains, as bits, if it explains the first of them; and
+        how many rules ran."""
+        first = [rows[:1] for rows in asked]  # most mistakes show in the first
+        fitting, count = self._compared(first, changed)
+        rest = [rows[1:] if fit else [] for rows, fit in zip(asked, fitting, strict=True)]
+        also, more = self._compared(rest, changed)
+        return [one | others for one, others in zip(fitting, also, strict=True)], count + more
+
+    def _compared(
         self, asked: Sequence[Sequence[int]], changed: Sequence[Changes]
     ) -> tuple[list[int], int]:
         """Which of some rows each change explains, as bits; and how many rules ran."""
@@ -226,7 +233,7 @@ class Above(Likely):
             x = node._inputs[branch.argument]
             head = f"{self.formulas.gradient_name(x)} = "
             looks = f"further up, in {self.formulas.derivative(x)}: {change.said}{also}"
-            follows = f"what follows from {head}{text(changed)}"
+            follows = f"{FOLLOWS}{head}{text(changed)}"
             return Guess(change.kind, follows, head + text(correct), looks, np.empty(0))
         if self.places[number].level == RULE:
             changed = self.formulas.put(changed, node, arriving)
@@ -238,7 +245,7 @@ class Above(Likely):
         stage = self.formulas.stage(node)
         head = f"{value} through {stage} = "
         looks = f"further up, at {stage}: {change.said}{also}"
-        follows = f"what follows from {head}{yours}"
+        follows = f"{FOLLOWS}{head}{yours}"
         return Guess(change.kind, follows, head + right, looks, np.empty(0))
 
     def _in_the_row(self, altered: list[Altered], rows: int) -> bool:

@@ -14,10 +14,12 @@ from tinygrad_lstm.comparison.tree import Tree, flipped, times
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, number, total
 from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.engine.gradients import Part
+from tinygrad_lstm.engine.memory import repeats
 from tinygrad_lstm.engine.tape import Branch
 
-__all__ = ["Guess", "Term", "Words", "added", "combined", "places", "summed", "written"]
+__all__ = ["FOLLOWS", "Guess", "Term", "Words", "added", "combined", "places", "summed", "written"]
 
+FOLLOWS = "what follows from "  # something further up: how what stands by hand begins then
 WRITTEN_OUT = 4  # branches; of more the report says which one is concerned
 NAMED = 3  # branches that are named where several are missing
 FITTED = 64  # branches whose coefficients are solved for
@@ -233,8 +235,8 @@ def _written_over(terms: Sequence[Term], correct: Words) -> Iterator[Guess]:
                 continue
             assert isinstance(term.formula, Apply)
             array = array.copy()
-            array[key] = (term.array if _plain(key) else np.zeros_like(array))[key]
-            if not _plain(key):  # of what is repeated the last stays
+            array[key] = (np.zeros_like(array) if repeats(key) else term.array)[key]
+            if repeats(key):  # the last stays
                 array[key] = Tree(term.formula.args[0]).array
         looks = (
             "entries that several branches send to were written over, = where += belongs: only "
@@ -247,9 +249,3 @@ def _written_at(term: Term) -> Any:
     """Where a branch adds what it sends; None where that is everywhere."""
     e = term.formula
     return e.params["key"] if isinstance(e, Apply) and e.op.name == "scatter" else None
-
-
-def _plain(key: Any) -> bool:
-    """Whether a key has no index arrays."""
-    keys = key if isinstance(key, tuple) else (key,)
-    return not any(isinstance(k, np.ndarray) for k in keys)

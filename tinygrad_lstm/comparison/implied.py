@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain
-from tinygrad_lstm.comparison.combined import Guess, written
+from tinygrad_lstm.comparison.combined import FOLLOWS, Guess, written
 from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED, FAR_FETCHED
 from tinygrad_lstm.comparison.responses import Responses, TooLarge, solved
 from tinygrad_lstm.comparison.rows import Entry, Row
@@ -246,7 +246,7 @@ def told(search: Search, x: Any, guess: Guess, blocks: bool) -> Guess:
     also = EVERYWHERE * (blocks and not guess.looks_like.endswith(EVERYWHERE))
     return Guess(
         guess.kind,
-        f"what follows from {head} = {yours}" if yours else "",
+        f"{FOLLOWS}{head} = {yours}" if yours else "",
         f"{head} = {written(guess.correct)}",
         f"further up, in {head}: {guess.looks_like}{also}",
         np.empty(0),

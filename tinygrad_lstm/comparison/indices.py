@@ -44,9 +44,9 @@ class Indices:
     def near(self, array: np.ndarray, at: int | None) -> Iterator[tuple[Any, int]]:
         """Others of the shape of `array` near a block, and how far away they are."""
         for role, by_block in self._arrays.items():
-            if at is None or None in by_block:
-                blocks = [(0, by_block.get(None, next(iter(by_block.values()))))]
-            else:
+            alone = _alone(by_block, at)
+            blocks = [(0, alone)] if alone is not None else []
+            if at is not None and alone is None:
                 blocks = [(k, by_block[at + k]) for k in (-1, 1, 0) if at + k in by_block]
             for step, other in blocks:
                 if other.shape == array.shape and not np.array_equal(other, array):
@@ -61,10 +61,16 @@ class Indices:
         KeyError
             If there is none.
         """
-        by_block = self._arrays[role]
-        if at is None or None in by_block:
-            return by_block.get(None, next(iter(by_block.values())))
-        return by_block[at + shift]
+        alone = _alone(self._arrays[role], at)
+        return self._arrays[role][(at or 0) + shift] if alone is None else alone
+
+
+def _alone(by_block: Mapping[int | None, np.ndarray], at: int | None) -> np.ndarray | None:
+    """The array of a role where blocks do not count; None where they do."""
+    if at is not None and None not in by_block:
+        return None
+    alone: np.ndarray = by_block.get(None, next(iter(by_block.values())))
+    return alone
 
 
 def arrays(params: Mapping[str, Any]) -> Iterator[tuple[Where, np.ndarray]]:

@@ -23,7 +23,6 @@ from tinygrad_lstm.ops.shape import broadcast_to
 __all__ = ["Moved"]
 
 REDUCED = {"sum": summed, "mean": mean, "max": largest}
-INDICES = "the indices of another step, or of another value, were used"
 PICKING = ("max", "min")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_lstm.comparison.above import Above, Altered, Changes, Several, Where
 from tinygrad_lstm.comparison.chain import Chain
-from tinygrad_lstm.comparison.combined import Guess, written
+from tinygrad_lstm.comparison.combined import FOLLOWS, Guess, written
 from tinygrad_lstm.comparison.everywhere import FAILED
 from tinygrad_lstm.comparison.likely import Candidate
 from tinygrad_lstm.comparison.rows import Entry
@@ -26,7 +26,6 @@ ALLOWED = 3000  # formulas for what is wrong besides
 CLOSE = 1e-8  # how closely these have to fit
 SHARE = 0.1  # of the budget that these may take
 
-FOLLOWS = "what follows from "
 Pair = tuple[Candidate, Candidate]
 
 
@@ -116,12 +115,10 @@ class Pairs(Above):
             self.rerun.rows_in((self.places[a.place].rows | self.places[b.place].rows) & open_)
             for a, b in pairs
         ]
-        fitting, _ = self._fits([rows[:1] for rows in every], changed)
-        rest = [rows[1:] if fit else [] for rows, fit in zip(every, fitting, strict=True)]
-        also, _ = self._fits(rest, changed)
-        for pair, two, rows, one, others in zip(pairs, both, every, fitting, also, strict=True):
-            if (one | others).bit_count() == len(rows) > 1 and one:
-                return one | others, self._told_both(pair, two, one | others)
+        fitting, _ = self._fits(every, changed)
+        for pair, two, rows, fit in zip(pairs, both, every, fitting, strict=True):
+            if fit.bit_count() == len(rows) > 1:
+                return fit, self._told_both(pair, two, fit)
         return 0, None
 
     def _made(self, where: Where) -> tuple[Change, list[Altered]]:

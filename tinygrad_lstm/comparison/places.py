@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -178,8 +179,7 @@ class Places:
             branches = [b for _, b in self.places[number].edges]
             pattern = len(branches) // 3  # not in the middle, which is its own mirror image
             vocabulary, level = self.search.vocabulary, self.places[number].level
-            written = {LINE: self.formulas.line, SUM: self.formulas.whole}
-            rule = written.get(level, self.formulas.rule)
+            rule = partial(self.search.formula, level=level)
             self._blocks[number] = Blocks(vocabulary, branches, pattern, rule)
             self._changes[number] = self.search.changes(branches[pattern], level)
         return self._blocks[number], self._changes[number]

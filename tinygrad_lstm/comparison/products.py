@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_lstm.comparison.tree import Change, Tree, times, turned
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number
 from tinygrad_lstm.derivation.notation import TEXT
+from tinygrad_lstm.engine.memory import repeats
 from tinygrad_lstm.engine.operation import Operation
 from tinygrad_lstm.engine.tape import Branch
 from tinygrad_lstm.ops.elementwise import divide
@@ -138,7 +139,7 @@ def slices(tree: Tree, branch: Branch, text: Callable[[Expression], str]) -> Ite
     for i, node in list(enumerate(tree.order))[::-1]:
         if not isinstance(node, Apply) or node.op.name not in ("index", "scatter"):
             continue
-        if node.op.name == "scatter" and _repeats(node.params.get("key")):
+        if node.op.name == "scatter" and repeats(node.params.get("key")):
             other = apply(put, node.args, node.params, node.shape)
             yield Change(("put", i), "overwritten", REPEATS, {id(node): other})
         whole = node.args[0].shape if node.op.name == "index" else node.shape
@@ -151,11 +152,6 @@ def slices(tree: Tree, branch: Branch, text: Callable[[Expression], str]) -> Ite
             )
             kind = "halves" if joined else "slice"
             yield Change(("slice", i, label), kind, words, {id(node): other})
-
-
-def _repeats(key: Any) -> bool:
-    keys = key if isinstance(key, tuple) else (key,)
-    return any(isinstance(k, np.ndarray) and k.dtype != bool for k in keys)
 
 
 def _put(x: Any, key: Any = ..., shape: Any = ()) -> Any:

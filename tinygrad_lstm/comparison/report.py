@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from tinygrad_lstm.comparison.combined import FOLLOWS
 from tinygrad_lstm.comparison.diagnosis import Diagnosis
 from tinygrad_lstm.comparison.rows import Row
 from tinygrad_lstm.comparison.spelling import common
@@ -20,7 +21,6 @@ from tinygrad_lstm.text import aligned
 __all__ = ["Report"]
 
 LONG, AROUND = 240, 60  # letters of a formula that is whole; that are shown around a difference
-FOLLOWS = "what follows from "
 SHOWN = 6  # paragraphs; the other rows that are wrong by themselves are listed
 
 

@@ -18,7 +18,7 @@ from tinygrad_lstm.comparison.rows import Judge
 from tinygrad_lstm.comparison.sums import Sums
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.comparison.vocabulary import Vocabulary
-from tinygrad_lstm.derivation.expression import leaves
+from tinygrad_lstm.derivation.expression import Expression, leaves
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Branch, Tape
@@ -146,20 +146,16 @@ class Steps:
         alone, which is the same in all blocks."""
         key = edge(branch), level, shaped
         if key not in self._changes:
-            formulas = self.formulas
-            if level == RULE:
-                formula = formulas.rule(branch)
-            elif level == LINE:
-                formula = formulas.line(branch)
-            elif level == SUM:
-                formula = formulas.whole(branch)
-            elif level == OPEN:
-                formula = formulas.opened(branch)
-            else:
-                formula = formulas.past(branch, level) if level else formulas.correct(branch)
-            kind = Sums if level == SUM else Changes
-            self._changes[key] = kind(Tree(formula), self.vocabulary, branch, shaped)
+            kind, tree = Sums if level == SUM else Changes, Tree(self.formula(branch, level))
+            self._changes[key] = kind(tree, self.vocabulary, branch, shaped)
         return self._changes[key]
+
+    def formula(self, branch: Branch, level: int) -> Expression:
+        """The formula of a branch, written past so many stages."""
+        formulas = self.formulas
+        how = {0: formulas.correct, RULE: formulas.rule, OPEN: formulas.opened}
+        how |= {LINE: formulas.line, SUM: formulas.whole}
+        return how[level](branch) if level in how else formulas.past(branch, level)
 
     def kind(self, branch: Branch) -> tuple[Any, ...]:
         """What branches have in common that a derivation has in one line: the operation, what it

@@ -14,6 +14,7 @@ from tinygrad_lstm.comparison.responses import diagonal, is_diagonal
 from tinygrad_lstm.derivation.expression import Apply, Expression, parts
 from tinygrad_lstm.engine.tape import Branch
 from tinygrad_lstm.engine.walk import sent as send
+from tinygrad_lstm.ops.select import scatter
 
 __all__ = ["Rules", "together"]
 
@@ -91,12 +92,7 @@ def _put(args: Sequence[np.ndarray], params: Params, shape: tuple[int, ...]) -> 
     key, x = _behind(params.get("key", ...)), args[0]
     if key is None:
         return None
-    out = np.zeros((len(x), *shape), x.dtype)
-    if any(isinstance(k, (np.ndarray, list)) for k in key):
-        np.add.at(out, key, x)  # an index may occur several times
-    else:
-        out[key] = x
-    return out
+    return np.asarray(scatter.op.forward(x, key=key, shape=(len(x), *shape)))
 
 
 def _behind(key: Any) -> tuple[Any, ...] | None:

@@ -238,9 +238,10 @@ class Vocabulary:
     def numbers(self) -> dict[float, str]:
         """Numbers that something may be multiplied by in error, in words."""
         found: dict[float, str] = {}
-        for n, words in sizes(self.tape, np.empty(())).items():
+        known = sizes(self.tape, np.empty(()))
+        for n, words in known.items():
             found[n], found[1 / n] = f"multiplied by {n}, {words}", f"divided by {n}, {words}"
-        for n in (n for n in sizes(self.tape, np.empty(())) if n > 2):
+        for n in (n for n in known if n > 2):
             for m in (n - 1, n + 1):
                 found.setdefault(m / n, f"divided by {n}, where {m} is right")
         return found

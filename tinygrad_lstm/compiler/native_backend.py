@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -10,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.blas import TYPES, gemm, layout
-from tinygrad_lstm.compiler.graph import Dtype, Shape, Value
+from tinygrad_lstm.compiler.graph import Shape, Value
 from tinygrad_lstm.compiler.memory import Copy, Memory, Place
 from tinygrad_lstm.compiler.native import Library
-from tinygrad_lstm.compiler.operations import accumulates
+from tinygrad_lstm.compiler.operations import accumulates, number
 from tinygrad_lstm.compiler.pieces import piece, pieces
 from tinygrad_lstm.compiler.schedule import Kernel
 from tinygrad_lstm.compiler.vector_code import supported
@@ -165,20 +164,12 @@ def _key(kernel: Kernel) -> tuple[Any, ...] | None:
     for i, v in enumerate(kernel.values):
         if not supported(v.op, [a.dtype is BOOL for a in v.args]):
             return None
-        given = [_number(a) if a.op == "number" else numbers[a.number] for a in v.args]
+        given = (
+            ("number", float(number(a))) if a.op == "number" else numbers[a.number] for a in v.args
+        )
         code.append((v.op, tuple(given)))
         numbers[v.number] = ("t", i)
     return types.pop(), tuple(code), tuple(numbers[v.number][1] for v in kernel.outputs)
-
-
-def _number(a: Value) -> tuple[str, float]:
-    """An operand that is part of the code."""
-    return "number", _float(a.attrs[0], a.dtype)
-
-
-@functools.lru_cache(maxsize=256)
-def _float(data: bytes, dtype: Dtype) -> float:
-    return float(np.frombuffer(data, dtype)[0])
 
 
 def broadcast(strides: Shape, own: Shape, shape: Shape) -> Shape:

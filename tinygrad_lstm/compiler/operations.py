@@ -53,7 +53,12 @@ LEAVES = {"input", "constant", "number", "draw"}
 
 def number(value: Value) -> Any:
     """What a value of the operation ``"number"`` is."""
-    return np.frombuffer(value.attrs[0], value.dtype)[0]
+    return _number(value.attrs[0], value.dtype)
+
+
+@functools.lru_cache(maxsize=1024)
+def _number(data: bytes, dtype: Dtype) -> Any:
+    return np.frombuffer(data, dtype)[0]
 
 
 def arranged(op: str, args: tuple[Value, ...]) -> tuple[Value, ...]:

@@ -35,14 +35,14 @@ class Opened:
     def __init__(self, root: Any) -> None:
         self._values: dict[Any, Any] = {}
         nodes = ancestors(root)
-        if any(isinstance(node._params.get("part"), Part) for node in nodes):
+        if any(map(_part, nodes)):
             self._names, self._scope = Naming(nodes, root), ""
             self._leaves = set(self._names.leaves)
             for node in nodes:
                 name: Any = self._names.of(node)
                 self._scope = name.stem
                 self._stage(node, node._order, node._place, 1)
-                if isinstance(node._params.get("part"), Part):
+                if _part(node):
                     last = self.of(node)
                     last._place, last._label = node._place, node._label or name.stem
 
@@ -53,8 +53,8 @@ class Opened:
     def _stage(self, node: Any, order: Any, place: Place, width: Any) -> None:
         """Put a stage into the graph, or those of a checkpoint: none other has an order from
         ``order - width`` to `order`."""
-        part = node._params.get("part")
-        if isinstance(part, Part):
+        part = _part(node)
+        if part:
             self._open(node, part, order, place, width)
             return
         if isinstance(place, Inside):
@@ -110,3 +110,9 @@ class Opened:
         last._label = node._label or last._label
         last._hooks = node._hooks or last._hooks
         self._values[node] = last
+
+
+def _part(node: Any) -> Part | None:
+    """What a checkpoint runs; None for any other stage."""
+    part = node._params.get("part")
+    return part if isinstance(part, Part) else None

@@ -28,6 +28,7 @@ __all__ = [
     "loan",
     "own",
     "read_only",
+    "repeats",
     "same",
     "unbroadcast",
 ]
@@ -186,10 +187,13 @@ def unbroadcast(gradient: Any, x: Any) -> Any:
 
 def add_at(total: np.ndarray, x: Any, key: Any = ...) -> None:
     """``total[key] += x``, in place, with repeated indices adding up."""
-    if any(
-        isinstance(k, np.ndarray) and k.dtype != bool
-        for k in (key if isinstance(key, tuple) else (key,))
-    ):
+    if repeats(key):
         np.add.at(total, key, x)
-    else:  # slices, integers and masks never repeat
+    else:
         total[key] += x
+
+
+def repeats(key: Any) -> bool:
+    """Whether an index may pick an entry twice: slices, integers and masks never do."""
+    keys = key if isinstance(key, tuple) else (key,)
+    return any(isinstance(k, np.ndarray) and k.dtype != bool for k in keys)
