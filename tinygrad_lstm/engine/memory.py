@@ -178,6 +178,8 @@ def unbroadcast(gradient: Any, x: Any) -> Any:
     again."""
     if gradient.shape == x.shape:
         return gradient
+    if type(gradient) is np.ndarray and gradient.size == x.size:  # over axes of length 1
+        return gradient.reshape(x.shape)
     lead = gradient.ndim - x.ndim
     stretched = [
         lead + i for i, n in enumerate(x.shape) if n == 1 and gradient.shape[lead + i] != 1
