@@ -6,18 +6,23 @@ subexpressions cannot arise. Values know the stage that they come from, for whoe
 
 from __future__ import annotations
 
+import itertools
+from array import array
+from collections import defaultdict
 from collections.abc import Collection, Iterable
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Graph", "Readers", "Shape", "Value", "in_order", "numbers", "readers"]
+__all__ = ["Graph", "Readers", "Shape", "Value", "in_order", "numbers"]
 
 Shape = tuple[int, ...]
 Dtype = np.dtype[Any]
+Key = tuple[Any, ...]
+OPEN = {"reshape", "broadcast", "cast", "number", "place"}  # to other shapes or dtypes
 MANY = 1.1  # times as many values as are needed are worth being forgotten
-Readers = dict[int, "list[Value | None]"]  # by number
 
 
 class Value:
@@ -101,7 +106,7 @@ class Graph:
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, Value] = {}  # by hash
+        self._known: dict[str, dict[Key, Value]] = defaultdict(dict)  # by operation
         self._shapes: dict[Shape, Shape] = {}  # each once: there are few
         self._ordered: tuple[list[Value], list[Value]] | None = None
         self._fresh: list[Value] | None = None
@@ -116,26 +121,38 @@ class Graph:
     ) -> Value:
         """The value that `op` computes, which may be there already."""
         shape = self._shapes.setdefault(shape, shape)
-        key = _key(op, args, attrs, shape, dtype)
-        value = self._known.get(key)
-        if value is None or not _is(value, op, args, attrs, shape, dtype):
+        key, value = self._known_as(op, args, attrs, shape, dtype)
+        if value is None:
             value = Value(op, args, attrs, shape, dtype, self._count, self.origin)
             self._count += 1
-            self._known[key] = value
+            self._known[op][key] = value
             if self._fresh is not None:
                 self._fresh.append(value)
         return value
+
+    def _known_as(
+        self, op: str, args: tuple[Value, ...], attrs: tuple[Any, ...], shape: Shape, dtype: Dtype
+    ) -> tuple[Key, Value | None]:
+        """Under which key a value is found, and the value, if it is there. Mostly what it reads
+        says what it is, and is a key that takes no memory of its own."""
+        key: Key = (*args, attrs) if attrs else args
+        found = self._known[op].get(key) if op not in OPEN else None
+        if op in OPEN or (found is not None and (found.shape != shape or found.dtype is not dtype)):
+            key = (*args, attrs, shape, id(dtype))
+            found = self._known[op].get(key)
+        return key, found
 
     def changed(self, value: Value, args: tuple[Value, ...]) -> Value:
         """`value`, which is computed from other arguments that are equal to its own; or what is
         computed so already. Whoever reads it need not be made again."""
         own = value.attrs, value.shape, value.dtype
-        key = _key(value.op, args, *own)
-        found = self._known.get(key)
-        if found is not None and _is(found, value.op, args, *own):
+        key, found = self._known_as(value.op, args, *own)
+        if found is not None:
             return found
-        self._known.pop(_key(value.op, value.args, *own), None)
-        self._known[key] = value
+        before, same = self._known_as(value.op, value.args, *own)
+        if same is value:
+            del self._known[value.op][before]
+        self._known[value.op][key] = value
         value.args, self._ordered = args, None
         return value
 
@@ -147,7 +164,8 @@ class Graph:
 
     def recorded(self, roots: list[Value]) -> None:
         """What leads to `roots` is in the order in which it was made, for nothing has changed."""
-        self.ordered(roots, list(self._known.values()))
+        values = itertools.chain.from_iterable(map(dict.values, self._known.values()))
+        self.ordered(roots, sorted(values, key=attrgetter("number")))
 
     def fresh(self) -> list[Value]:
         """What is new from now on, in order, until `ordered`; whoever takes it empties it."""
@@ -159,23 +177,34 @@ class Graph:
         knows."""
         self._fresh = self._ordered = None
         if order is not None:
-            needed = set(roots)
+            needed = self.marks(roots)
             kept: list[Value] = []
             for v in reversed(order):
-                if v in needed:
-                    needed.update(v.args)
+                if needed[v.number]:
                     kept.append(v)
-            self._ordered = list(roots), kept[::-1]
+                    for a in v.args:
+                        needed[a.number] = True
+            kept.reverse()
+            self._ordered = list(roots), kept
+
+    def marks(self, values: Iterable[Value] = ()) -> bytearray:
+        """By number whether a value is one of these: a byte each, where a set takes 30."""
+        found = bytearray(self._count)
+        for v in values:
+            found[v.number] = True
+        return found
 
     def keep(self, values: list[Value]) -> None:
         """Forget all values but these: what passes have replaced takes memory no more."""
-        if len(self._known) > MANY * len(values):
-            kept = set(values)
-            self._known = {key: v for key, v in self._known.items() if v in kept}
+        if sum(map(len, self._known.values())) > MANY * len(values):
+            kept = self.marks(values)
+            for op, known in self._known.items():
+                self._known[op] = {key: v for key, v in known.items() if kept[v.number]}
 
     def close(self) -> None:
         """Forget how values are found: none are added any more."""
-        self._known, self._ordered, self.columns, self.uses = {}, None, {}, {}
+        self._known.clear()
+        self._ordered, self.columns, self.uses = None, {}, {}
 
     def constant(self, array: NDArray[Any]) -> Value:
         """An array that the program keeps."""
@@ -184,23 +213,6 @@ class Graph:
         value = self.new("constant", (), (array.shape, array.tobytes()), array.shape, array.dtype)
         self.data.setdefault(value.number, array)
         return value
-
-
-def _key(
-    op: str, args: tuple[Value, ...], attrs: tuple[Any, ...], shape: Shape, dtype: Dtype
-) -> int:
-    """What equal values have in common: a hash, which takes a third of the memory of what it is
-    made of. The rare values that share one are looked at again."""
-    # values have the hash of objects; that of a dtype takes longer than all the rest
-    return hash((op, args, attrs, shape, id(dtype)))
-
-
-def _is(
-    v: Value, op: str, args: tuple[Value, ...], attrs: tuple[Any, ...], shape: Shape, dtype: Dtype
-) -> bool:
-    """Whether a value is what `op` computes."""
-    same = v.op == op and v.args == args and v.attrs == attrs
-    return same and v.shape == shape and v.dtype is dtype
 
 
 def in_order(roots: Iterable[Value]) -> list[Value]:
@@ -227,17 +239,36 @@ def numbers(values: list[Value]) -> int:
     return 1 + max([v.number for v in values])
 
 
-def readers(
-    order: list[Value], roots: Iterable[Value], ops: Collection[str] | None = None
-) -> Readers:
+class Readers:
     """Who reads each value, an entry for each edge; None stands for the caller, who reads the
-    roots. With `ops` only the values of these operations are asked about."""
-    found: Readers = {v.number: [] for v in order if ops is None or v.op in ops}
-    for value in order:
-        for a in value.args:
-            if ops is None or a.op in ops:
-                found[a.number].append(value)
-    for root in roots:
-        if ops is None or root.op in ops:
-            found[root.number].append(None)
-    return found
+    roots. They are in one list, for one for each value would take as much memory as the graph.
+
+    Parameters
+    ----------
+    order, roots : list of Value
+    ops : collection of str, optional
+        The operations whose values will be asked about; all by default.
+    """
+
+    def __init__(
+        self, order: list[Value], roots: list[Value], ops: Collection[str] | None = None
+    ) -> None:
+        read = [a.number for v in order for a in v.args if ops is None or a.op in ops]
+        who: list[Value | None]
+        who = [v for v in order for a in v.args if ops is None or a.op in ops]
+        for root in roots:
+            read.append(root.number)
+            who.append(None)
+        by_value = np.argsort(read, kind="stable")
+        self._readers = [who[i] for i in _compact(by_value)]
+        ends = np.cumsum(np.bincount(read, minlength=numbers(order)))
+        self._starts = array("q", [0]) + _compact(ends)
+
+    def __getitem__(self, number: int) -> list[Value | None]:
+        """Who reads the value of a number, in the order of what they compute."""
+        return self._readers[self._starts[number] : self._starts[number + 1]]
+
+
+def _compact(numbers: NDArray[Any]) -> array[int]:
+    """Whole numbers whose items are Python's; in a list each would be an object."""
+    return array("q", numbers.astype("i8").tobytes())

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.graph import Shape, Value
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES, VIEWS, accumulates
-from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, is_heavy
+from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, Stages, is_heavy, stages
 from tinygrad_lstm.compiler.sharing import Sharing
 
 __all__ = ["ALIGNMENT", "Copy", "Memory", "Place", "contiguous", "reshaped"]
@@ -66,7 +66,7 @@ class Memory:
         self.size = 0
         self.homes: dict[int, Place] = {}
         self.copies: list[tuple[float, int, Copy]] = []
-        self._rank = [0] * schedule.numbers
+        self._rank = stages(schedule.numbers)
         for i, v in enumerate(schedule.order):
             self._rank[v.number] = i
         self._last = self._last_uses()
@@ -117,9 +117,9 @@ class Memory:
             return np.empty(v.shape, v.dtype)
         return np.ndarray(v.shape, v.dtype, arena, place.offset, strides)
 
-    def _last_uses(self) -> list[int]:
+    def _last_uses(self) -> Stages:
         """The last stage in which each value is read, through views and concatenations."""
-        last = [0] * self.schedule.numbers
+        last = stages(self.schedule.numbers)
         stage = self.schedule.stage
         for v in reversed(self.schedule.order):
             end = stage[v.number]

@@ -68,11 +68,12 @@ class Replay:
     def __init__(self, program: Program, backend: str, passes: Collection[str]) -> None:
         self.program = program
         self.roots, self.done = optimise(program.graph, taken(program), passes, backend)
-        self.schedule = Schedule(self.roots, program.graph.order(self.roots))
+        order = program.graph.order(self.roots)
         program.graph.close()
+        self.schedule = Schedule(self.roots, order)
         self.memory = Memory(self.schedule)
         self.instructions = instructions(self.schedule, self.memory)
-        self.schedule.readers, self.schedule.stage = {}, []
+        del self.schedule.readers, self.schedule.stage
         self.arena = aligned(self.memory.size)
         numpy = self._numpy = NumpyBackend(program.graph, self.memory, self.arena)
         native = self._native = (

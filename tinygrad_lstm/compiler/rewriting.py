@@ -36,14 +36,14 @@ class Walk:
         self.new: dict[Value, Value] = {}
         self._graph, self._make = build.graph, make or build.updated
         self._order: list[Value] = []
-        self._placed: set[Value] = set()
+        self._placed = build.graph.marks()
         self._fresh = build.graph.fresh()
         self._right = True  # whether nothing is read before its place in the order
         self._untouched = self.new.keys().isdisjoint
 
     def met(self, v: Value) -> bool:
         """Whether the walk has come by a value."""
-        return v in self._placed or v in self.new
+        return bool(self._placed[v.number]) or v in self.new
 
     def args(self, v: Value) -> tuple[Value, ...]:
         """What a value reads now."""
@@ -62,14 +62,17 @@ class Walk:
             self.new[v] = found
 
     def _place(self, v: Value) -> None:
-        self._right = self._right and self._placed.issuperset(v.args)
-        self._placed.add(v)
+        placed = self._placed
+        if v.number >= len(placed):  # it is new, and so are some that follow
+            placed.extend(bytes(v.number))
+        self._right = self._right and all(placed[a.number] for a in v.args)
+        placed[v.number] = True
         self._order.append(v)
 
     def update(self, v: Value) -> None:
         """Make `v` again, where something has taken the place of what it reads."""
         if self._untouched(v.args):
-            self._placed.add(v)
+            self._placed[v.number] = True
             self._order.append(v)
         else:
             self.put(v, self._make(v, self.args(v)))
@@ -77,13 +80,13 @@ class Walk:
     def through(self, values: Iterable[Value], ops: Collection[str], rule: Rule) -> None:
         """Update values, in order, or put in the places of those of the operations `ops` what
         ``rule(value, arguments)`` finds."""
-        untouched, placed, order = self._untouched, self._placed.add, self._order.append
+        untouched, placed, order = self._untouched, self._placed, self._order.append
         for v in values:
             found = rule(v, self.args(v)) if v.op in ops else None
             if found is not None:
                 self.put(v, found)
             elif untouched(v.args):  # most are, and a call of `update` takes as long as this
-                placed(v)
+                placed[v.number] = True
                 order(v)
             else:
                 self.update(v)
@@ -91,7 +94,7 @@ class Walk:
     def end(self, roots: list[Value]) -> list[Value]:
         """The roots now."""
         roots = [self.new.get(root, root) for root in roots]
-        right = self._right and self._placed.issuperset(roots)
+        right = self._right and all(self._placed[root.number] for root in roots)
         self._graph.ordered(roots, self._order if right else None)
         return roots
 

@@ -8,19 +8,19 @@ computed in backward, and need not be kept.
 from __future__ import annotations
 
 import heapq
+from array import array
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from tinygrad_lstm.compiler.graph import Readers, Shape, Value, numbers, readers
+from tinygrad_lstm.compiler.graph import Readers, Shape, Value, numbers
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES, VIEWS
 
-__all__ = ["Kernel", "Schedule"]
+__all__ = ["Kernel", "Schedule", "Stages", "stages"]
 
 NEVER = 10**9
-JOINED = {
-    *VIEWS,
-    "concatenate",
-}  # no work of their own: where their arguments are is where they are
+JOINED = {*VIEWS, "concatenate"}  # no work of their own: they are where their arguments are
+Stages: TypeAlias = "array[int]"  # by the number of a value
 
 
 @dataclass(slots=True)
@@ -50,10 +50,10 @@ class Schedule:
     Attributes
     ----------
     order : list of Value
-    readers : dict
-        As :func:`graph.readers`; empty once the program is planned.
-    stage : list of int
-        By number: the stage in which a value is there; empty once the program is planned.
+    readers : Readers
+        Of all values; gone once the program is planned.
+    stage : array of int
+        By number: the stage in which a value is there; gone once the program is planned.
     numbers : int
         More than the number of any value.
     kernels : list of (int, Kernel)
@@ -67,7 +67,7 @@ class Schedule:
 
     def __init__(self, roots: list[Value], order: list[Value]) -> None:
         self.roots = roots
-        self.readers = readers(order, roots)
+        self.readers = Readers(order, roots)
         self.numbers = numbers(order)
         self.order = as_recorded(order, self.readers, self.numbers)
         early = self._early()
@@ -84,11 +84,11 @@ class Schedule:
                 self.stage[v.number] = early[v.number]
         self.kernels = self._kernels()
 
-    def _early(self) -> list[int]:
+    def _early(self) -> Stages:
         """The first stage at which each value can be there."""
-        early = [0] * self.numbers
-        kernel = early.copy()  # from when on a kernel of another shape can read it,
-        heavy = early.copy()  # and heavy work
+        early = stages(self.numbers)
+        kernel = early[:]  # from when on a kernel of another shape can read it,
+        heavy = early[:]  # and heavy work
         for v in self.order:
             n = v.number
             if v.op in LEAVES:
@@ -109,7 +109,7 @@ class Schedule:
                 early[n], kernel[n], heavy[n] = here, here + 1, here + 2
         return early
 
-    def _delay_ends(self, early: list[int]) -> None:
+    def _delay_ends(self, early: Stages) -> None:
         """Heavy work that only the results need is done last, so that what it reads may be
         computed late too."""
         ends: set[Value] = set()
@@ -127,9 +127,9 @@ class Schedule:
                     early[v.number] = max(self.end + 1, last[v.number] + 2)
                     last[v.number] = early[v.number]
 
-    def _late(self, early: list[int]) -> list[int]:
+    def _late(self, early: Stages) -> Stages:
         """The last stage at which each value may be there, for those who read it."""
-        late = [0] * self.numbers
+        late = stages(self.numbers)
         top = max(self.end, max(early)) // 2 * 2 + 2
         for v in reversed(self.order):
             here = top
@@ -169,6 +169,11 @@ class Schedule:
             if any(u is None or u.number not in inside for u in self.readers[v.number])
         ]
         return Kernel(shape, values, list(inputs.values()), outputs)
+
+
+def stages(count: int) -> Stages:
+    """A stage for each number, the first as yet. Numbers in a list would be objects."""
+    return array("i", bytes(4 * count))
 
 
 def as_recorded(order: list[Value], read: Readers, count: int) -> list[Value]:

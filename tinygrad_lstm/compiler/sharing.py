@@ -16,7 +16,7 @@ from operator import itemgetter
 from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.operations import accumulates
 from tinygrad_lstm.compiler.passes.shared import disjoint
-from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, is_elementwise
+from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, Stages, is_elementwise
 
 __all__ = ["Region", "Sharing"]
 
@@ -48,11 +48,11 @@ class Sharing:
     Parameters
     ----------
     schedule : Schedule
-    last : list of int
+    last : array of int
         By number: the last stage in which each value is read.
     """
 
-    def __init__(self, schedule: Schedule, last: list[int]) -> None:
+    def __init__(self, schedule: Schedule, last: Stages) -> None:
         self.schedule, self._last = schedule, last
         self._regions: dict[int, dict[Bounds, Region]] = {}
         self._of_cut: dict[int, Region] = {}

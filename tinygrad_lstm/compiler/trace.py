@@ -89,22 +89,22 @@ def trace(function: Callable[..., Any], args: Any, tracer: Tracer) -> Program:
         if loss.shape != () or loss.dtype.kind != "f" or not loss._requires_grad:
             raise Untraceable("what it returns is no real scalar with a gradient")
         nodes: list[Any] = ancestors(loss)
-        for node in nodes:
-            node._array.value.origin = node.name or node._op.name
-        totals = backward(loss, nodes, tracer)
+        names, stages, value = described(nodes, loss), len(nodes), loss._array.value
+        totals: dict[Any, Any] = {loss: np.ones_like(loss._array)}
+        del loss  # nobody but the list has the tape now
+        backward(totals, nodes, tracer)
     finally:
         del watching[threading.get_ident()]
-    leaves = [x for x in totals if x._op is None]
-    roots = [loss._array.value, *(conjugated(totals[x]).value for x in leaves)]
+    roots = [value, *(conjugated(total).value for total in totals.values())]
     tracer.graph.recorded(roots)
     return Program(
         tracer.graph,
         roots,
-        named(leaves, nodes, loss),
-        [args.get(id(x), x) for x in leaves],
+        [names[x] for x in totals],
+        [args.get(id(x), x) for x in totals],
         tracer.inputs,
         tracer.draws,
-        len(nodes),
+        stages,
         tracer.calls,
     )
 
@@ -115,10 +115,20 @@ def named(leaves: Iterable[Any], nodes: list[Any], root: Any) -> list[str]:
     return [str(naming.of(x)) for x in leaves]
 
 
-def backward(loss: Any, nodes: list[Any], tracer: Tracer) -> dict[Any, Any]:
-    """The total derivatives by the leaves: the rules of the tape on abstract arrays."""
-    totals: dict[Any, Any] = {loss: np.ones_like(loss._array)}
-    for node in reversed(nodes):
+def described(nodes: list[Any], loss: Any) -> dict[Any, str]:
+    """The names of the leaves of a tape. Its values get to know the stages that they come from."""
+    for node in nodes:
+        node._array.value.origin = node.name or node._op.name
+    naming = Naming(nodes, loss)
+    return {x: str(naming.of(x)) for x in naming.leaves}
+
+
+def backward(totals: dict[Any, Any], nodes: list[Any], tracer: Tracer) -> None:
+    """The rules of a tape on abstract arrays: `totals` has the derivative by the loss, and then
+    those by the leaves. The stages in `nodes` go away as they are met, and leave their memory to
+    what is recorded."""
+    while nodes:
+        node = nodes.pop()
         if node._hooks is not None:
             raise Untraceable(f"{called(node)} has a hook")
         g = totals.pop(node)
@@ -128,7 +138,6 @@ def backward(loss: Any, nodes: list[Any], tracer: Tracer) -> dict[Any, Any]:
                 continue
             contribution = _contribution(tracer, node, i, g)
             totals[x] = totals[x] + contribution if x in totals else contribution
-    return totals
 
 
 def _contribution(tracer: Tracer, node: Any, i: int, g: Any) -> Any:

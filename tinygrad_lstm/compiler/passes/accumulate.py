@@ -7,7 +7,7 @@ Small sums are left: to call a BLAS takes as long as to add some thousand entrie
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Readers, Value, readers
+from tinygrad_lstm.compiler.graph import Readers, Value
 from tinygrad_lstm.compiler.passes.shared import disjoint
 from tinygrad_lstm.compiler.rewriting import rewrite
 
@@ -19,7 +19,7 @@ LEAST = 1 << 12  # entries
 def accumulate(build: Builder, roots: list[Value]) -> list[Value]:
     """Let products begin with the parts of others that they are added to."""
     order = build.graph.order(roots)
-    read = readers(order, roots, {"matmul", "cut"})
+    read = Readers(order, roots, {"matmul", "cut"})
     whole = {v for v in order if v.op == "matmul" and _divided(v, read)}
     if not whole:
         return roots

@@ -9,7 +9,7 @@ that is dense, and not through a piece of each row of a wider matrix.
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Readers, Value, readers
+from tinygrad_lstm.compiler.graph import Readers, Value
 from tinygrad_lstm.compiler.operations import ELEMENTWISE
 from tinygrad_lstm.compiler.passes.shared import disjoint
 from tinygrad_lstm.compiler.passes.widen import LARGEST
@@ -24,7 +24,7 @@ def apart(build: Builder, roots: list[Value]) -> list[Value]:
     """Take apart the products whose columns are read apart, and those with columns that are
     computed apart."""
     order = build.graph.order(roots)
-    read = readers(order, roots, {"matmul", "concatenate", "transpose"})
+    read = Readers(order, roots, {"matmul", "concatenate", "transpose"})
     stacks = {v for v in order if _columns(v) and _free(v, read)}
     products = {v for v in order if v.op == "matmul" and _cut_up(read[v.number])}
     if not stacks and not products:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Readers, Value, readers
+from tinygrad_lstm.compiler.graph import Readers, Value
 from tinygrad_lstm.compiler.passes.shared import leafy
 from tinygrad_lstm.compiler.rewriting import rewrite
 
@@ -42,7 +42,7 @@ class Biased:
 def ones(build: Builder, roots: list[Value]) -> list[Value]:
     """Let the products of what is given add the rows, and sum the gradients by them."""
     order = build.graph.order(roots)
-    biased = _biased(order, readers(order, roots, {"matmul", "cut", "add"}))
+    biased = _biased(order, Readers(order, roots, {"matmul", "cut", "add"}))
     gone = {add for found in biased.values() for add in found.adds}
     wider = {v.args[0]: _with_ones(build, v.args[0]) for v in biased}
     joined = _joined(order, wider)

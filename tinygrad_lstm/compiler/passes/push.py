@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value, readers
+from tinygrad_lstm.compiler.graph import Readers, Value
 from tinygrad_lstm.compiler.rewriting import rewrite
 
 __all__ = ["push"]
@@ -12,7 +12,7 @@ __all__ = ["push"]
 def push(build: Builder, roots: list[Value]) -> list[Value]:
     """Cut the factors of every product of which only parts are read."""
     order = build.graph.order(roots)
-    read = readers(order, roots, {"matmul"})
+    read = Readers(order, roots, {"matmul"})
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
         if not v.args[0].op == args[0].op == "matmul":

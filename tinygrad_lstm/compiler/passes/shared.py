@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Graph, Readers, Value, readers
+from tinygrad_lstm.compiler.graph import Graph, Readers, Value
 from tinygrad_lstm.compiler.operations import LEAVES, VIEWS
 from tinygrad_lstm.compiler.rewriting import Walk
 
@@ -69,7 +69,7 @@ def rewrite_sums(
     """The roots of a graph in which every chain of additions has been offered to `join`, as its
     terms and the value that it ends in."""
     order = build.graph.order(roots)
-    read = readers(order, roots, {"add"})
+    read = Readers(order, roots, {"add"})
     walk = Walk(build)
     for v in order:
         if not _adds(v):
