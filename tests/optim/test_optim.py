@@ -45,6 +45,22 @@ def test_a_state_goes_on_where_it_was(case):
     np.testing.assert_allclose(p.numpy(), case["end"], rtol=1e-12)
 
 
+@pytest.mark.parametrize("case", STORED["optimizers"], ids=identity)
+def test_the_state_of_a_parameter_without_axes_goes_on_too(case):
+    def run(restored):
+        p, rng = Tensor(0.5, True), np.random.default_rng(0)
+        optimizer = getattr(optim, case["kind"])({"p": p}, **case["options"])
+        steps(optimizer, p, rng, 3)
+        if restored:
+            saved = optimizer.state_dict()
+            optimizer = getattr(optim, case["kind"])({"p": p}, **case["options"])
+            optimizer.load_state_dict(saved)
+        steps(optimizer, p, rng, 3)
+        return p.item()
+
+    assert run(restored=True) == run(restored=False)
+
+
 @pytest.mark.parametrize("case", STORED["schedules"], ids=identity)
 def test_the_rates_are_pytorchs(case):
     optimizer = optim.SGD([Tensor(0.0, True)], lr=0.1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.optim.optimizer import Memory, Optimizer, at_least
+from tinygrad_lstm.optim.optimizer import STEPS, Memory, Optimizer, at_least
 
 __all__ = ["Adam", "AdamW"]
 
@@ -54,7 +54,7 @@ class Adam(Optimizer):
         self.eps, self.amsgrad = at_least(0, eps, "eps"), amsgrad
 
     def change(self, p: np.ndarray, g: np.ndarray, memory: Memory) -> np.ndarray:
-        (one, two), zero, t = self.betas, np.zeros_like(p), memory["steps"]
+        (one, two), zero, t = self.betas, np.zeros_like(p), memory[STEPS]
         m = memory["mean"] = one * memory.get("mean", zero) + (1 - one) * g
         v = memory["squares"] = two * memory.get("squares", zero) + (1 - two) * g * g
         if self.amsgrad:

@@ -13,10 +13,11 @@ from tinygrad_lstm.errors import DataError, GradientError, ShapeError, UnknownNa
 from tinygrad_lstm.tensor.parameters import distinct
 from tinygrad_lstm.tensor.tensor import Tensor
 
-__all__ = ["Memory", "Optimizer", "at_least", "checked_gradients"]
+__all__ = ["STEPS", "Memory", "Optimizer", "at_least", "checked_gradients"]
 
 Memory = dict[str, Any]
 """What an optimizer remembers of one parameter: how many steps it has made, and arrays."""
+STEPS = "steps"
 
 
 class Optimizer:
@@ -73,8 +74,8 @@ class Optimizer:
         """
         found = checked_gradients(self.parameters, f"{type(self).__name__}.step")
         for name, g in found.items():
-            p, memory = self.parameters[name], self.memory.setdefault(name, {"steps": 0})
-            memory["steps"] += 1
+            p, memory = self.parameters[name], self.memory.setdefault(name, {STEPS: 0})
+            memory[STEPS] += 1
             with no_grad():
                 p -= self.change(p.numpy(), self.decayed(p.numpy(), g), memory)
 
@@ -89,10 +90,7 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """What a run needs to go on: the rate, and of each parameter the steps and arrays; copies,
         for :func:`tinygrad_lstm.nn.save`."""
-        memory = {
-            name: {key: np.copy(v) if isinstance(v, np.ndarray) else v for key, v in m.items()}
-            for name, m in self.memory.items()
-        }
+        memory = {name: copied(memory) for name, memory in self.memory.items()}
         return {"kind": type(self).__name__, "lr": self.base_lr, "memory": memory}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -115,8 +113,8 @@ class Optimizer:
             if name not in self.parameters:
                 raise UnknownNameError("there is no such parameter", where=f"{where}, {name}")
             shape = self.parameters[name].shape
-            for key, value in memory.items():
-                if isinstance(value, np.ndarray) and value.shape != shape:
+            for key, value in copied(memory).items():
+                if key != STEPS and value.shape != shape:
                     raise ShapeError(
                         "the state does not have its parameter's shape",
                         where=f"{where}, {name}, {key}",
@@ -124,10 +122,12 @@ class Optimizer:
                         got=value.shape,
                     )
         self.lr = state["lr"]
-        self.memory = {
-            name: {k: np.copy(v) if isinstance(v, np.ndarray) else int(v) for k, v in m.items()}
-            for name, m in state["memory"].items()
-        }
+        self.memory = {name: copied(memory) for name, memory in state["memory"].items()}
+
+
+def copied(memory: Mapping[str, Any]) -> Memory:
+    """What is remembered, in arrays of its own: of a parameter without axes NumPy makes scalars."""
+    return {key: int(v) if key == STEPS else np.array(v) for key, v in memory.items()}
 
 
 def checked_gradients(parameters: Mapping[str, Any], where: str) -> dict[str, np.ndarray]:
