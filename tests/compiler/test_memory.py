@@ -1,16 +1,33 @@
 """The memory plan: nothing is read but what was written there last."""
 
+import gc
+
 import numpy as np
 import pytest
 
-from tinygrad_lstm import LSTM, Tensor, add_n, compile, concatenate, linear, sigmoid, tanh
+from tinygrad_lstm import (
+    LSTM,
+    Tensor,
+    add_n,
+    compile,
+    concatenate,
+    linear,
+    sigmoid,
+    squared_error,
+    tanh,
+)
+from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.memory import contiguous, reshaped
 from tinygrad_lstm.compiler.operations import LEAVES
 from tinygrad_lstm.compiler.passes import accumulate, apart
 from tinygrad_lstm.compiler.passes.optimise import PASSES
+from tinygrad_lstm.compiler.planned import Planned
+from tinygrad_lstm.compiler.trace import trace
+from tinygrad_lstm.compiler.tracer import Tracer
 
 T, N, D, H = 4, 2, 3, 5
 RNG = np.random.default_rng(0)
+Y = RNG.normal(size=(T, N, H))
 W, b = Tensor(RNG.normal(size=(4 * H, H + D)), True, "W"), Tensor(np.zeros(4 * H), True, "b")
 
 
@@ -26,11 +43,12 @@ def fused(x, y):
     return add_n(*errors)
 
 
-def plan(function, without=()):
-    passes = [p for p in PASSES if p not in without]
-    return compile(function, backend="numpy", passes=passes).plan(
-        RNG.normal(size=(T, N, D)), RNG.normal(size=(T, N, H))
-    )
+def planned(function, without=()):
+    tracer = Tracer()
+    arrays = RNG.normal(size=(T, N, D)), RNG.normal(size=(T, N, H))
+    given = [tracer.abstract(tracer.input(i, x)) for i, x in enumerate(arrays)]
+    program = trace(lambda: function(*given), {}, tracer)
+    return Planned(program, "numpy", [p for p in PASSES if p not in without])
 
 
 def writers(v):
@@ -51,8 +69,8 @@ def test_every_instruction_reads_what_was_meant(function, large, monkeypatch):
         monkeypatch.setattr(apart, "LARGEST", 0)
         monkeypatch.setattr(apart, "NARROW", 1)
         monkeypatch.setattr(accumulate, "LEAST", 1)
-    replay = plan(function).replay
-    memory = replay.memory
+    plan = planned(function)
+    memory = plan.memory
     owner = np.zeros(memory.size, np.int64)
 
     def first_bytes(v, place=None):
@@ -61,10 +79,10 @@ def test_every_instruction_reads_what_was_meant(function, large, monkeypatch):
         moved = sum((s * n for s, n in zip(steps, place.strides, strict=True)), np.int64(0))
         return place.offset + moved * v.dtype.itemsize
 
-    for v in replay.schedule.order:
+    for v in plan.schedule.order:
         if v.op in LEAVES and v.number in memory.homes:
             owner[first_bytes(v)] = v.number
-    for kind, what in replay.instructions:
+    for kind, what in plan.instructions:
         read = what.inputs if kind == "kernel" else [what.source] if kind == "copy" else what.args
         for v in read:
             assert set(np.unique(owner[first_bytes(v)])) <= writers(v), (kind, v)
@@ -73,14 +91,27 @@ def test_every_instruction_reads_what_was_meant(function, large, monkeypatch):
         else:
             for v in what.outputs if kind == "kernel" else [what]:
                 owner[first_bytes(v)] = v.number
-    for root in replay.roots:
+    for root in plan.roots:
         assert set(np.unique(owner[first_bytes(root)])) <= writers(root)
+
+
+@pytest.mark.parametrize("backend", ["numpy", None])
+def test_nothing_is_kept_of_a_graph(backend):
+    def values():
+        gc.collect()
+        return sum(type(x) is Value for x in gc.get_objects())
+
+    before = values()
+    fast = compile(lambda x: squared_error(np.sort(x * b[0] + fused(x, Y)), x), backend=backend)
+    x = RNG.normal(size=(T, N, D))
+    fast(x)
+    assert values() == before
+    assert "run as they are: 1 sort" in str(fast.plan(x))
 
 
 def test_sums_gates_and_their_gradients_share_a_place():
     # small values are computed side by side instead, which takes some memory and fewer calls
-    replay = plan(LSTM(D, H, rng=0).error, without=["widen"]).replay
-    entries = replay.memory.size / 8
+    entries = planned(LSTM(D, H, rng=0).error, without=["widen"]).memory.size / 8
     given, weights = T * N * (D + 1 + H), 4 * H * (3 * (H + D + 2) + D + 1)
     assert entries < 1.1 * (T * N * (4 * H + 4 * H + D) + given + weights + 12 * N * H)
 

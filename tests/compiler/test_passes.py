@@ -20,7 +20,7 @@ from tinygrad_lstm import (
 from tinygrad_lstm.compiler.graph import Value, in_order
 from tinygrad_lstm.compiler.passes import accumulate, apart
 from tinygrad_lstm.compiler.passes.optimise import ORDER, PASSES, optimise
-from tinygrad_lstm.compiler.plan import taken
+from tinygrad_lstm.compiler.planned import Planned, taken
 from tinygrad_lstm.compiler.reference import evaluate
 from tinygrad_lstm.compiler.trace import trace
 from tinygrad_lstm.compiler.tracer import Tracer
@@ -75,10 +75,10 @@ FUNCTIONS = {"lstm": LSTM(D, H, rng=0).error, "gru": gru, "rnn": rnn} | {
 }
 
 
-def recorded(name):
+def recorded(function, *arrays):
     tracer = Tracer()
-    xs = [tracer.abstract(tracer.input(i, a)) for i, a in enumerate((X, Y))]
-    return trace(lambda: FUNCTIONS[name](*xs), {}, tracer)
+    xs = [tracer.abstract(tracer.input(i, a)) for i, a in enumerate(arrays or (X, Y))]
+    return trace(lambda: function(*xs), {}, tracer)
 
 
 def computed(program, roots):
@@ -96,7 +96,7 @@ def counts(roots):
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("passes", [(p,) for p in PASSES] + [tuple(PASSES)], ids=lambda p: p[-1])
 def test_a_pass_changes_no_result(name, passes):
-    program = recorded(name)
+    program = recorded(FUNCTIONS[name])
     before = computed(program, program.roots)
     roots, done = optimise(program.graph, program.roots, passes)
     assert [d.name for d in done] == ["recorded", *(p for p in ORDER if p in passes)]
@@ -117,7 +117,7 @@ def test_a_program_without_one_of_the_passes(without):
 
 
 def test_what_each_pass_does_to_the_lstm():
-    program = recorded("lstm")
+    program = recorded(FUNCTIONS["lstm"])
     _, done = optimise(program.graph, program.roots)
     left = {d.name: d.counts for d in done}
     assert left["recorded"]["matmul"] == 12 * T  # four gates: forward, by z and by W
@@ -157,13 +157,13 @@ def test_large_columns_stand_apart():
     rows, units = 64, 65
     lstm = LSTM(D, units, rng=0)
     x, y = np.ones((9, rows, D)), np.linspace(0, 1, 9 * rows * units).reshape(9, rows, units)
-    replay = compile(lstm.error, backend="numpy").plan(x, y).replay
-    gates = {v.number for v in in_order(replay.roots) if v.shape == (rows, units)}
-    for kind, what in replay.instructions:
+    plan = Planned(recorded(lstm.error, x, y), "numpy", tuple(PASSES))
+    gates = {v.number for v in in_order(plan.roots) if v.shape == (rows, units)}
+    for kind, what in plan.instructions:
         for v in what.inputs if kind == "kernel" else ():
-            assert v.number not in gates or replay.memory.where(v).strides == (units, 1)
-    assert replay.counts()["matmul"] == 4 + 9 * 4 + 9 + 4 * 2  # for x, forward, back, by weights
-    left = {d.name: d.counts for d in replay.done}
+            assert v.number not in gates or plan.memory.where(v).strides == (units, 1)
+    assert counts(plan.roots)["matmul"] == 4 + 9 * 4 + 9 + 4 * 2  # for x, forward, back, by weights
+    left = {d.name: d.counts for d in plan.done}
     assert left["widen"]["add"] - left["accumulate"]["add"] == 9 * 4
     expected = gradients(lstm.error(x, y))
     for backend in (None, "numpy"):  # None: native, where that is installed
@@ -218,7 +218,7 @@ def test_a_factor_that_many_products_read_transposed_is_turned_once():
 
 
 def test_what_the_passes_do_to_a_gru():
-    program = recorded("gru")
+    program = recorded(FUNCTIONS["gru"])
     _, done = optimise(program.graph, program.roots)
     # two forward and two backward in a block; what is left does not grow with T
     assert done[0].counts["matmul"] == 9 * T
@@ -227,7 +227,7 @@ def test_what_the_passes_do_to_a_gru():
 
 @pytest.mark.parametrize("name", ["fused", "stacked"])
 def test_slices_are_gathered(name):
-    program = recorded(name)
+    program = recorded(FUNCTIONS[name])
     assert counts(program.roots)["place"] >= 2
     roots, _ = optimise(program.graph, program.roots)
     assert counts(roots)["place"] == 0
@@ -239,7 +239,7 @@ def test_an_unknown_pass_is_refused():
 
 
 def test_a_pass_that_only_numpy_gains_by_is_left_out_for_compiled_loops():
-    program = recorded("rnn")
+    program = recorded(FUNCTIONS["rnn"])
     for backend in ("numpy", "native"):
         _, done = optimise(program.graph, program.roots, backend=backend)
         assert ("widen" in [d.name for d in done]) == (backend == "numpy")
@@ -251,6 +251,6 @@ def test_what_passes_have_replaced_takes_no_memory():
         return sum(type(x) is Value for x in gc.get_objects())
 
     before = alive()
-    program = recorded("lstm")
+    program = recorded(FUNCTIONS["lstm"])
     roots, done = optimise(program.graph, taken(program))
     assert alive() - before < 1.1 * len(in_order(roots)) < sum(done[0].counts.values())

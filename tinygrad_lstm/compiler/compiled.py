@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.abstract import Untraceable
 from tinygrad_lstm.compiler.captured import Captured
-from tinygrad_lstm.compiler.flow import Flow, flow
+from tinygrad_lstm.compiler.flow import Flow
 from tinygrad_lstm.compiler.native import available
 from tinygrad_lstm.compiler.numpy_backend import Changed
 from tinygrad_lstm.compiler.passes.optimise import PASSES
 from tinygrad_lstm.compiler.plan import Replay
+from tinygrad_lstm.compiler.planned import Planned
 from tinygrad_lstm.compiler.report import report
 from tinygrad_lstm.compiler.results import Leaves, on_tape
 from tinygrad_lstm.compiler.signature import loose, mapped, objects, signature
@@ -202,7 +203,7 @@ class Plan:
             raise DrawingError(
                 "there is no program to draw", where="draw(plan, ...)", got=self.reason
             )
-        return flow(self.replay)
+        return self.replay.listing.flow
 
     @property
     def compiled(self) -> bool:
@@ -274,7 +275,7 @@ def record(
         plan = Plan(None, captured, reason)
         plan.unsettled = what is not None
         return plan
-    return Plan(Replay(program, backend, passes), captured, "")
+    return Plan(Replay(program, Planned(program, backend, passes), backend), captured, "")
 
 
 def abstracted(tracer: Tracer, args: Any, kwargs: Any) -> tuple[Any, dict[int, int]]:

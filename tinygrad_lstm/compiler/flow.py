@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_lstm.compiler.graph import Value
-from tinygrad_lstm.compiler.plan import Replay
-from tinygrad_lstm.compiler.report import rows
+from tinygrad_lstm.compiler.planned import Planned
 
-__all__ = ["Flow", "FlowNode", "flow"]
+__all__ = ["MOST", "Flow", "FlowNode", "Row", "flow", "rows"]
 
 MOST = 60  # instructions that are shown; of more, the first and the last
 VIEWED = {"cut", "transpose", "reshape", "broadcast", "concatenate"}
+Row = tuple[str, str, str, str]
+"""What an instruction is, what it is for, its shape, and its place in memory."""
 
 
 @dataclass(frozen=True)
@@ -46,31 +47,54 @@ class Flow:
     edges: tuple[tuple[int, int], ...]
 
 
-def flow(replay: Replay) -> Flow:
-    """The instructions of a program and what flows between them."""
-    inputs = [v for v in replay.schedule.order if v.op == "input"]
-    nodes = [FlowNode("input", (_name(replay, v), str(v.shape))) for v in inputs]
+def rows(planned: Planned) -> dict[int, Row]:
+    """The instructions that are shown, by their place."""
+    count = len(planned.instructions)
+    shown = [i for i in range(count) if i < MOST // 2 or i >= count - MOST // 2]
+    return {i: _row(planned, *planned.instructions[i]) for i in shown}
+
+
+def _row(planned: Planned, kind: str, what: Any) -> Row:
+    if kind == "kernel":
+        values = f"{len(what.values)} operations, {len(what.inputs)} in, {len(what.outputs)} out"
+        return "loop", values, str(what.shape), _where(planned, what.outputs[0])
+    if kind == "copy":
+        return "copy", what.source.origin, str(what.source.shape), f"at {what.place.offset}"
+    name = what.attrs[0].name if what.op == "call" else what.op
+    return name, what.origin, str(what.shape), _where(planned, what)
+
+
+def _where(planned: Planned, v: Value) -> str:
+    return f"at {planned.memory.where(v).offset}"
+
+
+def flow(planned: Planned, shown: dict[int, Row], inputs: dict[Value, str]) -> Flow:
+    """What flows between the instructions that are shown; those left out are one node.
+
+    Parameters
+    ----------
+    planned : Planned
+    shown : dict
+        As of :func:`rows`.
+    inputs : dict of str
+        What is read at each call, and what it is called.
+    """
+    nodes = [FlowNode("input", (name, str(v.shape))) for v, name in inputs.items()]
     maker = {v.number: i for i, v in enumerate(inputs)}
     edges: set[tuple[int, int]] = set()
-    count = len(replay.instructions)
-    left = range(MOST // 2, count - MOST // 2) if count > MOST else range(0)
-    for i, (row, (kind, what)) in enumerate(zip(rows(replay), replay.instructions, strict=True)):
-        if i not in left:
-            named = "product" if row[0] == "matmul" else row[0]
-            nodes.append(FlowNode(named, (f"{i + 1}. {row[0]}", row[1], row[2])))
-        elif i == left.start:
-            nodes.append(FlowNode("more", (f"{len(left)} more",)))
+    for i, (kind, what) in enumerate(planned.instructions):
+        if i in shown:
+            name, *rest = shown[i]
+            label = (f"{i + 1}. {name}", *rest[:2])
+            nodes.append(FlowNode("product" if name == "matmul" else name, label))
+        elif i - 1 in shown:
+            nodes.append(FlowNode("more", (f"{len(planned.instructions) - len(shown)} more",)))
         here = len(nodes) - 1
         for v in _read(kind, what):
             edges |= {(maker[n], here) for n in _bases(v) if maker.get(n, here) != here}
         for v in _made(kind, what):
             maker[v.number] = here
     return Flow(tuple(nodes), tuple(sorted(edges)))
-
-
-def _name(replay: Replay, v: Value) -> str:
-    source = replay.program.inputs[v.number]
-    return f"argument {source + 1}" if isinstance(source, int) else v.origin
 
 
 def _read(kind: str, what: Any) -> list[Value]:

@@ -107,7 +107,7 @@ class Graph:
 
     def __init__(self) -> None:
         self._known: dict[str, dict[Key, Value]] = defaultdict(dict)  # by operation
-        self._shapes: dict[Shape, Shape] = {}  # each once: there are few
+        self._tuples: dict[Any, Any] = {}  # shapes, axes and bounds, each once: there are few
         self._ordered: tuple[list[Value], list[Value]] | None = None
         self._fresh: list[Value] | None = None
         self.data: dict[int, NDArray[Any]] = {}
@@ -120,7 +120,11 @@ class Graph:
         self, op: str, args: tuple[Value, ...], attrs: tuple[Any, ...], shape: Shape, dtype: Dtype
     ) -> Value:
         """The value that `op` computes, which may be there already."""
-        shape = self._shapes.setdefault(shape, shape)
+        once = self._tuples.setdefault
+        shape = once(shape, shape)
+        if attrs:
+            each = op == "cut"  # its bounds are its own, but not those of each axis
+            attrs = tuple([once(x, x) for x in attrs]) if each else once(attrs, attrs)
         key, value = self._known_as(op, args, attrs, shape, dtype)
         if value is None:
             value = Value(op, args, attrs, shape, dtype, self._count, self.origin)
@@ -135,12 +139,14 @@ class Graph:
     ) -> tuple[Key, Value | None]:
         """Under which key a value is found, and the value, if it is there. Mostly what it reads
         says what it is, and is a key that takes no memory of its own."""
-        key: Key = (*args, attrs) if attrs else args
-        found = self._known[op].get(key) if op not in OPEN else None
-        if op in OPEN or (found is not None and (found.shape != shape or found.dtype is not dtype)):
-            key = (*args, attrs, shape, id(dtype))
-            found = self._known[op].get(key)
-        return key, found
+        known = self._known[op]
+        if op not in OPEN:
+            key: Key = (*args, attrs) if attrs else args
+            found = known.get(key)
+            if found is None or (found.shape is shape and found.dtype is dtype):
+                return key, found
+        key = (*args, attrs, shape, id(dtype))
+        return key, known.get(key)
 
     def changed(self, value: Value, args: tuple[Value, ...]) -> Value:
         """`value`, which is computed from other arguments that are equal to its own; or what is
@@ -204,6 +210,7 @@ class Graph:
     def close(self) -> None:
         """Forget how values are found: none are added any more."""
         self._known.clear()
+        self._tuples.clear()
         self._ordered, self.columns, self.uses = None, {}, {}
 
     def constant(self, array: NDArray[Any]) -> Value:

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.blas import gemm
-from tinygrad_lstm.compiler.graph import Dtype, Graph, Shape, Value
+from tinygrad_lstm.compiler.calls import Call
+from tinygrad_lstm.compiler.graph import Dtype, Shape, Value
 from tinygrad_lstm.compiler.memory import Copy, Memory
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, REDUCTIONS, accumulates, number
 from tinygrad_lstm.compiler.pieces import piece, pieces
-from tinygrad_lstm.compiler.reference import run, slices
+from tinygrad_lstm.compiler.reference import slices
 from tinygrad_lstm.compiler.schedule import Kernel
 from tinygrad_lstm.engine.memory import read_only
 
@@ -36,17 +37,15 @@ class NumpyBackend:
 
     Parameters
     ----------
-    graph : Graph
     memory : Memory
     arena : ndarray of uint8
     """
 
-    graph: Graph
     memory: Memory
     arena: np.ndarray
 
-    def __init__(self, graph: Graph, memory: Memory, arena: NDArray[np.uint8]) -> None:
-        self.graph, self.memory, self.arena = graph, memory, arena
+    def __init__(self, memory: Memory, arena: NDArray[np.uint8]) -> None:
+        self.memory, self.arena = memory, arena
         self._scratch: dict[Any, list[Array]] = {}
 
     def view(self, v: Value) -> Array:
@@ -70,7 +69,7 @@ class NumpyBackend:
             return self._reduce(v, args[0], out)
         if v.op == "place":
             return [(out.fill, (0,)), (np.copyto, (out[slices(v.attrs)], args[0]))]
-        return [(_called, (self.graph, v, args, out))]
+        return [(_called, (v.attrs[0], args, out))]
 
     def _product(self, v: Value, args: list[Array], out: Array) -> list[Step]:
         """A product; what it adds to itself is added by the BLAS, or else by another call."""
@@ -139,9 +138,11 @@ class NumpyBackend:
         step = n if size <= PIECE else max(1, PIECE * n // size)
         steps: list[Step] = []
         for low in range(0, n, step):
-            part = slice(low, low + step) if shape and step < n else ...
-            inside = {i: a[part] for i, a in whole.items()}
-            steps += self._piece(kernel, inside, {i: a[part] for i, a in final.items()})
+            known, results = whole.copy(), final
+            if step < n:
+                part = slice(low, low + step)
+                known, results = ({i: a[part] for i, a in d.items()} for d in (whole, final))
+            steps += self._piece(kernel, known, results)
         return steps
 
     def _piece(
@@ -209,11 +210,8 @@ def _dot(a: Array, b: Array, out: Array) -> None:
     out[()] = np.dot(a, b)
 
 
-def _called(graph: Graph, v: Value, args: list[Array], out: Array) -> None:
-    if v.op != "call":
-        out[...] = run(graph, v, args)
-        return
-    found = v.attrs[0](*(read_only(a) for a in args))
-    if found.shape != v.shape or found.dtype != v.dtype:
-        raise Changed(f"{v.attrs[0].name} returns {found.shape} {found.dtype}, not {v.shape}")
+def _called(call: Call, args: list[Array], out: Array) -> None:
+    found = call(*(read_only(a) for a in args))
+    if found.shape != out.shape or found.dtype != out.dtype:
+        raise Changed(f"{call.name} returns {found.shape} {found.dtype}, not {out.shape}")
     out[...] = found

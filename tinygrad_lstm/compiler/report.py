@@ -4,53 +4,37 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.compiler.graph import Value
+from tinygrad_lstm.compiler.numpy_backend import Step
 from tinygrad_lstm.compiler.passes.optimise import Done
-from tinygrad_lstm.compiler.plan import Instruction, Replay
+from tinygrad_lstm.compiler.plan import Replay
 from tinygrad_lstm.text import aligned
 
-__all__ = ["report", "rows"]
+__all__ = ["report"]
 
 SHOWN = 40  # instructions that are listed; of more, the first and the last
 
 
 def report(replay: Replay) -> list[str]:
     """The lines that ``print(plan)`` shows."""
-    program, memory = replay.program, replay.memory
-    counts = replay.counts()
+    program, listing = replay.program, replay.listing
     lines = [
         f"program of {program.stages} stages and their backward: "
-        f"{sum(counts.values())} instructions, calls from Python: {len(replay.steps)}",
-        f"memory: {_bytes(memory.size)} for all values, inputs and results",
-        f"read at each call: {', '.join(_inputs(replay))}",
+        f"{sum(listing.counts.values())} instructions, "
+        f"calls from Python: {len(replay.calls.steps)}",
+        f"memory: {_bytes(replay.arena.size)} for all values, inputs and results",
+        f"read at each call: {', '.join(listing.inputs)}",
     ]
-    frozen = [v for v in replay.schedule.order if v.op == "constant"]
-    if frozen:
-        lines.append(f"as they were when it was recorded: {', '.join(map(_array, frozen))}")
+    if listing.constants:
+        lines.append(f"as they were when it was recorded: {', '.join(listing.constants)}")
     if program.calls:
         named = Counter(program.calls)
         lines.append(f"run as they are: {', '.join(f'{n} {c}' for c, n in named.items())}")
-    lines += ["", "values after each pass:", *aligned(_passes(replay.done))]
+    lines += ["", "values after each pass:", *aligned(_passes(listing.done))]
     lines += ["", "what runs, and its share of the time:", *aligned(_listed(replay))]
     return lines
-
-
-def _inputs(replay: Replay) -> list[str]:
-    found = []
-    for v in replay.schedule.order:
-        if v.op == "input":
-            source = replay.program.inputs[v.number]
-            name = f"argument {source + 1}" if isinstance(source, int) else v.origin
-            found.append(f"{name} {v.shape}")
-    return found
-
-
-def _array(v: Value) -> str:
-    return f"an array {v.shape} {v.dtype}"
 
 
 def _passes(done: list[Done]) -> list[list[str]]:
@@ -63,48 +47,28 @@ def _passes(done: list[Done]) -> list[list[str]]:
     return rows
 
 
-def rows(replay: Replay) -> list[tuple[str, str, str, str]]:
-    """What each instruction is, what it is for, its shape, and its place in memory."""
-    return [_row(replay, kind, what) for kind, what in replay.instructions]
-
-
-def _row(replay: Replay, kind: str, what: Any) -> tuple[str, str, str, str]:
-    if kind == "kernel":
-        values = f"{len(what.values)} operations, {len(what.inputs)} in, {len(what.outputs)} out"
-        return "loop", values, str(what.shape), _where(replay, what.outputs[0])
-    if kind == "copy":
-        return "copy", what.source.origin, str(what.source.shape), f"at {what.place.offset}"
-    name = what.attrs[0].name if what.op == "call" else what.op
-    return name, what.origin, str(what.shape), _where(replay, what)
-
-
-def _where(replay: Replay, v: Value) -> str:
-    return f"at {replay.memory.where(v).offset}"
-
-
 def _listed(replay: Replay) -> list[list[str]]:
     shares = _shares(replay)
-    table = [
-        [str(i), *row, f"{share:.1%}"]
-        for i, (row, share) in enumerate(zip(rows(replay), shares, strict=True), 1)
-    ]
-    if len(table) > SHOWN:
-        left = len(table) - SHOWN
-        gap = ["...", f"{left} more", "", "", "", ""]
-        table = [*table[: SHOWN // 2], gap, *table[-SHOWN // 2 :]]
-    return [["", "what", "for", "shape", "bytes", "time"], *table]
+    few = len(shares) <= SHOWN
+    table = [["", "what", "for", "shape", "bytes", "time"]]
+    for i, row in replay.listing.rows.items():
+        if few or i < SHOWN // 2 or i >= len(shares) - SHOWN // 2:
+            table.append([str(i + 1), *row, f"{shares[i]:.1%}"])
+        elif i == SHOWN // 2:
+            table.append(["...", f"{len(shares) - SHOWN} more", "", "", "", ""])
+    return table
 
 
 def _shares(replay: Replay) -> list[float]:
     """The time of each instruction, run by itself, as a part of all."""
+    count = sum(replay.listing.counts.values())
     with replay.lock, np.errstate(all="ignore"):
-        times = [_time(replay, instruction) for instruction in replay.instructions]
+        times = [_time(replay.calls.of(i)) for i in range(count)]
     total = sum(times) or 1.0
     return [t / total for t in times]
 
 
-def _time(replay: Replay, instruction: Instruction) -> float:
-    steps = replay.bound([instruction])
+def _time(steps: list[Step]) -> float:
     best = float("inf")
     for _ in range(3):
         start = time.perf_counter()

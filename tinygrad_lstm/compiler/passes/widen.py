@@ -8,7 +8,8 @@ its own columns were read (`sharing`), which is worth more there.
 
 from __future__ import annotations
 
-from collections import defaultdict
+import itertools
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -28,26 +29,53 @@ Lane = tuple[int, Bounds]  # the number of a family, and the columns that a valu
 def widen(build: Builder, roots: list[Value]) -> list[Value]:
     """Widen all that comes from the columns of one value in the same way."""
     order = build.graph.order(roots)
-    together = {m.number: run for run in _runs(order) for m in run}
-    return regrouped(build, roots, order, together, partial(_one_value, build))
+    runs = list(_runs(order))
+    together = {m.number: run for run in runs for m in run}
+    one = partial(_one_value, build, _inner(runs, order, roots), {})
+    return regrouped(build, roots, order, together, one)
+
+
+def _columns(run: list[Value]) -> Iterator[tuple[Value, ...]]:
+    """What the members of a run read, one operand after the other."""
+    return zip(*(m.args for m in run), strict=True)
+
+
+def _inner(runs: list[list[Value]], order: list[Value], roots: list[Value]) -> set[Value]:
+    """The members that only runs read, together with all the others of their own."""
+    whole = set(map(tuple, runs))
+    members = set(itertools.chain.from_iterable(runs))
+    read = Counter(a for v in order for a in v.args if a in members)
+    for run in runs:
+        read.subtract(m for column in _columns(run) if column in whole for m in column)
+    return {m for m in members.difference(roots) if not read[m]}
 
 
 def _one_value(
-    build: Builder, run: list[Value], new: dict[Value, Value]
+    build: Builder,
+    inner: set[Value],
+    wide: dict[tuple[Value, ...], Value],
+    run: list[Value],
+    new: dict[Value, Value],
 ) -> Iterator[tuple[Value, Value]]:
-    """The value that a run becomes, and which columns each member is of it."""
+    """The value that a run becomes, and which columns each member is of it; nobody asks where
+    inner ones are. `wide` has what runs have become."""
     first = run[0]
     build.graph.origin = f"{first.origin} and {len(run) - 1} more"
-    arguments = [[new.get(a, a) for a in m.args] for m in run]
     operands = [
-        column[0] if not column[0].ndim else build.concatenate(column, column[0].ndim - 1)
-        for column in zip(*arguments, strict=True)
+        wide.get(column) or _joined(build, [new.get(a, a) for a in column])
+        for column in _columns(run)
     ]
-    whole = build.elementwise(first.op, *operands, dtype=first.dtype)
+    whole = wide[tuple(run)] = build.elementwise(first.op, *operands, dtype=first.dtype)
     at = 0
     for m in run:
-        yield m, build.cut(whole, ((0, m.shape[0]), (at, at + m.shape[1])))
+        columns = (at, at + m.shape[1])
+        yield m, whole if m in inner else build.cut(whole, ((0, m.shape[0]), columns))
         at += m.shape[1]
+
+
+def _joined(build: Builder, column: list[Value]) -> Value:
+    """One operand of all members: a number, or theirs side by side."""
+    return column[0] if not column[0].ndim else build.concatenate(column, column[0].ndim - 1)
 
 
 def _runs(order: list[Value]) -> Iterator[list[Value]]:

@@ -1,0 +1,52 @@
+"""What there is to say of a program when its values have gone."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tinygrad_lstm.compiler.flow import flow, rows
+from tinygrad_lstm.compiler.graph import Value
+from tinygrad_lstm.compiler.planned import Planned
+from tinygrad_lstm.compiler.trace import Program
+
+__all__ = ["Listing"]
+
+
+class Listing:
+    """What `report` prints of a program, and ``draw(plan)`` draws.
+
+    Parameters
+    ----------
+    program : Program
+    planned : Planned
+
+    Attributes
+    ----------
+    counts : Counter
+        How many instructions of each kind there are.
+    done : list of Done
+        What each pass has left.
+    inputs, constants : list of str
+        What is read at each call, and what was there when it was recorded.
+    rows : dict
+        The first and the last instructions, by their place.
+    flow : Flow
+        What flows between them.
+    """
+
+    def __init__(self, program: Program, planned: Planned) -> None:
+        order = planned.schedule.order
+        inputs = {v: _called(program, v) for v in order if v.op == "input"}
+        self.counts = Counter(
+            what.op if kind == "heavy" else kind for kind, what in planned.instructions
+        )
+        self.done = planned.done
+        self.inputs = [f"{name} {v.shape}" for v, name in inputs.items()]
+        self.constants = [f"an array {v.shape} {v.dtype}" for v in order if v.op == "constant"]
+        self.rows = rows(planned)
+        self.flow = flow(planned, self.rows, inputs)
+
+
+def _called(program: Program, v: Value) -> str:
+    source = program.inputs[v.number]
+    return f"argument {source + 1}" if isinstance(source, int) else v.origin
