@@ -11,6 +11,7 @@ from tinygrad_lstm import (
     UnknownNameError,
     gradients,
     nn,
+    optim,
     squared_error,
     tanh,
 )
@@ -82,6 +83,48 @@ def test_a_module_of_ones_own():
     assert model.scale.grad is None
     with pytest.raises(UnknownNameError, match=r"missing \['scale'\]"):
         other.load_state_dict({k: v for k, v in model.state_dict().items() if k != "scale"})
+
+
+def test_what_is_frozen_is_not_learned_but_saved():
+    model, x = Regression(), np.random.default_rng(0).normal(size=(4, 2, 2))
+    for p in [*model.encoder.parameters().values(), model.heads[1].weight]:
+        p.requires_grad = False
+    before = model.state_dict()
+    assert list(before) == list(Regression().state_dict())
+    optimizer = optim.SGD(model, lr=0.1)
+    squared_error(model(x), 0.0).backward()
+    optimizer.step()
+    after = model.state_dict()
+    moved = {name for name in after if not np.array_equal(after[name], before[name])}
+    assert moved == {"heads.0.weight", "heads.0.bias", "heads.1.bias", "scale"}
+    assert "weight (1, 3), frozen" in repr(model)
+    fresh = Regression()
+    fresh.load_state_dict(after)
+    model.load_state_dict(before)  # what is frozen takes weights too
+    np.testing.assert_array_equal(model.heads[1].weight.numpy(), before["heads.1.weight"])
+
+
+class Stateful(nn.Module):
+    def __init__(self):
+        self.cells = {"deep": [[nn.Linear(2, 3, rng=0)], (nn.Linear(3, 3, rng=1),)]}
+        self.ones, self.h = Tensor(np.ones(3)), Tensor(np.zeros(3))
+
+    def forward(self, x):
+        [first], (second,) = self.cells["deep"]
+        self.seen = first(x) * self.ones
+        y = second(self.seen) + self.h
+        self.h = y.detach()
+        return y
+
+
+def test_constants_and_results_that_forward_keeps_are_no_parameters():
+    model = Stateful()
+    names = list(model.state_dict())
+    assert names == [f"cells.deep.{k}.0.{n}" for k in (0, 1) for n in ("weight", "bias")]
+    for _ in range(2):
+        assert gradients(squared_error(model(np.ones((1, 2))), 0.0))[model.parameters()]
+    assert list(model.state_dict()) == names
+    Stateful().load_state_dict(model.state_dict())
 
 
 def test_sequential_passes_outputs_on():

@@ -19,9 +19,11 @@ __all__ = ["Module", "generator", "precision"]
 class Module:
     """A part of a model: what it is made of, by name, and ``forward``.
 
-    Write a layer of your own as a class that keeps Tensors and other modules in its attributes and
-    says in ``forward`` what a call computes. Tensors that require gradients are its parameters. A
-    module in an attribute records in a scope of that name: ``encoder.c<2>``.
+    Write a layer of your own as a class that keeps Tensors and other modules in its attributes, or
+    in lists and dicts there, and says in ``forward`` what a call computes. Tensors made with
+    ``requires_grad=True`` are its parameters, until ``p.requires_grad = False`` freezes one: then
+    it is no longer learned, but still saved. A module in an attribute records in a scope of that
+    name: ``encoder.c<2>``.
 
     Attributes
     ----------
@@ -49,6 +51,7 @@ class Module:
 
     training: bool = True
     _scope = ""
+    _learned: frozenset[str] = frozenset()  # the names of the Tensors that came as parameters
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What a call computes."""
@@ -64,20 +67,25 @@ class Module:
             return self.forward(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        learned = []
         for child_name, child in _parts(name, value):
-            if isinstance(child, Module) and not child._scope:
+            if isinstance(child, Tensor):
+                learned += [child_name] * (child.is_leaf and child.requires_grad)
+            elif not child._scope:
                 child._scope = child_name
                 for p in flat(child.parameters()).values():
                     p.name = f"{child_name}.{p.name}"
         super().__setattr__(name, value)
+        if learned:
+            super().__setattr__("_learned", self._learned.union(learned))
 
     def __repr__(self) -> str:
-        lines = []
+        lines, tensors = [], self._tensors(frozen=True)
         for name, part in self.parts():
             if isinstance(part, Module):
                 lines.append(f"  {name}: " + repr(part).replace("\n", "\n  "))
-            elif part.requires_grad:
-                lines.append(f"  {name} {part.shape}")
+            elif name in tensors:
+                lines.append(f"  {name} {part.shape}" + ", frozen" * (not part.requires_grad))
         return "\n".join(
             [f"{type(self).__name__}(", *lines, ")"] if lines else [type(self).__name__ + "()"]
         )
@@ -89,12 +97,18 @@ class Module:
 
     def parameters(self) -> dict[str, Any]:
         """The Tensors that are learned, by name; those of a module in it as a dict of their own."""
+        return self._tensors(frozen=False)
+
+    def _tensors(self, frozen: bool) -> dict[str, Any]:
+        """The parameters; those that are frozen too, or not. A constant is none, and no result that
+        ``forward`` has kept."""
         found: dict[str, Any] = {}
         for name, part in self.parts():
-            if isinstance(part, Tensor) and part.requires_grad:
+            if isinstance(part, Module):
+                if inner := part._tensors(frozen):
+                    found[name] = inner
+            elif part.is_leaf and (part.requires_grad or (frozen and name in self._learned)):
                 found[name] = part
-            elif isinstance(part, Module) and (inner := part.parameters()):
-                found[name] = inner
         return found
 
     def zero_grad(self) -> None:
@@ -115,8 +129,9 @@ class Module:
         return self.train(False)
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of the parameters as arrays, under PyTorch's names: ``lstm.weight_ih_l0``."""
-        return {name: p.numpy().copy() for name, p in flat(self.parameters()).items()}
+        """Copies of the parameters as arrays, frozen ones too, under PyTorch's names:
+        ``lstm.weight_ih_l0``."""
+        return {name: p.numpy().copy() for name, p in flat(self._tensors(frozen=True)).items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take the parameters from a mapping as :meth:`state_dict` returns it, or PyTorch's own.
@@ -133,7 +148,7 @@ class Module:
         ShapeError, DataError
             If an array has another shape than its parameter, or holds a number that is not finite.
         """
-        mine, where = flat(self.parameters()), f"{type(self).__name__}.load_state_dict"
+        mine, where = flat(self._tensors(frozen=True)), f"{type(self).__name__}.load_state_dict"
         if set(mine) != set(state):
             missing, unknown = sorted(set(mine) - set(state)), sorted(set(state) - set(mine))
             raise UnknownNameError(
@@ -148,14 +163,12 @@ class Module:
 
 
 def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The modules and Tensors in an attribute, which may be a list or a dict of them."""
+    """The modules and Tensors in an attribute, which may be lists and dicts of them."""
     if isinstance(value, (Tensor, Module)):
         yield name, value
     elif isinstance(value, (list, tuple, dict)):
-        entries = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, entry in entries:
-            if isinstance(entry, (Tensor, Module)):
-                yield f"{name}.{key}", entry
+        for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _parts(f"{name}.{key}", entry)
 
 
 def _fitting(value: Any, p: Tensor, where: str) -> np.ndarray:
