@@ -139,6 +139,29 @@ def test_sequential_passes_outputs_on():
         nn.Module()(1)
 
 
+def test_functions_may_stand_in_a_sequence_and_it_is_read_as_one():
+    model = nn.Sequential(nn.Linear(2, 3, rng=0), tanh, nn.Linear(3, 1, rng=1))
+    x = np.ones((1, 2))
+    assert [len(model), *map(type, (model[0], model[-1], model[1:]))] == [
+        3,
+        nn.Linear,
+        nn.Linear,
+        nn.Sequential,
+    ]
+    np.testing.assert_array_equal(model[1:](model[0](x)).numpy(), model(x).numpy())
+    assert list(model) == [model[0], tanh, model[2]]
+    assert repr(model.eval()).splitlines()[5] == "  1: tanh"
+    assert list(model.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+
+
+def test_no_array_takes_the_place_of_a_parameter():
+    layer = nn.Linear(2, 2, rng=0)
+    with pytest.raises(DtypeError, match=r"Linear\.weight: .*set weight\.data"):
+        layer.weight = np.ones((2, 2))
+    layer.weight.data = np.ones((2, 2))
+    assert "weight" in layer.state_dict()
+
+
 def test_a_module_says_what_it_is_made_of():
     lines = repr(Regression()).splitlines()
     assert lines[:3] == ["Regression(", "  encoder: LSTM(", "    weight_ih_l0 (12, 2)"]

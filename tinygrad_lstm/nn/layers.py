@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -180,8 +180,9 @@ class LayerNorm(Module):
 
 
 class Sequential(Module):
-    """Modules one after the other, numbered from 0. Of a recurrent layer the next one reads the
-    outputs, not the state."""
+    """Modules one after the other, numbered from 0: ``model[0]``, ``model[-1]``, ``model[:2]``. A
+    function such as :func:`tinygrad_lstm.tanh` may stand among them. Of a recurrent layer the next
+    one reads the outputs, not the state."""
 
     def __init__(self, *modules: Any) -> None:
         self.modules = modules
@@ -195,9 +196,23 @@ class Sequential(Module):
                 )
             setattr(self, str(i), module)
 
-    def parts(self) -> Any:
+    def __len__(self) -> int:
+        return len(self.modules)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.modules)
+
+    def __getitem__(self, i: Any) -> Any:
+        return Sequential(*self.modules[i]) if isinstance(i, slice) else self.modules[i]
+
+    def parts(self) -> Iterator[tuple[str, Any]]:
         """The modules, by number."""
-        return ((str(i), module) for i, module in enumerate(self.modules))
+        return ((str(i), m) for i, m in enumerate(self.modules) if isinstance(m, Module))
+
+    def _described(self) -> Iterator[str]:
+        for i, module in enumerate(self.modules):
+            named = not isinstance(module, Module) and hasattr(module, "__name__")
+            yield f"{i}: {module.__name__ if named else repr(module)}"
 
     def forward(self, x: Any) -> Any:
         """x through all modules."""

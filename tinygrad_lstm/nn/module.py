@@ -67,6 +67,13 @@ class Module:
             return self.forward(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, np.ndarray) and name in self._learned:
+            raise DtypeError(
+                "an array would take the place of a parameter",
+                where=f"{type(self).__name__}.{name}",
+                expected="a Tensor with requires_grad=True",
+                do=f"to change its numbers alone, set {name}.data",
+            )
         learned = []
         for child_name, child in _parts(name, value):
             if isinstance(child, Tensor):
@@ -80,15 +87,19 @@ class Module:
             super().__setattr__("_learned", self._learned.union(learned))
 
     def __repr__(self) -> str:
-        lines, tensors = [], self._tensors(frozen=True)
-        for name, part in self.parts():
-            if isinstance(part, Module):
-                lines.append(f"  {name}: " + repr(part).replace("\n", "\n  "))
-            elif name in tensors:
-                lines.append(f"  {name} {part.shape}" + ", frozen" * (not part.requires_grad))
+        lines = [f"  {line}".replace("\n", "\n  ") for line in self._described()]
         return "\n".join(
             [f"{type(self).__name__}(", *lines, ")"] if lines else [type(self).__name__ + "()"]
         )
+
+    def _described(self) -> Iterator[str]:
+        """What it is made of, for its repr."""
+        tensors = self._tensors(frozen=True)
+        for name, part in self.parts():
+            if isinstance(part, Module):
+                yield f"{name}: {part!r}"
+            elif name in tensors:
+                yield f"{name} {part.shape}" + ", frozen" * (not part.requires_grad)
 
     def parts(self) -> Iterator[tuple[str, Any]]:
         """The attributes that are modules or Tensors, by name, in the order of their making."""
