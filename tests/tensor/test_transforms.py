@@ -247,6 +247,8 @@ def test_complaints():
         grad(pair)(1.0)
     with pytest.raises(ShapeError, match=r"argnums below 1, got 1"):
         grad(tanh, 1)(1.0)
+    with pytest.raises(ShapeError, match=r"argnums below 1, got 'x'"):
+        grad(tanh, "x")(1.0)
     with pytest.raises(
         ShapeError, match=r"jvp: a direction .* expected \[\(4,\)\], got \[\(3,\)\]"
     ):

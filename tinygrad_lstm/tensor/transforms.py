@@ -6,7 +6,7 @@ What comes back, arrays or Tensors, is said in :mod:`tinygrad_lstm.tensor.vjp`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -244,13 +244,13 @@ def _chosen(
     f: Callable[..., Any], argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """`f` as a function of the arguments `argnums` alone, and these arguments."""
-    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
-    if not all(-len(args) <= i < len(args) for i in chosen):
+    chosen: list[Any] = list(argnums) if isinstance(argnums, Iterable) else [argnums]
+    if not all(_is_whole(i) and -len(args) <= i < len(args) for i in chosen):
         raise ShapeError(
             "there is no such argument to differentiate by",
             where=name_of(f),
             expected=f"argnums below {len(args)}",
-            got=argnums,
+            got=repr(argnums),
         )
 
     def at(*xs: Any) -> Any:
@@ -263,7 +263,11 @@ def _chosen(
 
 
 def _as_asked(found: tuple[Any, ...], argnums: Argnums) -> Any:
-    return found[0] if isinstance(argnums, int) else found
+    return found[0] if _is_whole(argnums) else found
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, (int, np.integer))
 
 
 def _paired(xs: Any, vectors: Any, where: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
