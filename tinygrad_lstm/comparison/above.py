@@ -26,8 +26,11 @@ from tinygrad_lstm.comparison.sums import OTHER, WHOLE
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.engine.tape import Branch
 
-__all__ = ["Above", "Altered", "Changes", "Outcome", "Several", "Where"]
+__all__ = ["STAGES", "Above", "Altered", "Changes", "Outcome", "Several", "Where"]
 
+SEVERAL = (
+    "nor can one mistake further up, whatever it is: there are several, or one in several places"
+)
 ALIKE = " (and so in the others like it)"
 AHEAD = 8  # groups of mistakes that are tried at once, where others work
 FIRST, MOST = 4, 64  # mistakes in the first group, and in a later one
@@ -41,6 +44,7 @@ STAGES = (  # of the search, the last one first
 POINTING = 0.3  # how far off a mistake may be, to be tried before more are looked at
 KEPT = 4_000_000  # numbers of a tape, for all mistakes of a group
 
+Stage = tuple[int, Sequence[str]]  # of the search: how formulas are written, and sorts of mistakes
 Altered = tuple[Branch, Tree, Mapping[int, Any]]  # a branch, its formula, what is changed in it
 Changes = Mapping[Edge | int, tuple[Tree, Mapping[int, Any]]]
 
@@ -79,16 +83,24 @@ class Above(Likely):
             :meth:`tried`. What comes after a find is asked for again, so that the same is found as
             without it.
         """
-        open_ = (1 << len(self.rows)) - 1
-        asked: list[likely.Candidate] = []
         self.found: list[Where] = []
-        later, until, size = list(STAGES) if self.rows else [], 0.0, FIRST
-        while (asked or later) and open_ and not self.ended:
+        yield from self.searched(STAGES, several)
+        self.apart = True
+        yield from self.searched(STAGES[len(LAST) :], several)
+        self.apart = False
+
+    def searched(
+        self, stages: Sequence[Stage], several: Several | None
+    ) -> Iterator[tuple[Entry, Guess]]:
+        """The same, in some stages of the search, by what is still to be looked at."""
+        asked: list[likely.Candidate] = []
+        later, until, size = list(stages) if self.rows else [], 0.0, FIRST
+        while (asked or later) and self.open_ and not self.ended:
             if later and (not asked or self.spent > until or _waits(asked, later)):
                 asked, size = nearest([*asked, *self._candidates(*later.pop())]), FIRST
                 until = self.spent + likely.RULES * self.budget
             groups = list(
-                itertools.islice(self._groups(asked, size, open_), AHEAD if several else 1)
+                itertools.islice(self._groups(asked, size, self.open_), AHEAD if several else 1)
             )
             tries = several(groups) if several else map(self.tried, groups)
             for group, outcomes in zip(groups, tries, strict=True):
@@ -97,13 +109,13 @@ class Above(Likely):
                 asked, size = asked[len(outcomes) :], min(2 * size, self._most)
                 if guess is not None:
                     self.found.append(group[len(outcomes) - 1])
-                    open_, size = open_ & ~rows, FIRST
-                    asked = [c for c in asked if self.places[c.place].rows & open_]
+                    self.open_, size = self.open_ & ~rows, FIRST
+                    asked = [c for c in asked if self.places[c.place].rows & self.open_]
+                    later = list(STAGES) if self.begin_again() else later
                     yield from ((self.rows[i], guess) for i in self.rerun.rows_in(rows))
                 next_ = later and (self.spent > until or _waits(asked, later))
                 if guess is not None or self.ended or next_:
                     break
-        self.progress.done()
 
     def _groups(
         self, asked: Sequence[likely.Candidate], size: int, open_: int
@@ -186,13 +198,11 @@ class Above(Likely):
 
     def _edits(self, number: int, altered: Sequence[Altered]) -> Changes:
         """What a mistake in a place changes in a run of the chain rule."""
-        return {self._key(number, b): (tree, change) for b, tree, change in altered}
-
-    def _key(self, number: int, branch: Branch) -> Edge | int:
-        """What is changed: what a branch sends back, or the whole of the sum that it begins."""
-        if self.places[number].level != SUM:
-            return edge(branch)
-        return id(branch.stage.output._inputs[branch.argument])
+        place = self.places[number]
+        read = ((b.stage.output._inputs[b.argument], b) for b, _, _ in altered)
+        keys = (self.key(place, x, b) for x, b in read)
+        pairs = zip(keys, altered, strict=True)
+        return {key: (tree, change) for key, (_, tree, change) in pairs}
 
     def _fits(
         self, asked: Sequence[Sequence[int]], changed: Sequence[Changes]
@@ -275,6 +285,8 @@ class Above(Likely):
         if self.ended:
             budget = f"its budget of {self.budget:,} rules"
             searched = f"further up, the search ended at {budget}, after {tried} mistakes{two}"
+        if self.elsewhere(entry):
+            searched = SEVERAL
         return f"no simple mistake in the last step gives it; {searched}: give {give} too"
 
 

@@ -21,9 +21,12 @@ from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["Effects"]
 
-ROWS = 16  # that are looked at; of more, some from all over
-DIRECTIONS = 24  # in which they are looked at
-NUMBERS = 20_000_000  # that are kept of a tape
+ROWS = 16  # that are looked at, where there are too many for all; some from all over
+DIRECTIONS = 24  # in which they are looked at, to tell mistakes apart
+EQUATIONS = 512  # directions that are known at most, to tell where a mistake can be
+NUMBERS = 20_000_000  # that are kept of a tape at most ..
+FEW = 4_000_000  # .. and if more than the least directions are
+ROUNDED = 1e-7  # of a row: it differs by no less, for what is told by it
 LINEAR = 1e-6  # how nearly a stage is linear in what it reads
 
 
@@ -38,30 +41,35 @@ class Effects:
         The rows.
     missing : sequence of ndarray
         What each differs by.
+    wrong : int
+        How many of the rows, the first ones, are wrong; the others are right.
 
     Attributes
     ----------
-    missing : ndarray
-        What the rows differ by, in the directions.
-    row : ndarray of int
-        The row that each direction belongs to.
+    equations : ndarray
+        What the rows differ by, in all directions that are known.
+    row_of : ndarray of int
+        The row that each of these belongs to.
+    missing, row : ndarray
+        The same in the few directions in which mistakes are told apart; see :meth:`seen`.
     spent : float
         How many rules ran.
     """
 
     chain: Chain
+    equations: np.ndarray
+    row_of: np.ndarray
     missing: np.ndarray
     row: np.ndarray
     spent: float
 
-    def __init__(self, chain: Chain, rows: Sequence[Part], missing: Sequence[np.ndarray]) -> None:
+    def __init__(
+        self, chain: Chain, rows: Sequence[Part], missing: Sequence[np.ndarray], wrong: int
+    ) -> None:
         self.chain, self.spent = chain, 0.0
-        chosen = np.unique(np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int))
-        numbers = sum(x._array.size for x in chain.order)
-        most = min(DIRECTIONS, NUMBERS // max(numbers, 1))
-        count = -(-most // max(len(chosen), 1)) if most >= len(chosen) else 0
-        self.row = np.repeat(chosen, count)
-        self.missing = np.zeros(len(self.row))
+        counts = self._counts([array.size for array in missing])
+        self.row_of = np.repeat(list(counts), list(counts.values())).astype(int)
+        self.equations = np.zeros(len(self.row_of))
         totals = [part for part in rows if part.kind == "total"]
         self._summed = set(chain.answering(totals))
         self._totals: dict[int, np.ndarray] = {}
@@ -69,23 +77,60 @@ class Effects:
         self._down: dict[int, np.ndarray] = {}
         self._linear: dict[Any, bool] = {}
         rng = np.random.default_rng(0)
-        for n, i in enumerate(chosen.tolist() if count else ()):
-            own = slice(n * count, (n + 1) * count)
-            self._aim(rows[i], missing[i], own, rng)
-        if count:
+        start = 0
+        for i, count in counts.items():
+            self._aim(rows[i], missing[i], i < wrong, slice(start, start := start + count), rng)
+        self._look, self.row = self._few(counts, wrong, rng)
+        self.missing = self.seen(self.equations)
+        if len(self.row_of):
             self._walk()
 
-    def _aim(self, part: Part, missing: np.ndarray, own: slice, rng: np.random.Generator) -> None:
-        """Look at one row."""
-        look = rng.normal(size=(own.stop - own.start, missing.size))
-        look /= np.linalg.norm(missing) or 1.0
-        self.missing[own] = look @ np.ravel(missing)
+    def _counts(self, sizes: Sequence[int]) -> dict[int, int]:
+        """In how many directions each row is looked at: as many as it has entries, if that is not
+        too much."""
+        numbers = max(sum(x._array.size for x in self.chain.order), 1)
+        least, most = min(DIRECTIONS, NUMBERS // numbers), min(EQUATIONS, FEW // numbers)
+        most = max(least, most)
+        many = len(sizes) > max(most // 2, ROWS)
+        chosen = np.unique(np.linspace(0, len(sizes) - 1, ROWS if many else len(sizes)).astype(int))
+        each = max(most // max(len(chosen), 1), int(most >= len(chosen)))
+        return {i: min(each, sizes[i]) for i in chosen.tolist()} if each else {}
+
+    def _few(
+        self, counts: dict[int, int], wrong: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The few directions in which mistakes are told apart: sums of those that are known, and
+        the row that each belongs to; one direction of a row that is right."""
+        each = -(-DIRECTIONS // max(sum(i < wrong for i in counts), 1))
+        few = {i: min(count, each if i < wrong else 1) for i, count in counts.items()}
+        look, at, start = np.zeros((sum(few.values()), len(self.row_of))), 0, 0
+        for i, count in counts.items():
+            own = slice(start, start := start + count)
+            lines = slice(at, at := at + few[i])
+            look[lines, own] = (
+                np.eye(count) if few[i] == count else rng.normal(size=(few[i], count))
+            )
+        return look, np.repeat(list(few), list(few.values())).astype(int)
+
+    def seen(self, answer: np.ndarray) -> np.ndarray:
+        """What is known in all directions, in the few in which mistakes are told apart."""
+        return np.asarray(self._look @ answer)
+
+    def _aim(
+        self, part: Part, missing: np.ndarray, wrong: bool, own: slice, rng: np.random.Generator
+    ) -> None:
+        """Look at one row: in all of its entries, or in as many random directions as there are."""
+        count, size = own.stop - own.start, missing.size
+        look = np.eye(size) if count == size else rng.normal(size=(count, size))
+        by, whole = (float(np.linalg.norm(a)) for a in (missing, self.chain.follows(part)))
+        look /= (max(by, ROUNDED * whole) if wrong else whole) or 1.0
+        self.equations[own] = look @ np.ravel(missing)
         keys: list[Any] = [edge(b) for b in part.branches]
         table: dict[Any, np.ndarray] = self._branches
         if part.kind == "total":
             keys, table = [id(part.value)], self._totals
         for key in keys:
-            table.setdefault(key, np.zeros((len(self.row), missing.size)))[own] += look
+            table.setdefault(key, np.zeros((len(self.row_of), missing.size)))[own] += look
 
     def _walk(self) -> None:
         """From the rows to the loss."""
@@ -109,6 +154,12 @@ class Effects:
         found += [self._down.get(id(x))] if key in self.chain.passing else []
         parts = [part for part in found if part is not None]
         return np.asarray(np.add.reduce(parts)) if parts else None
+
+    def is_whole(self, x: Any, branch: Branch) -> bool:
+        """Whether one more in what a branch sends to `x` is one more in the derivative by it."""
+        key = edge(branch)
+        total = id(x) not in self._totals or key in self._summed
+        return total and key in self.chain.passing and key not in self._branches
 
     def on(self, x: Any) -> np.ndarray | None:
         """The same for the derivative by a value as a whole."""

@@ -1,29 +1,28 @@
 """Which mistakes further up are worth a try: those whose effect points where the rows are wrong.
 
 A mistake is made in every block alike, since it stands in a loop. What each would add there is
-computed in all blocks at once, and what that does to the rows to first order: without what the
-addition in one block changes in those before it.
+computed in all blocks at once, and what that does to the rows: exactly where these tell the
+gradients by hand, and else to first order, without what the addition in one block changes in those
+before it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lstm.comparison.chain import edge
-from tinygrad_lstm.comparison.changes import SIMPLE
-from tinygrad_lstm.comparison.effects import Effects
-from tinygrad_lstm.comparison.everywhere import FAILED, FAR_FETCHED
-from tinygrad_lstm.comparison.places import Place, Places
+from tinygrad_lstm.comparison.changes import FAR, SIMPLE
+from tinygrad_lstm.comparison.everywhere import FAR_FETCHED
+from tinygrad_lstm.comparison.pointing import EXACT, Effect, Pointing, Supposed, differs
 from tinygrad_lstm.comparison.progress import Progress
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
-from tinygrad_lstm.comparison.stacked import Blocks, Columns, Stacked
-from tinygrad_lstm.comparison.steps import RULE, SUM
+from tinygrad_lstm.comparison.stacked import Blocks, Columns
+from tinygrad_lstm.comparison.steps import LINE, RULE, SUM
+from tinygrad_lstm.comparison.supposed import Supposing
 from tinygrad_lstm.comparison.tree import Change
 from tinygrad_lstm.derivation.expression import Leaf
 
@@ -51,7 +50,7 @@ class Candidate(NamedTuple):
     label: Any
 
 
-class Likely(Places):
+class Likely(Supposing):
     """The mistakes that may be made in some places; the parameters are those of :class:`Places`.
 
     Attributes
@@ -62,16 +61,19 @@ class Likely(Places):
         How much of that.
     points : dict of Candidate to ndarray
         Where the effect of a mistake points, in the directions in which rows are looked at.
+    rest : bool
+        Whether what is long is looked at too, for places that one of several open rows tells of.
     """
 
     budget: int
     spent: float
     points: dict[Candidate, np.ndarray]
     progress: Progress
+    rest: bool
 
     def __init__(self, search: Search, open_: Sequence[Entry], found: Sequence[Entry]) -> None:
         super().__init__(search, open_, found)
-        self.progress, self.spent = Progress(), 0.0
+        self.progress, self.spent, self.rest = Progress(), 0.0, False
         self.budget = BUDGET + len(self.rerun.edges)
         sizes = [stage.output._array.size for stage in self.formulas.tape.stages]
         self._rule_cost = 1 + sum(sizes) / max(len(sizes), 1) / NUMBERS
@@ -80,79 +82,87 @@ class Likely(Places):
         self._seen: set[bytes] = set()
         # Of one place: changes, which may have several labels; effects, since of mistakes that come
         # to the same the first is tried.
-        self._known: dict[int, tuple[set[Any], set[bytes]]] = defaultdict(lambda: (set(), set()))
+        self._looked_at: dict[int, set[Any]] = defaultdict(set)
+        self._same: dict[int, set[bytes]] = defaultdict(set)
 
     @property
     def ended(self) -> bool:
         """Whether the search ended at its budget."""
         return self.spent > self.budget
 
+    def begin_again(self) -> bool:
+        """Forget what has been looked at, as other rows are open now: whether it was ruled out by
+        those that are explained."""
+        self.apart, ruled = False, None in self._worlds.values()
+        if ruled:
+            self._looked_at.clear()
+            self._same.clear()
+        return ruled
+
     def _candidates(self, level: int, sorts: Sequence[str]) -> Iterator[Candidate]:
         """The mistakes of some sorts in formulas that are written so."""
         for number, place in enumerate(self.places):
-            if place.level == level:
-                yield from self._in_place(number, sorts, self._effects)
+            rows = place.rows & self.open_
+            alone = rows.bit_count() == 1 and rows != self.open_
+            long = level == LINE or sorts == FAR
+            if place.level == level and rows and (alone and long) == self.rest:
+                yield from self._in_place(number, sorts)
 
-    @cached_property
-    def _effects(self) -> Effects:
-        missing = [
-            e.hand - self.chain.follows(part) for e, part in zip(self.rows, self.parts, strict=True)
-        ]
-        effects = Effects(self.chain, self.parts, missing)
-        self.spent += WALKED * effects.spent * self._rule_cost
-        return effects
-
-    def _in_place(self, number: int, sorts: Sequence[str], effects: Effects) -> Iterator[Candidate]:
-        """The mistakes of some sorts in one place."""
-        place = self.places[number]
+    def _in_place(self, number: int, sorts: Sequence[str]) -> Iterator[Candidate]:
+        """The mistakes of some sorts in one place, if it can be there."""
+        place, effects = self.places[number], self.effects
         blocks, changes = self._pattern(number)
-        answer = self._answer(place, blocks, effects)
-        if answer is None:
+        if self.answer(place, blocks.branches) is None:
             yield from (Candidate(ACROSS, 0, number, c.label) for c in changes.of(sorts))
             return
-        looked = np.array([place.rows >> int(i) & 1 for i in effects.row], bool)
-        stacked, simple = Stacked(blocks, self._columns), {c.label for c in changes.of(SIMPLE)}
+        world = self.supposed(place)
+        if world is None:
+            return
+        looked = self.directions(world.rows, effects.row, place.spoiled)
+        simple = {c.label for c in changes.of(SIMPLE)}
+        wrong = looked & (effects.row < len(self.rows))
+        missing, seen = effects.missing, self._same[number]
+        for change, (every, known) in self.pointing(number, sorts, world, self._looked_at[number]):
+            if (same := np.round(every[0], 9).tobytes()) in seen:
+                continue
+            seen.add(same)
+            off = 0.0
+            if not known:
+                off = _apart(every[0][wrong], missing[wrong]) + SPOILING * (place.spoiled > 0)
+            elif min(differs(points[looked], missing[looked]) for points in every) > EXACT:
+                continue
+            simpler = change.label in simple or place.level == SUM
+            fetched = LEAST if simpler else MORE if change.kind in FAR_FETCHED else 1.0
+            fetched *= AGAIN if place.level != RULE and same in self._seen else 1.0
+            self._seen.add(same)
+            candidate = Candidate(round(off, 6) * fetched, fetched, number, change.label)
+            self.points[candidate] = every[0]
+            yield candidate
+
+    def pointing(
+        self, number: int, sorts: Sequence[str], world: Supposed, tried: set[Any] | None = None
+    ) -> Iterator[tuple[Change, Effect]]:
+        """The mistakes of some sorts in one place, with what each does to the rows in a world; but
+        those that have been tried, which are added to."""
+        place, (blocks, changes) = self.places[number], self._pattern(number)
+        answer = self.answer(place, blocks.branches)
+        if answer is None:
+            return
+        tried = set() if tried is None else tried
+        whole = len(blocks.branches) == len(place.edges)
+        found = Pointing(blocks, self.effects.seen(answer), world, whole, self._columns)
+        stacked = found.stacked
         cost = AT_ONCE * len(stacked.order) * (1 + stacked.array.size / STACKED)
-        tried, seen = self._known[number]
         for change in (c for c in changes.of(sorts) if self._stands_out(c, blocks)):
             if self.ended:
                 return
-            if (key := stacked.key(change)) is not None and key in tried:
-                continue
-            tried.add(key)
-            self.spent += cost
-            self.progress.step(self.spent / self.budget)
-            try:
-                added = stacked.changed(change) - stacked.array
-                points = answer @ np.ravel(added) if added.shape == stacked.array.shape else None
-            except FAILED:  # shapes that do not fit this mistake
-                continue
-            if points is None or not np.any(added):
-                continue
-            same = np.round(points, 9).tobytes()
-            if same not in seen:
-                seen.add(same)
-                off = _apart(points[looked], effects.missing[looked])
-                off += SPOILING * (place.spoiled > 0)
-                simpler = change.label in simple or place.level == SUM
-                fetched = LEAST if simpler else MORE if change.kind in FAR_FETCHED else 1.0
-                fetched *= AGAIN if place.level != RULE and same in self._seen else 1.0
-                self._seen.add(same)
-                candidate = Candidate(round(off, 6) * fetched, fetched, number, change.label)
-                self.points[candidate] = points
-                yield candidate
-
-    @staticmethod
-    def _answer(place: Place, blocks: Blocks, effects: Effects) -> np.ndarray | None:
-        """What an addition in each block of a place does to the rows; None where that is not
-        known."""
-        values = {edge(b): x for x, b in place.edges}
-        whole = place.level == SUM
-        at = ((values[edge(b)], b) for b in blocks.branches)
-        found = [effects.on(x) if whole else effects.of(x, b) for x, b in at]
-        answers = [answer for answer in found if answer is not None]
-        known = len(answers) == len(found) and len(effects.row)
-        return np.concatenate(answers, axis=1) if known else None
+            if (key := stacked.key(change)) is None or key not in tried:
+                tried.add(key)
+                runs, effect = found.runs, found.of(change)
+                self.spent += cost * (found.runs - runs)
+                self.progress.step(self.spent / self.budget)
+                if effect is not None:
+                    yield change, effect
 
     def _stands_out(self, change: Change, blocks: Blocks) -> bool:
         """Whether what another value is taken for has a name in a derivation, or is the same value

@@ -4,17 +4,22 @@ by are tried together."""
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tinygrad_lstm.comparison.above import Above, Altered, Changes, Several, Where
+from tinygrad_lstm.comparison.above import STAGES, Above, Altered, Changes, Several, Where
 from tinygrad_lstm.comparison.chain import Chain
+from tinygrad_lstm.comparison.changes import NEAR, SIMPLE
 from tinygrad_lstm.comparison.combined import FOLLOWS, Guess, written
 from tinygrad_lstm.comparison.everywhere import FAILED
 from tinygrad_lstm.comparison.likely import Candidate
+from tinygrad_lstm.comparison.pointing import EXACT, Supposed, differs
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
+from tinygrad_lstm.comparison.steps import LINE, RULE, SUM
+from tinygrad_lstm.comparison.sums import WHOLE
 from tinygrad_lstm.comparison.tree import Change
 from tinygrad_lstm.engine.gradients import Part
 
@@ -25,8 +30,12 @@ TRIED = 512  # pairs of them at most
 ALLOWED = 3000  # formulas for what is wrong besides
 CLOSE = 1e-8  # how closely these have to fit
 SHARE = 0.1  # of the budget that these may take
+MATCHED = 0.5  # .. and those where the gradients by hand are known
+NEARLY = 1e-6  # of the square of what is missing: how far off pairs are that are looked at
+PAIRED = {RULE: NEAR, LINE: SIMPLE, SUM: WHOLE}  # sorts of mistakes that are made beside others
 
 Pair = tuple[Candidate, Candidate]
+Pointed = tuple[Candidate, np.ndarray]  # a mistake, and where its effect points
 
 
 class Pairs(Above):
@@ -34,19 +43,18 @@ class Pairs(Above):
 
     def explained(self, several: Several | None = None) -> Iterator[tuple[Entry, Guess]]:
         """The rows that are explained, each with its explanation; see :meth:`Above.explained`."""
-        left = dict.fromkeys(range(len(self.rows)))
-        numbers = {id(entry): i for i, entry in enumerate(self.rows)}
-        for entry, guess in super().explained(several):
-            left.pop(numbers[id(entry)], None)
-            yield entry, guess
+        yield from super().explained(several)
         for where in self.found:
-            for i, guess in self._besides(where, list(left)):
-                left.pop(i)
+            for i, guess in self._besides(where, self.rerun.rows_in(self.open_)):
+                self.open_ &= ~(1 << i)
                 yield self.rows[i], guess
-        open_ = sum(1 << i for i in left)
-        if len(left) > 1:  # two mistakes give one row in too many ways
-            for rows, guess in self._two(open_):
+        if self.open_.bit_count() > 1:  # two mistakes give one row in too many ways
+            for rows, guess in self._two(self.open_):
+                self.open_ &= ~rows
                 yield from ((self.rows[i], guess) for i in self.rerun.rows_in(rows))
+        self.rest = True
+        yield from self.searched(STAGES, several)
+        self.progress.done()
 
     def _besides(self, where: Where, left: Sequence[int]) -> Iterator[tuple[int, Guess]]:
         """The rows to which a mistake that was found leads, and which have another one in their own
@@ -71,18 +79,55 @@ class Pairs(Above):
 
     def _two(self, open_: int) -> Iterator[tuple[int, Guess]]:
         """The pair that explains all open rows."""
-        found = self._nearest_pairs(open_)
-        size = self._most
-        for start in range(0, len(found), size):
+        for pairs in itertools.chain(self._matching(open_), self._near(open_)):
             with self.rerun.running():
-                rows, guess = self._tried(found[start : start + size], open_)
+                rows, guess = self._tried(pairs, open_)
             if guess is not None:
                 yield rows, guess
                 return
 
+    def _near(self, open_: int) -> Iterator[list[Pair]]:
+        """Those whose effects add up to nearly what the open rows differ by, to first order."""
+        found, size = self._nearest_pairs(open_), self._most
+        for start in range(0, len(found), size):
+            yield found[start : start + size]
+
+    def _matching(self, open_: int) -> Iterator[list[Pair]]:
+        """Those whose effects add up to just what the open rows differ by, in the derivatives by
+        the values of two names: if all mistakes are there, the gradients by hand are known."""
+        until = self.spent + MATCHED * self.budget
+        for two in self.grounds():
+            world = self.supposed_in(two)
+            if world is not None and self.spent < until:
+                one, other = (list(self._in_ground(role, world)) for role in two)
+                if pairs := list(self._matched(one, other, open_)):
+                    yield pairs
+
+    def _in_ground(self, role: str, world: Supposed) -> Iterator[Pointed]:
+        """The mistakes in the derivative by the values of a name, with what each does in a
+        world."""
+        for number, place in enumerate(self.places):
+            if {self.formulas.base(x) for x, _ in place.edges} == {role}:
+                for change, (every, known) in self.pointing(number, PAIRED[place.level], world):
+                    candidate = Candidate(0.0, 0.0, number, change.label)
+                    yield from ((candidate, points) for points in every if known)
+
+    def _matched(
+        self, one: Sequence[Pointed], other: Sequence[Pointed], open_: int
+    ) -> Iterator[Pair]:
+        """Those of two groups whose effects add up to what is missing."""
+        looked = self.directions(open_, self.effects.row)
+        missing = self.effects.missing[looked]
+        a, b = ([points[looked] for _, points in group] for group in (one, other))
+        if a and b:
+            off = _between(missing - np.stack(a), np.stack(b))
+            for i, j in np.argwhere(off <= NEARLY * (missing @ missing)).tolist():
+                if differs(a[i] + b[j], missing) <= EXACT:
+                    yield one[i][0], other[j][0]
+
     def _nearest_pairs(self, open_: int) -> list[Pair]:
         """The pairs whose effects add up to nearly what the open rows differ by."""
-        effects = self._effects
+        effects = self.effects
         looked = np.array([open_ >> int(i) & 1 for i in effects.row], bool)
         among = sorted(
             (c for c in self.points if self.places[c.place].rows & open_),
@@ -91,9 +136,7 @@ class Pairs(Above):
         if len(among) < 2 or not looked.any():
             return []
         points = np.stack([self.points[c][looked] for c in among])
-        rest = effects.missing[looked] - points
-        size = np.sum(points**2, axis=1)
-        off = np.sum(rest**2, axis=1)[:, None] + size[None] - 2 * rest @ points.T
+        off = _between(effects.missing[looked] - points, points)
         places = np.array([c.place for c in among])
         off[(places[:, None] >= places[None])] = np.inf  # each once, and none in one place
         blocks = max((len(place.edges) for place in self.places), default=1)
@@ -141,3 +184,9 @@ class Pairs(Above):
             f"two mistakes: {one.looks_like}; and {other.looks_like}",
             np.empty(0),
         )
+
+
+def _between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The squares of the distances between the lines of two arrays."""
+    squares = np.sum(a**2, axis=1)[:, None] + np.sum(b**2, axis=1)
+    return np.asarray(squares - 2 * a @ b.T)

@@ -68,7 +68,8 @@ class Places:
         self.parts = [entry.part for entry in self.rows if entry.part]
         self.rerun = Rerun(self.chain, self.parts, self.formulas)
         right = [e.part for e in found if e.part and e.row.verdict == "right"]
-        self.places = self._places([part.value for part in right if part.kind == "total"])
+        self.right = [p for p in right if p.kind == "total" and p.value._op is None]
+        self.places = self._places([part.value for part in self.right])
         self._changes: dict[int, Changes] = {}
         self._blocks: dict[int, Blocks] = {}
         self._trees: dict[int, Tree] = {}
@@ -81,7 +82,7 @@ class Places:
     def _places(self, right: list[Any]) -> list[Place]:
         """The places from which wrong rows inherit: first those from which all do, and no right
         one."""
-        spoiled = {id(x): 1 << i for i, x in enumerate(right) if x._op is None}
+        spoiled = {id(x): 1 << i for i, x in enumerate(right)}
         below = self.rerun.masks(spoiled)
         groups: dict[Any, list[tuple[Any, Branch]]] = defaultdict(list)
         for x, branch in self.rerun.edges:
@@ -98,6 +99,7 @@ class Places:
                 places.append(Place(edges, rows, spoils, LINE))
         places += self._sums(below)
         every = (1 << len(self.rows)) - 1
+        places = list({_same(place): place for place in reversed(places)}.values())[::-1]
         places.sort(
             key=lambda p: (
                 -p.level,
@@ -189,3 +191,8 @@ class Places:
         if id(root) not in self._trees:
             self._trees[id(root)] = Tree(root)
         return self._trees[id(root)]
+
+
+def _same(place: Place) -> Any:
+    """The same for places of the same branches, whatever they have in common."""
+    return place.level, frozenset(edge(b) for _, b in place.edges)

@@ -126,6 +126,21 @@ class Rerun:
         _, run = self._walked((1 << len(self.rows)) - 1, [changed])
         return {key: self.chain.totals[key] + by[0] for key, by in run.moved.items()}
 
+    def spread(self, added: Mapping[Edge | int, np.ndarray]) -> dict[int, np.ndarray]:
+        """By how much the derivatives by the values, by ``id``, differ when something is added to
+        what some branches send back, or to the derivatives by some values: for several such
+        additions, along the first axis."""
+        moved: dict[int, np.ndarray] = {}
+        with self.running():
+            for y in self.chain.order:
+                _add(moved, id(y), added.get(id(y)))
+                g = moved.get(id(y))
+                for x, branch in self._by_stage[id(y)]:
+                    if (key := edge(branch)) in self.chain.passing:
+                        _add(moved, id(x), added.get(key))
+                        _add(moved, id(x), None if g is None else self.rules.sent(branch, x, g))
+        return moved
+
     def _walked(
         self, mask: int, several: Sequence[Mapping[Edge | int, tuple[Tree, Changed]]]
     ) -> tuple[dict[int, np.ndarray], _Run]:
@@ -150,7 +165,13 @@ class Rerun:
             for i in self._answering.get(key, ()):
                 differ[i] = differ[i] + by if i in differ else by
             if key in self.chain.passing:
-                run.moved[id(x)] = run.moved[id(x)] + by if id(x) in run.moved else by
+                _add(run.moved, id(x), by)
+
+
+def _add(moved: dict[int, np.ndarray], key: int, by: np.ndarray | None) -> None:
+    """Add to what is known of a value."""
+    if by is not None:
+        moved[key] = moved[key] + by if key in moved else by
 
 
 class _Run:

@@ -137,15 +137,30 @@ class Columns:
     ----------
     vocabulary : Vocabulary
         What values are called in which block.
+    moved : mapping of int to ndarray, optional
+        By how much derivatives differ from what follows, by the ``id`` of the value.
     """
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, moved: Mapping[int, np.ndarray] | None = None
+    ) -> None:
         self._vocabulary, self._formulas = vocabulary, vocabulary.formulas
+        self._moved = {} if moved is None else moved
         self._known: dict[Any, tuple[int, np.ndarray]] = {}
 
-    def of(self, leaf: Leaf, blocks: Sequence[int]) -> np.ndarray:
+    def moved(self, moved: Mapping[int, np.ndarray]) -> Columns:
+        """The same with other derivatives."""
+        return Columns(self._vocabulary, moved) if moved else self
+
+    def array(self, leaf: Leaf) -> np.ndarray:
+        """The value of a leaf, or the derivative that it is."""
+        key = id(self._formulas.source.get(leaf))
+        array = np.asarray(leaf.array)
+        return array + self._moved[key] if leaf.gradient and key in self._moved else array
+
+    def of(self, leaf: Leaf, blocks: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """What stands in the place of a leaf, or of the derivative that it is, in some blocks: 0
-        beyond the first and the last.
+        beyond the first and the last; and where there is something.
 
         Raises
         ------
@@ -161,13 +176,13 @@ class Columns:
         there = (rows >= 0) & (rows < len(column))
         if not there.any():
             raise ValueError(leaf.name)
-        return column[np.where(there, rows, -1)]
+        return column[np.where(there, rows, -1)], there
 
     def _column(self, base: str, leaf: Leaf) -> tuple[int, np.ndarray]:
         """The first block, and the values from there on; a row of zeros behind them."""
-        totals = self._formulas.chain.totals
+        totals, moved = self._formulas.chain.totals, self._moved
         found = {
-            block: totals[id(x)] if leaf.gradient else x._kept()
+            block: totals[id(x)] + moved.get(id(x), 0) if leaf.gradient else x._kept()
             for block, x in self._vocabulary.in_blocks[base].items()
             if block is not None and x.shape == leaf.shape
             if id(x) in totals or not leaf.gradient
@@ -188,11 +203,19 @@ class Stacked(Tree):
         The place.
     columns : Columns
         Values of other places, which come in.
+
+    Attributes
+    ----------
+    there : ndarray of bool
+        The blocks in which the last change finds the values that it takes from other ones.
     """
+
+    there: np.ndarray
 
     def __init__(self, blocks: Blocks, columns: Columns) -> None:
         self._blocks, self._how, self._columns = blocks, "", columns
         self._params: dict[int, list[Mapping[str, Any]]] = {}
+        self.there = np.ones(len(blocks.orders), bool)
         for k, part in enumerate(blocks.order):
             if isinstance(part, Apply):
                 each = [order[k].params for order in blocks.orders]  # type: ignore[union-attr]
@@ -210,7 +233,7 @@ class Stacked(Tree):
 
     def changed(self, change: Change) -> np.ndarray:
         """The values with a change, made alike in every block."""
-        self._how = _how(change.label)
+        self._how, self.there = _how(change.label), np.ones(len(self._blocks.orders), bool)
         if change.params is not None:
             each = [change.params(branch) for branch in self._blocks.branches]
             self._params |= {id(e): each for e in change.changed.values()}
@@ -219,14 +242,18 @@ class Stacked(Tree):
     def _array(self, leaf: Leaf) -> np.ndarray:
         there = self._blocks.blocks_of(leaf, self._how)
         if there is not None and not self._blocks.layered:
-            return self._columns.of(leaf, there)
+            column, found_there = self._columns.of(leaf, there)
+            self.there = self.there & found_there
+            return column
         found = self._blocks.everywhere(leaf, self._how)
         if any(other is None for other in found) and (there is None or not any(found)):
             raise ValueError(leaf.name)
         if all(other is found[0] for other in found):
-            return np.broadcast_to(leaf.array, (len(found), *leaf.shape))
+            return np.broadcast_to(self._columns.array(leaf), (len(found), *leaf.shape))
+        self.there = self.there & [other is not None for other in found]
         nothing = np.zeros(leaf.shape)  # beyond the first block and the last
-        return np.stack([nothing if other is None else other.array for other in found])
+        arrays = [nothing if other is None else self._columns.array(other) for other in found]
+        return np.stack(arrays)
 
     def _computed(self, part: Apply, args: list[Any]) -> Any:
         each = self._params.get(id(part))
