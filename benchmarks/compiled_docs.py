@@ -26,7 +26,8 @@ def write(rows, growth, axes, machine):
     Parameters
     ----------
     rows, growth : list of dict
-        What was measured: size, threads, name, ms, and ratio to the fastest peer; memory.
+        What was measured: size, threads, name, ms, and ratio to the fastest peer; memory at its
+        peak and held afterwards.
     axes : dict
         By the length that grows: the sizes in `growth`.
     machine : str
@@ -38,9 +39,10 @@ def write(rows, growth, axes, machine):
         "same round (below 1: faster than all of them).",
         table(rows),
         "",
-        "Peak memory of the first call, planning included, above what the imports have taken, MB:",
+        "Peak memory of the first call, planning included, above what the imports have taken, and "
+        "in brackets what the process has of it when the call is over:",
         "",
-        *cells([r for r in rows if r["threads"] == 1], lambda r: f"{r['memory']:.0f}"),
+        *cells([r for r in rows if r["threads"] == 1], megabytes),
         "",
         "How a step grows with T, N and H: milliseconds, and MB of the first call.",
         table(growth, lambda r: f"{r['ms']:.3g} ms, {r['memory']:.0f} MB"),
@@ -58,6 +60,11 @@ def write(rows, growth, axes, machine):
 
 def shown(row):
     return f"{row['ms']:.3g} ms ({row.get('peer', float('nan')):.2f})"
+
+
+def megabytes(row):
+    digits = 1 if row["memory"] < 10 else 0
+    return f"{row['memory']:.{digits}f} MB ({row['held']:.{digits}f})"
 
 
 def table(rows, show=shown):

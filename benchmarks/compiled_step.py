@@ -10,7 +10,8 @@ Every contestant runs in a process of its own. The processes take turns, a burst
 that all of them meet the same noise; ratios are taken within each round, to the fastest peer of
 that round and to the matrix products alone, which no program can do without (NumPy's BLAS, at the
 shapes of a merged program). Before it is timed, each contestant's gradient is held against eager's.
-Memory is the peak during the first call, planning included, above what the imports have taken.
+Memory is the peak during the first call, planning included, above what the imports have taken, and
+what the process has of it when the call is over.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import statistics
 import sys
 import time
 
-from compiled_docs import NAMES, write
+from compiled_docs import NAMES, megabytes, write
 from machine import machine
 from peers import (
     GATES,
@@ -185,7 +186,8 @@ def burst(size):
 
 
 def memory(afresh=False):
-    """The most memory that the process has used, in MB: ever, or since it was asked for afresh."""
+    """The most memory that the process has used, ever or since it was asked for afresh, and what it
+    uses now, in MB."""
     import resource
 
     try:
@@ -193,9 +195,10 @@ def memory(afresh=False):
             with open("/proc/self/clear_refs", "w") as file:
                 file.write("5")
         with open("/proc/self/status") as file:
-            return next(int(line.split()[1]) for line in file if line[:6] == "VmHWM:") / 1024
-    except (OSError, StopIteration):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            found = dict(line.split(":") for line in file)
+        return [int(found[name].split()[0]) / 1024 for name in ("VmHWM", "VmRSS")]
+    except (OSError, KeyError):
+        return [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024] * 2
 
 
 def child(name):
@@ -210,12 +213,12 @@ def child(name):
             steps.clear()
             start = time.process_time()
             STEPS[name](SMALLEST)()  # what is imported counts as time only
-            base = memory(afresh=True)
+            base, _ = memory(afresh=True)
             steps[size] = STEPS[name](size)
             gradient = steps[size]()
             first = time.process_time() - start
             check = None if gradient is None else float(abs(gradient).sum())
-            print(json.dumps([check, first, memory() - base]), flush=True)
+            print(json.dumps([check, first, *(m - base for m in memory())]), flush=True)
             continue
         # on one thread the time of this process alone: what else the machine does counts less
         clock = time.process_time if os.environ[THREADS[0]] == "1" else time.perf_counter
@@ -244,7 +247,7 @@ def measure(threads, rounds, names, sizes):
         peers = [n for n in here if n in PEERS]
         for n in here:
             row = {"size": size, "threads": threads, "name": n, "first": first[n][1]}
-            row["memory"] = first[n][2]
+            row["memory"], row["held"] = first[n][2:]
             row["ms"] = statistics.median(t[n] for t in times) * 1e3
             row["spread"] = max(t[n] for t in times) / min(t[n] for t in times)
             for to, those in (("peer", peers), ("products", [p for p in here if p == "products"])):
@@ -260,7 +263,7 @@ def show(row):
         f"{row['size']!s:20} {row['threads']} thr  {NAMES[row['name']]:20} {row['ms']:9.3f} ms "
         f"(x{row['spread']:.2f})  to the fastest peer {row.get('peer', float('nan')):6.2f}  "
         f"to the products {row.get('products', float('nan')):6.2f}  "
-        f"first call {row['first']:5.2f} s of CPU, {row['memory']:5.0f} MB",
+        f"first call {row['first']:5.2f} s of CPU, {megabytes(row)}",
         flush=True,
     )
 
