@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from tinygrad_lstm.compiler.construct import Builder
@@ -31,51 +30,106 @@ def widen(build: Builder, roots: list[Value]) -> list[Value]:
     order = build.graph.order(roots)
     runs = list(_runs(order))
     together = {m.number: run for run in runs for m in run}
-    one = partial(_one_value, build, _inner(runs, order, roots), {})
-    return regrouped(build, roots, order, together, one)
+    return regrouped(build, roots, order, together, Widened(build, runs, order, roots))
 
 
-def _columns(run: list[Value]) -> Iterator[tuple[Value, ...]]:
+class Widened:
+    """What runs become: values with columns side by side, or with one under the other.
+
+    Parameters
+    ----------
+    build : Builder
+    runs : list of list of Value
+    order, roots : list of Value
+        The graph.
+    """
+
+    def __init__(
+        self, build: Builder, runs: list[list[Value]], order: list[Value], roots: list[Value]
+    ) -> None:
+        self._build = build
+        self._wholes: dict[tuple[Value, ...], Value] = {}
+        members = set(itertools.chain.from_iterable(runs))
+        known = set(map(tuple, runs))
+        read = Counter(a for v in order for a in v.args if a in members)
+        for run in runs:
+            read.subtract(m for column in _operands(run) if column in known for m in column)
+        # members that only runs read, together with all the others of their own
+        self._inner = {m for m in members.difference(roots) if not read[m]}
+        # those that are read otherwise than entry by entry
+        self._joined = members.intersection(roots)
+        self._joined |= {a for v in order if v.op not in ELEMENTWISE for a in v.args} & members
+
+    def __call__(self, run: list[Value], new: dict[Value, Value]) -> Iterator[tuple[Value, Value]]:
+        """The value that a run becomes, and which part of it each member is; nobody asks where
+        inner ones are."""
+        first, build = run[0], self._build
+        build.graph.origin = f"{first.origin} and {len(run) - 1} more"
+        columns = [
+            (self._wholes.get(column), [new.get(a, a) for a in column]) for column in _operands(run)
+        ]
+        below = any(_is_below(whole, parts, first) for whole, parts in columns)
+        one = self._below if below else self._beside
+        operands = [one(whole, parts, first) for whole, parts in columns]
+        value = build.elementwise(first.op, *operands, dtype=first.dtype)
+        if not below and self._gains(run):
+            value, below = stacked(build, value, len(run)), True
+        self._wholes[tuple(run)] = value
+        at = 0
+        for m in run:
+            n = m.shape[1 - below]
+            bounds = ((at, at + n), (0, m.shape[1])) if below else ((0, m.shape[0]), (at, at + n))
+            yield m, value if m in self._inner else build.cut(value, bounds)
+            at += n
+
+    def _gains(self, run: list[Value]) -> bool:
+        """Whether the columns of a run are better off apart: NumPy takes twice as long for a piece
+        of each row as for memory that is dense."""
+        first = run[0]
+        return (
+            first.shape[0] > 1
+            and all(m.shape == first.shape for m in run)
+            and self._joined.isdisjoint(run)
+            and not self._inner.issuperset(run)
+        )
+
+    def _beside(self, whole: Value | None, parts: list[Value], like: Value) -> Value:
+        """An operand of all members: a number, or theirs side by side."""
+        return whole or (
+            self._build.concatenate(parts, parts[0].ndim - 1) if parts[0].ndim else parts[0]
+        )
+
+    def _below(self, whole: Value | None, parts: list[Value], like: Value) -> Value:
+        """An operand of all members: a number, or theirs one under the other."""
+        build, count = self._build, len(parts)
+        if whole is not None:
+            return whole if _is_below(whole, parts, like) else stacked(build, whole, count)
+        if not parts[0].ndim:
+            return parts[0]
+        return build.concatenate([build.broadcast(p, like.shape) for p in parts], 0)
+
+
+def stacked(build: Builder, x: Value, count: int) -> Value:
+    """The columns of a matrix, divided into so many, one under the other."""
+    n, width = x.shape[0], x.shape[1] // count
+    apart = build.transpose(build.reshape(x, (n, count, width)), (1, 0, 2))
+    return build.reshape(apart, (count * n, width))
+
+
+def _is_below(whole: Value | None, parts: list[Value], like: Value) -> bool:
+    """Whether an operand of all members has them one under the other: as what a run has become, or
+    as neighbouring rows of one value."""
+    if whole is not None:
+        return whole.shape[0] != like.shape[0]
+    first = parts[0]
+    if first.op != "cut" or any(p.op != "cut" or p.args != first.args for p in parts):
+        return False
+    return all(a.attrs[0][1] == b.attrs[0][0] for a, b in itertools.pairwise(parts))
+
+
+def _operands(run: list[Value]) -> Iterator[tuple[Value, ...]]:
     """What the members of a run read, one operand after the other."""
     return zip(*(m.args for m in run), strict=True)
-
-
-def _inner(runs: list[list[Value]], order: list[Value], roots: list[Value]) -> set[Value]:
-    """The members that only runs read, together with all the others of their own."""
-    whole = set(map(tuple, runs))
-    members = set(itertools.chain.from_iterable(runs))
-    read = Counter(a for v in order for a in v.args if a in members)
-    for run in runs:
-        read.subtract(m for column in _columns(run) if column in whole for m in column)
-    return {m for m in members.difference(roots) if not read[m]}
-
-
-def _one_value(
-    build: Builder,
-    inner: set[Value],
-    wide: dict[tuple[Value, ...], Value],
-    run: list[Value],
-    new: dict[Value, Value],
-) -> Iterator[tuple[Value, Value]]:
-    """The value that a run becomes, and which columns each member is of it; nobody asks where
-    inner ones are. `wide` has what runs have become."""
-    first = run[0]
-    build.graph.origin = f"{first.origin} and {len(run) - 1} more"
-    operands = [
-        wide.get(column) or _joined(build, [new.get(a, a) for a in column])
-        for column in _columns(run)
-    ]
-    whole = wide[tuple(run)] = build.elementwise(first.op, *operands, dtype=first.dtype)
-    at = 0
-    for m in run:
-        columns = (at, at + m.shape[1])
-        yield m, whole if m in inner else build.cut(whole, ((0, m.shape[0]), columns))
-        at += m.shape[1]
-
-
-def _joined(build: Builder, column: list[Value]) -> Value:
-    """One operand of all members: a number, or theirs side by side."""
-    return column[0] if not column[0].ndim else build.concatenate(column, column[0].ndim - 1)
 
 
 def _runs(order: list[Value]) -> Iterator[list[Value]]:
