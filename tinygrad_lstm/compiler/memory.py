@@ -76,7 +76,6 @@ class Memory:
         self._place_results()
         self._join()
         self._give_homes()
-        self._flatten()
         del self._rank, self._last, self._sharing  # nobody asks any more
 
     def where(self, v: Value) -> Place:
@@ -190,7 +189,8 @@ class Memory:
         self.copies.append((when, self._rank[into.number], Copy(source, place)))
 
     def _give_homes(self) -> None:
-        """Places for what remains, which are given again once their value is read no more."""
+        """Places for what remains, which are given again once their value is read no more. Values
+        whose entries are wanted in a shape that their place cannot have are copied."""
         free: dict[int, list[int]] = defaultdict(list)
         ends: list[tuple[int, int, int, int]] = []  # a heap: when, who, the size, where
         stage = self.schedule.stage
@@ -201,7 +201,7 @@ class Memory:
                 born[stage[v.number]].append(v)
                 loops[v.number] = kernel
         for v in self.schedule.order:
-            if is_heavy(v):
+            if is_heavy(v) or v.op == "reshape":
                 born[stage[v.number]].append(v)
             elif v.op in LEAVES and v.number not in self.homes:
                 self.homes[v.number] = self._new(v)
@@ -210,7 +210,7 @@ class Memory:
                 _, _, size, offset = heapq.heappop(ends)
                 free[size].append(offset)
             for v in born[now]:
-                if v.number in self.homes or self._lodge(v, loops.get(v.number)):
+                if self._find(v) is not None or self._lodge(v, loops.get(v.number)):
                     continue
                 if v.op == "matmul" and accumulates(v, v.args[-1]):
                     self.homes[v.number] = self.where(v.args[-1])
@@ -219,6 +219,9 @@ class Memory:
                 waiting = free[size]
                 place = Place(waiting.pop(), contiguous(v.shape)) if waiting else self._new(v)
                 self.homes[v.number] = place
+                if v.op == "reshape":  # no view: its entries are moved
+                    source = v.args[0]
+                    self._copy(source, Place(place.offset, contiguous(source.shape)), v)
                 if self._last[v.number] < NEVER:
                     heapq.heappush(ends, (self._last[v.number], v.number, size, place.offset))
 
@@ -229,15 +232,6 @@ class Memory:
             return False
         self.homes[v.number] = self.where(cut)
         return True
-
-    def _flatten(self) -> None:
-        """Values whose entries are wanted in a shape that their place cannot have are copied."""
-        for v in self.schedule.order:
-            if v.op == "reshape" and self._find(v) is None:
-                self.homes[v.number] = self._new(v)
-                source = v.args[0]
-                strides = contiguous(source.shape)
-                self._copy(source, Place(self.homes[v.number].offset, strides), v)
 
 
 def contiguous(shape: Shape) -> Shape:
