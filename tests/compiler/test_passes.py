@@ -153,6 +153,19 @@ def test_large_values_are_not_widened():
     assert counts(optimised(lambda: both(64)))["tanh"] == 2
 
 
+@pytest.mark.parametrize("name", ["lstm", "fused"])
+def test_small_columns_lie_densely(name):
+    def strided(passes):
+        plan = Planned(recorded(FUNCTIONS[name]), "numpy", passes)
+        read = [(k, v) for kind, k in plan.instructions if kind == "kernel" for v in k.inputs]
+        return sum(
+            plan.memory.where(v).strides[-2:] == (4 * H, 1) for k, v in read if v.shape == (N, H)
+        )
+
+    assert strided(tuple(PASSES)) == 0
+    assert strided([p for p in PASSES if p not in ("widen", "dense")]) > 0
+
+
 def test_large_columns_stand_apart():
     rows, units = 64, 65
     lstm = LSTM(D, units, rng=0)

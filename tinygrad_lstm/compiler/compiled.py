@@ -59,8 +59,8 @@ def compile(
         the extra ``fast``. By default the second, where it is installed.
     passes : collection of str
         What is done to the program's graph: all of ``gather``, ``contract``, ``align``, ``split``,
-        ``push``, ``merge``, ``columns``, ``lift``, ``ones``, ``apart``, ``widen`` (for NumPy),
-        ``turn``, ``overlap`` and ``accumulate`` unless some are left out.
+        ``push``, ``merge``, ``columns``, ``lift``, ``ones``, ``apart``, ``widen`` and
+        ``dense`` (for NumPy), ``turn``, ``overlap`` and ``accumulate`` unless some are left out.
 
     Returns
     -------

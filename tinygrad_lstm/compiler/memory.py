@@ -8,7 +8,6 @@ shape that is computed from it (`sharing`).
 from __future__ import annotations
 
 import heapq
-import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +19,9 @@ from tinygrad_lstm.compiler.graph import Shape, Value
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES, VIEWS, accumulates
 from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, Stages, is_heavy, stages
 from tinygrad_lstm.compiler.sharing import Sharing
+from tinygrad_lstm.compiler.strides import contiguous, moved, reshaped
 
-__all__ = ["ALIGNMENT", "Copy", "Memory", "Place", "contiguous", "reshaped"]
+__all__ = ["ALIGNMENT", "Copy", "Memory", "Place"]
 
 ALIGNMENT = 64  # bytes: a cache line
 
@@ -86,7 +86,7 @@ class Memory:
 
     def _find(self, v: Value) -> Place | None:
         home = self.homes.get(v.number)
-        if home is not None or v.op not in VIEWS:
+        if home is not None or v.op not in VIEWS or moved(v):
             return home
         (x,) = v.args
         inner = self._find(x)
@@ -94,8 +94,8 @@ class Memory:
             return None
         if v.op == "cut":
             starts = (start for start, _ in v.attrs)
-            moved = sum(s * n for s, n in zip(starts, inner.strides, strict=True))
-            return Place(inner.offset + moved * v.dtype.itemsize, inner.strides)
+            skipped = sum(s * n for s, n in zip(starts, inner.strides, strict=True))
+            return Place(inner.offset + skipped * v.dtype.itemsize, inner.strides)
         if v.op == "transpose":
             return Place(inner.offset, tuple(inner.strides[i] for i in v.attrs[0]))
         if v.op == "broadcast":
@@ -125,7 +125,7 @@ class Memory:
             for u in self.schedule.readers[v.number]:
                 if u is None:
                     read = NEVER
-                elif u.op in ELEMENTWISE or (is_heavy(u) and not accumulates(u, v)):
+                elif u.op in ELEMENTWISE or moved(u) or (is_heavy(u) and not accumulates(u, v)):
                     read = stage[u.number]
                 else:
                     read = last[u.number]
@@ -156,14 +156,21 @@ class Memory:
             self.results[v.dtype] = start, self.size
 
     def _join(self) -> None:
-        """Concatenations first, the outermost first: their parts are computed in place."""
+        """Concatenations first, the outermost first: their parts are computed in place. Those of
+        values that are there for a while wait for their turn."""
         for v in reversed(self.schedule.order):
-            if v.op == "concatenate" and v.number not in self.homes:
+            if v.op == "concatenate" and v.number not in self.homes and not self._passes(v):
                 place = self._new(v)
                 product = self._sharing.partner(v, self.homes)
                 if product is not None:
                     self.homes[product.number] = place
                 self._put(v, place, v)
+
+    def _passes(self, v: Value) -> bool:
+        """Whether a concatenation is of what loops compute for it, and read in another shape."""
+        return all(p.op in ELEMENTWISE and p.number not in self.homes for p in v.args) and all(
+            u is not None and u.op == "reshape" for u in self.schedule.readers[v.number]
+        )
 
     def _put(self, v: Value, place: Place, whole: Value) -> None:
         """Let `v` live in a part of `whole`, or be copied there."""
@@ -172,6 +179,9 @@ class Memory:
             if strides is not None and v.args[0].number not in self.homes:
                 self.homes[v.args[0].number] = Place(place.offset, strides)
                 return
+        if v.number not in self.homes and moved(v) and self._move(v, place):
+            self.homes[v.number] = place
+            return
         if v.number in self.homes or v.op in VIEWS or v.op == "number":
             self._copy(v, place, whole)
             return
@@ -187,6 +197,14 @@ class Memory:
     def _copy(self, source: Value, place: Place, into: Value) -> None:
         when = self.schedule.stage[source.number] + 0.5
         self.copies.append((when, self._rank[into.number], Copy(source, place)))
+
+    def _move(self, v: Value, place: Place) -> bool:
+        """Copy the entries of a value in another shape to a place, if that can have the shape."""
+        (source,) = v.args
+        strides = reshaped(v.shape, place.strides, source.shape)
+        if strides is not None:
+            self._copy(source, Place(place.offset, strides), v)
+        return strides is not None
 
     def _give_homes(self) -> None:
         """Places for what remains, which are given again once their value is read no more. Values
@@ -205,6 +223,8 @@ class Memory:
                 born[stage[v.number]].append(v)
             elif v.op in LEAVES and v.number not in self.homes:
                 self.homes[v.number] = self._new(v)
+            elif v.op == "concatenate" and v.number not in self.homes:
+                born[min(stage[p.number] for p in v.args)].insert(0, v)
         for now in sorted(born):
             while ends and ends[0][0] < now:
                 _, _, size, offset = heapq.heappop(ends)
@@ -218,10 +238,12 @@ class Memory:
                 size = v.size * v.dtype.itemsize
                 waiting = free[size]
                 place = Place(waiting.pop(), contiguous(v.shape)) if waiting else self._new(v)
+                if v.op == "concatenate":
+                    self._put(v, place, v)
+                    self._last[v.number] = max(self._last[p.number] for p in (v, *v.args))
+                elif v.op == "reshape":  # no view
+                    self._move(v, place)
                 self.homes[v.number] = place
-                if v.op == "reshape":  # no view: its entries are moved
-                    source = v.args[0]
-                    self._copy(source, Place(place.offset, contiguous(source.shape)), v)
                 if self._last[v.number] < NEVER:
                     heapq.heappush(ends, (self._last[v.number], v.number, size, place.offset))
 
@@ -232,35 +254,3 @@ class Memory:
             return False
         self.homes[v.number] = self.where(cut)
         return True
-
-
-def contiguous(shape: Shape) -> Shape:
-    """The strides of an array in C order, in entries."""
-    return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
-
-
-def reshaped(shape: Shape, strides: Shape, new: Shape) -> Shape | None:
-    """The strides of a view in another shape, or None where there is none."""
-    if 0 in new:
-        return contiguous(new)
-    old = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
-    out: list[int] = []
-    i = 0
-    rest, step = 1, 0  # what is left of the run of axes that lie densely
-    for length in new:
-        if length == 1:
-            out.append(0)
-            continue
-        if rest == 1:
-            if i == len(old):
-                return None
-            rest, step = old[i]
-            i += 1
-            while i < len(old) and step == old[i][0] * old[i][1]:
-                rest, step = rest * old[i][0], old[i][1]
-                i += 1
-        if rest % length:
-            return None
-        rest //= length
-        out.append(rest * step)
-    return tuple(out)

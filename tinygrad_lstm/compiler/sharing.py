@@ -17,6 +17,7 @@ from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.operations import accumulates
 from tinygrad_lstm.compiler.passes.shared import disjoint
 from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, Stages, is_elementwise
+from tinygrad_lstm.compiler.strides import moved
 
 __all__ = ["Region", "Sharing"]
 
@@ -88,7 +89,7 @@ class Sharing:
         """A product whose place a stack can take, part by part; it is taken then. Neither may have
         one of the `homes` yet."""
         parts = dict(_parts(stack, tuple((0, n) for n in stack.shape)))
-        if any(not is_elementwise(p) or p.number in homes for p in parts.values()):
+        if any(p.number in homes or not (is_elementwise(p) or moved(p)) for p in parts.values()):
             return None
         for v in self._products:
             if v.dtype == stack.dtype and v.shape == stack.shape and v.number not in homes:

@@ -14,6 +14,7 @@ from tinygrad_lstm.compiler.passes.align import align
 from tinygrad_lstm.compiler.passes.apart import apart
 from tinygrad_lstm.compiler.passes.columns import columns
 from tinygrad_lstm.compiler.passes.contract import contract
+from tinygrad_lstm.compiler.passes.dense import dense
 from tinygrad_lstm.compiler.passes.gather import gather
 from tinygrad_lstm.compiler.passes.lift import lift
 from tinygrad_lstm.compiler.passes.merge import merge
@@ -40,6 +41,7 @@ PASSES: dict[str, Pass] = {
     "ones": ones,
     "apart": apart,
     "widen": widen,
+    "dense": dense,
     "turn": turn,
     "overlap": overlap,
     "accumulate": accumulate,
@@ -58,13 +60,15 @@ ORDER = (
     "ones",
     "apart",
     "widen",
+    "dense",
     "turn",
     "overlap",
     "accumulate",  # the last: nobody else may come to read a part afterwards
 )
 
-BACKEND = {"widen": "numpy"}
-"""Passes that only one backend gains by: compiled loops join what is of one shape anyway."""
+BACKEND = {"widen": "numpy", "dense": "numpy"}
+"""Passes that only one backend gains by: compiled loops join what is of one shape anyway, and each
+line of them costs the same."""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 of the gates that one product computes.
 
 A loop that is compiled reads each entry once anyway; NumPy calls a function for every operation,
-which takes as long as some thousand entries. Larger values stay apart: each of them can live where
-its own columns were read (`sharing`), which is worth more there.
+which takes as long as some thousand entries. Where others read a column for itself, columns are
+laid one under the other. Larger values stay apart: each of them can live where its own columns were
+read (`sharing`), which is worth more there.
 """
 
 from __future__ import annotations
