@@ -467,6 +467,19 @@ def test_a_branch_that_is_nothing_is_not_the_reason():
         assert diagnosis.kind == kind and diagnosis.looks_like.startswith(words)
 
 
+def test_all_branches_with_a_factor_are_not_one_with_an_odd_factor():
+    """Among weights that are all alike, branches have one direction."""
+    W, h, losses = Tensor(np.ones((2, 2)), True, "W"), Tensor(np.zeros((1, 2)), name="h<0>"), []
+    for t in (1, 2, 3):
+        with block(t):
+            h = np.tanh(h @ W + 1.0).named("h")
+            losses.append((h * h).sum().named("E"))
+    g = gradients(sum(losses))
+    (diagnosis,) = compare(g, {"W": 2 * g["W"]}).diagnoses
+    assert diagnosis.looks_like.startswith("2 times the correct value")
+    assert "did you mean 'W'?" in str(compare(g, {"w": g["W"]}))
+
+
 def test_a_few_round_numbers_may_agree_by_chance():
     x = Tensor(3.0, True, "x")
     g = gradients(((x * 2.0).named("a") * (x * x).named("b")).named("y"))

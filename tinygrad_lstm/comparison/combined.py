@@ -155,8 +155,10 @@ def _twice(term: Term, terms: Sequence[Term], together: np.ndarray) -> Iterator[
 
 
 def _scaled(terms: Sequence[Term], together: np.ndarray, hand: np.ndarray) -> Iterator[Guess]:
-    """One branch that is there with a constant factor."""
-    for term in terms if hand.shape == together.shape and hand.size > 2 else ():
+    """One branch that is there with a constant factor, where it is not all of them."""
+    if hand.shape != together.shape or hand.size <= 2 or _multiple(hand, together):
+        return
+    for term in terms:
         size = float(np.vdot(term.array, term.array))
         if size:
             ratio = float(np.vdot(term.array, hand - together) / size) + 1
@@ -165,6 +167,13 @@ def _scaled(terms: Sequence[Term], together: np.ndarray, hand: np.ndarray) -> It
             looks = f"{term.place} is there {ratio:.6g} times{mean}, beside the others"
             array = together + (ratio - 1) * term.array
             yield Guess("factor", yours, partial(beside, terms, term), looks, array)
+
+
+def _multiple(hand: np.ndarray, together: np.ndarray) -> bool:
+    """Whether all branches are there with one factor, which is the simpler reading."""
+    size = float(np.vdot(together, together))
+    ratio = float(np.vdot(together, hand)) / size if size else 0.0
+    return ratio != 0 and np.allclose(ratio * together, hand, rtol=1e-9, atol=0)
 
 
 def _clipped(terms: Sequence[Term], together: np.ndarray, hand: np.ndarray) -> Iterator[Guess]:

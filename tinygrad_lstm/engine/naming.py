@@ -154,7 +154,8 @@ class Naming:
     def _near(self, text: str) -> str | None:
         """The nearest name, by what is called so in every block, since those are few."""
         asked = Name.parse(text)
-        roles = difflib.get_close_matches(asked.role, self._roles, n=1)
+        roles = [role for role in self._roles if role.casefold() == asked.role.casefold()]
+        roles = roles or difflib.get_close_matches(asked.role, self._roles, n=1)
         if not roles:
             return None
         blocks = self._roles[roles[0]]
