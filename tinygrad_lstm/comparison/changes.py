@@ -8,27 +8,30 @@ from functools import cached_property, partial
 from itertools import chain
 from typing import Any
 
+from tinygrad_lstm.comparison.axes import axes
 from tinygrad_lstm.comparison.brackets import Brackets
+from tinygrad_lstm.comparison.broadcasts import Broadcasts
 from tinygrad_lstm.comparison.forms import Forms
+from tinygrad_lstm.comparison.functions import Functions
 from tinygrad_lstm.comparison.moved import Moved
 from tinygrad_lstm.comparison.omitted import Omitted
 from tinygrad_lstm.comparison.others import Others
-from tinygrad_lstm.comparison.products import axes, matrices, reshaped, slices
+from tinygrad_lstm.comparison.products import matrices, reshaped, slices
 from tinygrad_lstm.comparison.tree import Change
 
 __all__ = ["FAR", "NEAR", "PARTS", "SIMPLE", "Changes"]
 
 SIMPLE = ("signs", "without", "initial", "forms")
-VALUES = ("slices", "indices", "values")
-REST = ("gradients", "matrices", "axes", "reshaped", "reduced", "clipped", "numbers")
+VALUES = ("slices", "indices", "functions", "values")
+REST = ("gradients", "matrices", "axes", "reshaped", "reduced", "inserted", "clipped", "numbers")
 PARTS = (SIMPLE, VALUES, REST)  # of those that are near, in the order in which they are tried
 NEAR = SIMPLE + VALUES + REST
-FAR = ("extra", "inside", "computed", "brackets")  # many, and seldom what it is
+FAR = ("extra", "inside", "computed", "brackets", "more")  # many, and seldom what it is
 
 Sort = dict[tuple[Any, ...], Change]  # mistakes by label
 
 
-class Changes(Omitted, Forms, Others, Moved, Brackets):
+class Changes(Omitted, Forms, Functions, Others, Moved, Broadcasts, Brackets):
     """What can go wrong in a formula; the parameters are those of :class:`Parts`."""
 
     def all(self) -> Iterator[Change]:
@@ -45,18 +48,21 @@ class Changes(Omitted, Forms, Others, Moved, Brackets):
             "forms": self._forms,
             "slices": partial(slices, self.tree, self.branch, self.formulas.text),
             "indices": self._indices,
+            "functions": self._functions,
             "extra": self._extra,
             "values": self._values,
             "inside": self._inside,
             "computed": self._computed,
             "gradients": self._gradients,
             "matrices": partial(matrices, self.tree),
-            "axes": partial(axes, self.tree),
+            "axes": partial(axes, self.tree, self.formulas.ratio),
             "reshaped": partial(reshaped, self.tree),
             "reduced": self._reduced,
+            "inserted": self._inserted,
             "clipped": self._clipped,
             "numbers": self._multiplied,  # after a mean for a sum, which says more of the same
             "brackets": self._brackets,
+            "more": self._more,
         }
 
     @cached_property

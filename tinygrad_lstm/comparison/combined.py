@@ -3,6 +3,7 @@ written over each other."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ __all__ = ["FOLLOWS", "Guess", "Term", "Words", "added", "combined", "places", "
 FOLLOWS = "what follows from "  # something further up: how what stands by hand begins then
 WRITTEN_OUT = 4  # branches; of more the report says which one is concerned
 NAMED = 3  # branches that are named where several are missing
+LINES = 4  # of a loop that add to one value, of which all choices are tried
 FITTED = 64  # branches whose coefficients are solved for
 
 
@@ -110,6 +112,7 @@ def combined(
             yield from _twice(term, terms, together)
         yield from _scaled(terms, together, hand)
         yield from _clipped(terms, together, hand)
+    yield from _begun_again(part, groups, correct)
     yield from _fitted(part, [[term] for term in terms], correct, hand)
     if 1 < len(groups) < len(terms):
         yield from _fitted(part, groups, correct, hand)
@@ -128,6 +131,23 @@ def _accumulated(part: Part, terms: Sequence[Term], correct: Words) -> Iterator[
         )
         yours = added([term.formula for term in chosen])
         yield Guess("accumulation", yours, correct, looks, summed(chosen))
+
+
+def _begun_again(part: Part, groups: Sequence[Sequence[Term]], correct: Words) -> Iterator[Guess]:
+    """One line of a loop with = where += belongs: what was added before it ran for the last time is
+    lost, and of the other lines what comes later stays."""
+    if part.value._op is not None or not 1 < len(groups) <= LINES:
+        return
+    for end in (-1, 0):
+        for line in (group for group in groups if len(group) > 1):
+            others = [group for group in groups if group is not line]
+            for kept in itertools.product((0, 1, 2), repeat=len(others)):
+                chosen = [line[end]]
+                for group, how in zip(others, kept, strict=True):
+                    chosen += group if how == 1 else [group[end]] if how == 2 else []
+                looks = f"{line[end].place} has written over what was there: = where += belongs"
+                yours = added([term.formula for term in chosen])
+                yield Guess("accumulation", yours, correct, looks, summed(chosen))
 
 
 def _missing(

@@ -40,10 +40,14 @@ def _spread(steps: Steps, term: Term, terms: Sequence[Term], correct: Words) -> 
         factor = product(list(chosen))
         value = Tree(factor).array
         beside = together.shape[together.ndim - value.ndim :] == value.shape
-        for also in _some(others) if beside else ():
+        twice = ([term, *also] for also in _some(others))
+        for also in (*_some(others), *twice) if beside else ():
             array = together + (value - 1) * summed(also)
             said = steps.formulas.text(factor)
             looks = f"{CLOSED}: {said} belongs to {term.place} alone, and not to the whole sum"
+            if also[0] is term:
+                both = " and ".join(t.place for t in also)
+                looks = f"{CLOSED}: {both} are multiplied by {said} once more"
             formulas = [
                 times(t.formula, factor) if any(t is a for a in also) else t.formula for t in terms
             ]

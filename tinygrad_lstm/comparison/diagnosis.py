@@ -32,10 +32,11 @@ class Diagnosis:
         The kind of mistake: ``sign``, ``factor``, ``transpose``, ``halves``, ``slice``, ``blocks
         permuted``, ``reversed``, ``branch missing``, ``one branch only``, ``branch doubled``,
         ``branches``, ``accumulation``, ``overwritten``, ``chain rule``, ``local factor``, ``local
-        form``, ``extra factor``, ``sum for product``, ``parenthesis``, ``wrong value``, ``wrong
-        block``, ``wrong gradient``, ``another derivative``, ``matrix product``, ``elementwise``,
-        ``axis``, ``batch sum``, ``initial state``, ``term missing``, ``clipped``, ``weight decay``,
-        ``zero``, ``two mistakes``, ``small entries``, ``not finite``, or ``unexplained``.
+        form``, ``extra factor``, ``extra term``, ``sum for product``, ``parenthesis``, ``wrong
+        value``, ``wrong block``, ``wrong gradient``, ``another derivative``, ``matrix product``,
+        ``elementwise``, ``axis``, ``batch sum``, ``initial state``, ``term missing``, ``clipped``,
+        ``weight decay``, ``zero``, ``two mistakes``, ``small entries``, ``not finite``, or
+        ``unexplained``.
     yours : str
         A formula that gives the hand value, or an empty string.
     correct : str

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import numpy as np
 
 from tinygrad_lstm.comparison.changes import Changes
 from tinygrad_lstm.comparison.combined import Guess, Term, Words, added, summed
-from tinygrad_lstm.comparison.steps import Steps, unnumbered
+from tinygrad_lstm.comparison.steps import SUM, Steps, unnumbered
+from tinygrad_lstm.comparison.sums import OF_A_ROW
 from tinygrad_lstm.comparison.tree import Change, Tree
+from tinygrad_lstm.comparison.twice import scaled_change
+from tinygrad_lstm.comparison.whole import sizes
 from tinygrad_lstm.derivation.expression import Expression, Leaf
 from tinygrad_lstm.errors import Error
 
-__all__ = ["EVERYWHERE", "FAILED", "FAR_FETCHED", "Everywhere", "beyond"]
+__all__ = ["EVERYWHERE", "FAILED", "FAR_FETCHED", "TOGETHER", "Everywhere", "beyond"]
 
 EVERYWHERE = " (and so in the other blocks)"
 FAILED = (Error, ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError)
 Altered = Mapping[int, tuple[Tree, Change]]  # the changes in some terms, by their `id`
+TOGETHER = 6  # branches of a row that are written as one sum
 FAR_FETCHED = ("wrong gradient", "another derivative", "factor")  # kinds: plain ones come first
 
 
@@ -78,6 +83,25 @@ class Everywhere(Steps):
                     left = ((i, every[i].tree) for i in every if i not in altered)
                     ended = {i: (tree, b) for i, tree in left if (b := beyond(tree, change))}
                     yield altered | ended
+
+    def _in_whole(self, terms: list[Term], correct: Words, hand: np.ndarray) -> Iterator[Guess]:
+        """Mistakes in the sum of the branches as it is written: what stands in several of them."""
+        changes, tried = self.changes(terms[0].branch, SUM), []
+        for change in changes.of(OF_A_ROW):
+            if not self.within():
+                return
+            try:
+                array = changes.tree.run(change.changed)
+            except FAILED:
+                continue
+            if change.kind == "chain rule":
+                tried.append((change, array))
+            yours = partial(self._text_of, changes.tree, change)
+            yield Guess(change.kind, yours, correct, change.said, array)
+        yield from scaled_change(tried, hand, sizes(self.tape, hand), correct)
+
+    def _text_of(self, tree: Tree, change: Change) -> str:
+        return self.formulas.text(tree.formula(change.changed))
 
     def _told_of_all(
         self,

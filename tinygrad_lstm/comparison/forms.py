@@ -10,10 +10,21 @@ import numpy as np
 
 from tinygrad_lstm.comparison.omitted import WRONG_FORM
 from tinygrad_lstm.comparison.parts import Parts
-from tinygrad_lstm.comparison.tree import ONE, Change, added, inverse, less, product, squared, times
+from tinygrad_lstm.comparison.tree import (
+    ONE,
+    Change,
+    added,
+    inverse,
+    less,
+    product,
+    squared,
+    squares,
+    times,
+)
 from tinygrad_lstm.comparison.vocabulary import FORMS, SLOPES
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, leaves, number
 from tinygrad_lstm.ops.elementwise import bound
+from tinygrad_lstm.ops.logic import logical_not
 from tinygrad_lstm.ops.reduce import sum as summed
 
 __all__ = ["Forms"]
@@ -24,6 +35,7 @@ SUMMED = (
 )
 
 ASKED = "the condition is asked of the gradient, where it belongs to the value"
+TURNED = "the condition is the other way round"
 LIMITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 NEARLY_ALL = 0.01  # of the largest entry: what is clipped to less is hardly more than signs
 CONDITIONS = ("greater", "greater_equal", "less", "less_equal")
@@ -78,7 +90,7 @@ class Forms(Parts):
     def _powers(self) -> Iterator[Change]:
         """A value squared where it must not be, and the other way round; a root that is missing."""
         for i, leaf, _ in self._leaves():
-            if not all(self._squares(user) for user in self.tree.users[id(leaf)]):
+            if not all(map(squares, self.tree.users[id(leaf)])):
                 words = self._words("{} stands where {} belongs", squared(leaf), leaf)
                 yield Change(("power", i, 2), "local form", words, {id(leaf): squared(leaf)})
         for i, node in self.nodes:
@@ -87,10 +99,6 @@ class Forms(Parts):
                 if not self._sends(node) and base.shape == node.shape:
                     words = self._words("{} stands where {} belongs", base, node)
                     yield Change(("power", i, 1), "local form", words, {id(node): base})
-
-    @staticmethod
-    def _squares(user: Apply) -> bool:
-        return user.op.name == "square"
 
     def _asked(self) -> Iterator[Change]:
         """A condition asked of the gradient, where it is one of the value."""
@@ -105,6 +113,17 @@ class Forms(Parts):
                             words = self._words(ASKED + ": {}", other)
                             label = ("asked", i, k, gradients.index(g))
                             yield Change(label, "local form", words, {id(node): other})
+
+        for i, mask, _ in self._leaves():
+            if np.asarray(mask.array).dtype.kind == "b":
+                turned = apply(logical_not.op, (mask,), {}, mask.shape)
+                words = self._words(TURNED + ": {}", turned)
+                yield Change(("not", i), "local form", words, {id(mask): turned})
+                for g in (g for g in gradients if g.shape == mask.shape):
+                    slope = SLOPES["y > 0"](g)
+                    words = self._words(ASKED + ": {}", slope)
+                    where = ("asked mask", i, gradients.index(g))
+                    yield Change(where, "local form", words, {id(mask): slope})
 
     def _related(self, v: Leaf) -> list[Leaf]:
         """A value, and what its stage read or made of it: what a form may be taken of."""

@@ -114,11 +114,11 @@ class Formulas:
         return constants(self.tape)
 
     def _write_through(self, leaf: Leaf, x: Any) -> None:
-        formula = self._computed(x)
+        formula = self.computed(x)
         if len(parts(formula)) <= LONG:
             self._values[leaf] = formula
 
-    def _computed(self, x: Any) -> Expression:
+    def computed(self, x: Any) -> Expression:
         """What the stage of a value computes."""
         args = tuple(number(v) if isinstance(v, SCALARS) else self.written(v) for v in x._inputs)
         return apply(x._op, args, x._params, x.shape)
@@ -130,7 +130,7 @@ class Formulas:
         if leaf.gradient or x is None or x.name or x._op is None or not depth:
             return leaf
         if (leaf, depth) not in self._words:
-            e = self._computed(x)
+            e = self.computed(x)
             e = substitute(e, {v: self._said(v, depth - 1) for v in leaves(e)})
             text = TEXT.write(e)
             self._words[leaf, depth] = leaf if "#" in text or len(text) > SHORT else e

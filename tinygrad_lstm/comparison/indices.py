@@ -11,8 +11,9 @@ import numpy as np
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Tape
 
-__all__ = ["Indices", "Where", "arrays", "put"]
+__all__ = ["Indices", "Where", "arrays", "exchanged", "put"]
 
+MIRROR = "turned"  # a step: that in the mirror image of time
 Where = tuple[str, int | None]
 """The name of a parameter, and which entry of it, where it is a tuple."""
 
@@ -28,11 +29,18 @@ class Indices:
         What a value is called in every block.
     block : callable
         The block of a value.
+    ends : int
+        The sum of the first block and the last: what a block and its mirror image add up to.
     """
 
     def __init__(
-        self, tape: Tape, role: Callable[[Any], str], block: Callable[[Any], int | None]
+        self,
+        tape: Tape,
+        role: Callable[[Any], str],
+        block: Callable[[Any], int | None],
+        ends: int,
     ) -> None:
+        self._ends = ends
         self._arrays: dict[Any, dict[int | None, np.ndarray]] = defaultdict(dict)
         for node in (stage.output for stage in tape.stages):
             found = [*arrays(node._params)]
@@ -41,20 +49,23 @@ class Indices:
             for where, array in found:
                 self._arrays[role(node), where][block(node)] = array
 
-    def near(self, array: np.ndarray, at: int | None) -> Iterator[tuple[Any, int]]:
-        """Others of the shape of `array` near a block, and how far away they are."""
+    def near(self, array: np.ndarray, at: int | None) -> Iterator[tuple[Any, int | str]]:
+        """Others of the shape of `array` near a block, and how far away they are; or in its mirror
+        image of time."""
         for role, by_block in self._arrays.items():
             alone = _alone(by_block, at)
-            blocks = [(0, alone)] if alone is not None else []
+            blocks: list[tuple[int | str, np.ndarray]] = [(0, alone)] if alone is not None else []
             if at is not None and alone is None:
-                blocks = [(k, by_block[at + k]) for k in (-1, 1, 0) if at + k in by_block]
+                there: dict[int | str, int] = {-1: at - 1, 1: at + 1, 0: at}
+                there[MIRROR] = self._ends - at
+                blocks = [(k, by_block[b]) for k, b in there.items() if b in by_block]
             for step, other in blocks:
                 if other.shape == array.shape and not np.array_equal(other, array):
                     yield role, step
 
-    def of(self, role: Any, at: int | None, shift: int) -> np.ndarray:
-        """The index array of a role, so many blocks from a block; outside of all blocks the one
-        that :meth:`near` has.
+    def of(self, role: Any, at: int | None, shift: int | str) -> np.ndarray:
+        """The index array of a role, so many blocks from a block, or in its mirror image; outside
+        of all blocks the one that :meth:`near` has.
 
         Raises
         ------
@@ -62,7 +73,8 @@ class Indices:
             If there is none.
         """
         alone = _alone(self._arrays[role], at)
-        return self._arrays[role][(at or 0) + shift] if alone is None else alone
+        there = self._ends - (at or 0) if isinstance(shift, str) else (at or 0) + shift
+        return self._arrays[role][there] if alone is None else alone
 
 
 def _alone(by_block: Mapping[int | None, np.ndarray], at: int | None) -> np.ndarray | None:
@@ -86,6 +98,13 @@ def put(params: Mapping[str, Any], where: Where, array: np.ndarray) -> Mapping[s
     name, k = where
     value = array if k is None else (*params[name][:k], array, *params[name][k + 1 :])
     return {**params, name: value}
+
+
+def exchanged(params: Mapping[str, Any], one: Where, other: Where) -> Mapping[str, Any]:
+    """Parameters with two index arrays exchanged, each of a tuple."""
+    (name, j), (also, k) = one, other
+    first, second = params[name][j], params[also][k]
+    return put(put(params, one, second), other, first)
 
 
 def _is_index(x: Any) -> bool:

@@ -15,6 +15,7 @@ from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.derivation.expression import (
     Apply,
     Expression,
+    Leaf,
     leaves,
     number,
     parts,
@@ -41,7 +42,8 @@ class Lines(Formulas):
         derivation may write several steps as one."""
         node = branch.stage.output
         formula, given = self.rule(branch), self.chain.gradients.branches(node)
-        if stages <= 0 or len(given) != 1 or node._hooks:
+        met = len(given) != 1 or self.base(node) in self.forks  # the last block too
+        if stages <= 0 or met or node._hooks:
             return self.correct(branch)
         above = self.past(given[0], stages - 1)
         return self.put(formula, node, above)
@@ -88,6 +90,13 @@ class Lines(Formulas):
         branches = self.chain.gradients.branches
         return {self.base(x) for x in self.chain.order if len(branches(x)) > 1}
 
+    def ratio(self, e: Expression) -> Expression:
+        """A value by what it is computed of, where that is a product or a quotient; else as it
+        is."""
+        x = self.source.get(e) if isinstance(e, Leaf) and not e.gradient else None
+        plain = x is None or x._op is None or x._op.name not in ("multiply", "divide")
+        return e if plain else self.computed(x)
+
     def opened(self, branch: Branch) -> Expression:
         """The same with what its stage computed written out, as ``a / b``, and all that has no
         name."""
@@ -95,7 +104,7 @@ class Lines(Formulas):
         leaf, formula = self.leaf(node), _unmasked(formula)
         if node._op.kind != "arithmetic" or leaf not in leaves(formula):
             return formula
-        return tidy(substitute(formula, {leaf: self._computed(node)}))
+        return tidy(substitute(formula, {leaf: self.computed(node)}))
 
 
 def _unmasked(formula: Expression) -> Expression:

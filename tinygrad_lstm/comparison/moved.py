@@ -1,17 +1,19 @@
 """Mistakes in how values are picked out and put together: index arrays of another step, one entry
-for a mean, the rule of another reduction, what has one axis less."""
+for a mean, the rule of another reduction."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.comparison.indices import Where, arrays, put
+from tinygrad_lstm.comparison.indices import Where, arrays, exchanged, put
 from tinygrad_lstm.comparison.parts import Parts
 from tinygrad_lstm.comparison.tree import Change
-from tinygrad_lstm.derivation.expression import Apply, Expression, apply, number
+from tinygrad_lstm.derivation.expression import Apply, Expression, apply, number, parts
 from tinygrad_lstm.engine.names import signed
 from tinygrad_lstm.ops.elementwise import divide
 from tinygrad_lstm.ops.reduce import max as largest
@@ -24,6 +26,7 @@ __all__ = ["Moved"]
 
 REDUCED = {"sum": summed, "mean": mean, "max": largest}
 PICKING = ("max", "min")
+EXCHANGED = "the indices of two axes are exchanged"
 
 
 class Moved(Parts):
@@ -42,18 +45,33 @@ class Moved(Parts):
 
     def _picked(self, i: int, part: Expression, node: Apply) -> Iterator[Change]:
         """A part that is `node`, with other index arrays."""
+        yield from self._exchanged_indices(i, part, node)
         for name, array in arrays(node.params):
             for role, shift in self.vocabulary.indices.near(array, self.at):
                 params = self._with(node.params, name, role, shift)
                 other = Apply(node.op, node.args, params(self.branch), node.shape)
-                words = "the indices of another step were used" + f" ({signed(shift)})" * bool(
-                    shift
-                )
+                words = "the indices of another step were used" + _away(shift)
                 label = ("indices", i, str(name), role, shift)
                 yield Change(label, "wrong block", words, {id(part): other}, params)
 
+    def _exchanged_indices(self, i: int, part: Expression, node: Apply) -> Iterator[Change]:
+        """Two index arrays of one key, each in the place of the other."""
+        found = [(where, a) for where, a in arrays(node.params) if where[1] is not None]
+        for (one, a), (other, b) in combinations(found, 2):
+            if a.shape == b.shape and not np.array_equal(a, b):
+                params = partial(self._crosswise, node.op, one, other)
+                changed = Apply(node.op, node.args, params(self.branch), node.shape)
+                label = ("indices exchanged", i, str(one), str(other))
+                yield Change(label, "axis", EXCHANGED, {id(part): changed}, params)
+
+    def _crosswise(self, op: Any, one: Where, other: Where, branch: Any) -> Mapping[str, Any]:
+        """The parameters of an operation in the rule of a branch, two index arrays exchanged."""
+        rule = parts(self.formulas.rule(branch))
+        own = (e.params for e in rule if isinstance(e, Apply) and e.op is op)
+        return exchanged(next(own, branch.stage.output._params), one, other)
+
     def _with(
-        self, params: Mapping[str, Any], name: Where, role: Any, shift: int
+        self, params: Mapping[str, Any], name: Where, role: Any, shift: int | str
     ) -> Callable[[Any], Mapping[str, Any]]:
         """Parameters with the index array of a role, so many blocks from that of a branch."""
 
@@ -65,12 +83,10 @@ class Moved(Parts):
 
     def _reduced(self) -> Iterator[Change]:
         """One entry, or another reduction, where a mean or a sum was read; the rule of another
-        reduction; a value without the first axis."""
+        reduction."""
         for i, leaf, v in self._leaves():
             if v._op is not None and v._op.name in REDUCED:
                 yield from self._instead(i, leaf, v)
-            if len(leaf.shape) > 2:
-                yield from self._spread(i, leaf, v)
         yield from self._rule_of_another()
 
     def _instead(self, i: int, leaf: Any, v: Any) -> Iterator[Change]:
@@ -88,23 +104,22 @@ class Moved(Parts):
                 words = self._words("{} stands where {} belongs", other, leaf)
                 yield Change(("entry", i, at), "slice", words, {id(leaf): other})
 
-    def _spread(self, i: int, leaf: Any, v: Any) -> Iterator[Change]:
-        for w in self.vocabulary.of_shape(leaf.shape[1:], self.at):
-            read = self.formulas.leaf(w)
-            other = apply(broadcast_to.op, (read,), {"shape": leaf.shape}, leaf.shape)
-            words = self._words("{} was used where {} belongs", read, leaf)
-            for seen in self.vocabulary.references(w, self.at, v):
-                yield Change(("spread", i, seen), "wrong value", words, {id(leaf): other})
-
     def _rule_of_another(self) -> Iterator[Change]:
         """The gradient of a maximum handed to every entry, in equal parts."""
         node, root = self.branch.stage.output, self.tree.root
         if node._op.name not in PICKING:
             return
         n = int(np.prod(root.shape)) // max(node._array.size, 1)
-        for _, _, parts in self.products:
-            for k, part in enumerate(p for p in parts if self._sends(p)):
+        for _, _, found in self.products:
+            for k, part in enumerate(p for p in found if self._sends(p)):
                 even = apply(divide.op, (part, number(n)), {}, part.shape)
                 other = apply(broadcast_to.op, (even,), {"shape": root.shape}, root.shape)
                 words = f"every entry got 1/{n}, where the one that is chosen gets all"
                 yield Change(("even", k), "local form", words, {id(root): other})
+
+
+def _away(shift: int | str) -> str:
+    """How far away another step is, in words."""
+    if isinstance(shift, str):
+        return " (of the mirror image of time)"
+    return f" ({signed(shift)})" * bool(shift)

@@ -8,7 +8,15 @@ from itertools import combinations
 import numpy as np
 
 from tinygrad_lstm.comparison.parts import Parts
-from tinygrad_lstm.comparison.tree import Change, flipped, product, summed_up, terms
+from tinygrad_lstm.comparison.tree import (
+    Change,
+    flipped,
+    product,
+    spread,
+    squares,
+    summed_up,
+    terms,
+)
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, number
 
 __all__ = ["WRONG_FORM", "Omitted"]
@@ -19,6 +27,7 @@ CHAIN = (
 )
 PASSED = "the gradient was passed on without the local derivative of the stage"
 
+MANY = 4  # factors beside the gradient, of which all choices are tried
 WRONG_FORM = "the local derivative of {} has a wrong form"
 
 
@@ -34,8 +43,8 @@ class Omitted(Parts):
         yield Change(("-",), "sign", words, {key: flipped(root)})
         for i, node in self.nodes:
             signed = terms(node)
-            if any(isinstance(t, Leaf) and t.name is None and t.shape == () for _, t in signed):
-                continue  # 1 − y is a local derivative, whose forms are tried by themselves
+            if _is_form(signed):
+                continue  # whose forms are tried by themselves
             if len(signed) < 2 or any(len(terms(u)) > 1 for u in self.tree.users[id(node)]):
                 continue
             for k, (sign, term) in enumerate(signed):
@@ -75,7 +84,16 @@ class Omitted(Parts):
                 yield Change(("no sum", i), "batch sum", words, {id(node): inner})
 
     def _left_out(self, i: int, node: Expression, parts: list[Expression]) -> Iterator[Change]:
-        """A product without one or two of its factors."""
+        """A product without one or two of its factors; without the gradient, and what it comes
+        with."""
+        sends = any(map(self._sends, parts))
+        others = [p for p in parts if not self._sends(p)]
+        for n in range(len(others)) if sends and len(others) <= MANY else ():
+            for also in combinations(others, n):
+                left = product([p for p in others if p not in also])
+                words = self._words(f"{CHAIN}: {{}} stands alone", left)
+                label = ("alone", i, tuple(map(others.index, also)))
+                yield Change(label, "chain rule", words, {id(node): spread(left, node.shape)})
         for n in (1, 2):
             for chosen in combinations(range(len(parts)), n):
                 rest = [p for k, p in enumerate(parts) if k not in chosen]
@@ -86,8 +104,8 @@ class Omitted(Parts):
                 kept = frozenset().union(*(self._about(p) for p in rest))
                 form = bool(about & kept)
                 wrong = f"{WRONG_FORM.format(self._function(about))}: {{}} is missing"
-                left = f"{PASSED}: the factor {{}} is missing"
-                words = self._words(wrong if form else left, product(gone))
+                passed = f"{PASSED}: the factor {{}} is missing"
+                words = self._words(wrong if form else passed, product(gone))
                 kind = "local form" if form else "local factor"
                 yield Change(("out", i, chosen), kind, words, {id(node): product(rest)})
 
@@ -101,3 +119,10 @@ class Omitted(Parts):
                 words = f"the initial state {names} was forgotten (taken to be 0)"
                 other = Leaf(array, text)
                 yield Change(("initial", i), "initial state", words, {id(leaf): other})
+
+
+def _is_form(signed: list[tuple[int, Expression]]) -> bool:
+    """Whether a sum is a local derivative as it is remembered: ``1 − y``, or ``1 − y²``."""
+    if not any(isinstance(t, Leaf) and t.name is None and t.shape == () for _, t in signed):
+        return False
+    return all(isinstance(t, Leaf) or squares(t) for _, t in signed)

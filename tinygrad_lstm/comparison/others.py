@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tinygrad_lstm.comparison.parts import Parts
-from tinygrad_lstm.comparison.tree import Change, summed_up, terms, turned
+from tinygrad_lstm.comparison.tree import Change, added, summed_up, terms, turned
 from tinygrad_lstm.derivation.expression import Leaf, apply, leaves, number, substitute
 from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.engine.memory import SCALARS
@@ -17,6 +17,8 @@ __all__ = ["Others"]
 
 TURNED = ("transpose", "swapaxes")
 JOINS = ("concatenate", "stack")
+ADDED = "the gradient {} was added, which does not come here"
+VALUE = "the value {} was used where the gradient {} belongs"
 SWAPPED = "the last two axes are swapped before they are made one"
 
 
@@ -136,6 +138,29 @@ class Others(Parts):
                 words = self._words("the gradient {} was used where {} belongs", other, leaf)
                 for seen in self.vocabulary.references(w, self.at):
                     yield Change(("δ", i, seen), "wrong gradient", words, {id(leaf): other})
+
+    def _more(self) -> Iterator[Change]:
+        """A gradient that was added though it does not come here, and a value where one belongs."""
+        root = self.tree.root
+        x = self.branch.stage.output._inputs[self.branch.argument]
+        for i, leaf in self.nodes:
+            if not isinstance(leaf, Leaf) or not leaf.gradient:
+                continue
+            if leaf is not root and leaf.shape == root.shape:
+                words = self._words(ADDED, leaf)
+                yield Change(("+δ", i), "extra term", words, {id(root): added(root, leaf)})
+            fork = self.formulas.source[leaf]
+            for w in self.vocabulary.gradients_near(fork, self.at, x):
+                also = self.formulas.gradient_leaf(w)
+                words = self._words(ADDED, also)
+                for seen in self.vocabulary.references(w, self.at):
+                    label = ("δ+", i, seen)
+                    yield Change(label, "extra term", words, {id(leaf): added(leaf, also)})
+            for w in self.vocabulary.near(fork, self.at):
+                other = self.formulas.leaf(w)
+                words = self._words(VALUE, other, leaf)
+                for seen in self.vocabulary.references(w, self.at):
+                    yield Change(("for δ", i, seen), "wrong value", words, {id(leaf): other})
 
     def _parts_of(self, i: int, leaf: Leaf, fork: Any) -> Iterator[Change]:
         branches = self.formulas.chain.gradients.branches(fork)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from tinygrad_lstm.comparison.lines import Lines
@@ -69,13 +69,17 @@ class Parts:
         """The operation of whose local derivative a factor about some values is: that of the next
         stage, from the branch on, that reads or returns one of them."""
         values = {id(self.formulas.source[leaf]) for leaf in about if leaf in self.formulas.source}
-        stages = [self.branch.stage]
+        stages = [branch.stage for branch in self._begins()]
         for stage in stages:
             if any(id(x) in values for x in (stage.output, *stage.inputs)):
                 return str(stage.op)
             above = self.formulas.chain.gradients.branches(stage.output)
             stages += [branch.stage for branch in above] if len(stages) < PAST else []
         return str(self.branch.stage.op)
+
+    def _begins(self) -> Sequence[Branch]:
+        """The branches through which the formula begins."""
+        return (self.branch,)
 
     def _in_order(self, some: Iterable[Leaf]) -> list[Leaf]:
         """Some values and gradients, in the order in which the formula has them."""

@@ -1,29 +1,26 @@
-"""Mistakes in what is no product of entries: matrix products, sums over axes, slices."""
+"""Mistakes in what is no product of entries: matrix products, slices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.comparison.tree import Change, Tree, times, turned
-from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number
-from tinygrad_lstm.derivation.notation import TEXT
+from tinygrad_lstm.derivation.expression import Apply, Expression, apply
 from tinygrad_lstm.engine.memory import repeats
 from tinygrad_lstm.engine.operation import Operation
 from tinygrad_lstm.engine.tape import Branch
-from tinygrad_lstm.ops.elementwise import divide
 from tinygrad_lstm.ops.product import matmul
-from tinygrad_lstm.ops.reduce import mean
 from tinygrad_lstm.ops.reduce import sum as summed
-from tinygrad_lstm.ops.shape import broadcast_to, reshape
+from tinygrad_lstm.ops.shape import reshape
 
-__all__ = ["axes", "matrices", "reshaped", "slices"]
+__all__ = ["matrices", "reshaped", "slices"]
 
 TURNED = "the factors of the matrix product are transposed or in the wrong order"
+BRANCH_TURNED = "the whole is transposed, or its axes are summed over in another order"
 ENTRIES = "an elementwise product stands where a matrix product belongs"
 MATRIX = "a matrix product stands where an elementwise product belongs"
 RESHAPED = "an array was reshaped where its axes have to change places: reshape moves no axis"
@@ -31,11 +28,13 @@ REPEATS = (
     "an index that occurs several times keeps only the last: numpy.add.at(d, ids, ..) adds them "
     "up, d[ids] += .. does not"
 )
-ROWS = 64  # of a batch, up to which single ones are tried
 
 
 def matrices(tree: Tree) -> Iterator[Change]:
     """Matrix products in another order, of transposes, or where the other product belongs."""
+    root = tree.root
+    if len(root.shape) > 1 and root.shape[-1] == root.shape[-2]:
+        yield Change(("ᵀ",), "transpose", BRANCH_TURNED, {id(root): turned(root)})
     for i, node in list(enumerate(tree.order))[::-1]:
         if not isinstance(node, Apply) or len(node.args) != 2:
             continue
@@ -83,56 +82,6 @@ def _orders(a: Expression, b: Expression) -> Iterator[tuple[Expression, Expressi
                     yield left, right
 
 
-def axes(tree: Tree) -> Iterator[Change]:
-    """Sums over other axes, over all or none, and means; one row of a batch."""
-    for i, node in list(enumerate(tree.order))[::-1]:
-        if isinstance(node, Apply) and node.op.name in ("sum", "mean"):
-            yield from _sums(i, node)
-    for i, node in enumerate(tree.order):
-        rows = node.shape[0] if len(node.shape) > 1 else 0
-        if isinstance(node, Leaf) and node.gradient and 1 < rows <= ROWS:
-            for n in (0, rows - 1):
-                one = np.zeros_like(node.array)
-                one[n] = node.array[n]
-                words = f"the sum over the batch is missing: only row {n} is there"
-                other = Leaf(one, f"{TEXT.name(node)} of row {n} alone")
-                yield Change(("row", i, n), "batch sum", words, {id(node): other})
-
-
-def _sums(i: int, node: Apply) -> Iterator[Change]:
-    inner, ndim = node.args[0], len(node.args[0].shape)
-    now = node.params.get("axis")
-    keep = bool(node.params.get("keepdims"))
-    every = chain.from_iterable(combinations(range(ndim), n) for n in range(1, ndim + 1))
-    used = tuple(range(ndim)) if now is None else tuple(a % ndim for a in np.atleast_1d(now))
-    words = f"the sum over {_axes(used, ndim)} is missing"
-    yield Change(("no axis", i), "axis", words, {id(node): inner})
-    for axis in every:
-        for op, what in ((summed.op, "sum"), (mean.op, "mean")):
-            if (axis, what) == (used, node.op.name):
-                continue
-            shape = np.zeros(inner.shape).sum(axis=axis, keepdims=keep).shape
-            other = apply(op, (inner,), {"axis": axis, "keepdims": keep}, shape)
-            words = (
-                f"the {what} over {_axes(axis, ndim)} stands where the {node.op.name} over "
-                f"{_axes(used, ndim)} belongs"
-            )
-            kind = "axis" if what == node.op.name else "factor"
-            yield Change(("axis", i, axis, what), kind, words, {id(node): other})
-            if shape == () != node.shape:  # added to an array, it is there in each entry
-                spread = apply(broadcast_to.op, (other,), {"shape": node.shape}, node.shape)
-                yield Change(("spread", i, what), kind, words, {id(node): spread})
-    size = int(np.prod(inner.shape)) // max(int(np.prod(node.shape)), 1)
-    if size > 1 and node.op.name == "sum":
-        other = apply(divide.op, (node, number(size)), {}, node.shape)
-        words = f"a mean where the sum belongs: 1/{size} of it"
-        yield Change(("mean", i), "factor", words, {id(node): other})
-
-
-def _axes(axis: tuple[int, ...], ndim: int) -> str:
-    return "all axes" if len(axis) == ndim else f"axis {', '.join(map(str, axis))}"
-
-
 def slices(tree: Tree, branch: Branch, text: Callable[[Expression], str]) -> Iterator[Change]:
     """Another slice or window than the right one."""
     joined = branch.stage.op == "concatenate"
@@ -152,6 +101,19 @@ def slices(tree: Tree, branch: Branch, text: Callable[[Expression], str]) -> Ite
             )
             kind = "halves" if joined else "slice"
             yield Change(("slice", i, label), kind, words, {id(node): other})
+        yield from _of_all(i, node, text)
+
+
+def _of_all(i: int, node: Apply, text: Callable[[Expression], str]) -> Iterator[Change]:
+    """The sum over an axis where one entry along it belongs."""
+    key = node.params.get("key")
+    keys = key if isinstance(key, tuple) else (key,)
+    axes = [axis for axis, k in enumerate(keys) if isinstance(k, int)]
+    plain = all(k == slice(None) if isinstance(k, slice) else isinstance(k, int) for k in keys)
+    if node.op.name == "index" and plain and axes:
+        other = apply(summed.op, node.args, {"axis": tuple(axes)}, node.shape)
+        words = partial(_sliced, text, other, node)
+        yield Change(("slice", i, "all"), "slice", words, {id(node): other})
 
 
 def _put(x: Any, key: Any = ..., shape: Any = ()) -> Any:
@@ -188,6 +150,6 @@ def _moved(k: Any, n: int) -> Iterator[tuple[Any, Any]]:
             label = "first" if other == 0 else "last" if other == n - length else other - start
             yield label, slice(other, other + length)
     elif isinstance(k, int):
-        for shift in (-1, 1):
-            if 0 <= k % n + shift < n:
-                yield shift, k % n + shift
+        k = k % n
+        others = {-1: k - 1, 1: k + 1, "from the end": n - 1 - k, "first": 0, "last": n - 1}
+        yield from ((label, at) for label, at in others.items() if 0 <= at < n and at != k)

@@ -22,7 +22,7 @@ from tinygrad_lstm.comparison.combined import (
 )
 from tinygrad_lstm.comparison.crossed import crossed
 from tinygrad_lstm.comparison.deviation import deviation
-from tinygrad_lstm.comparison.everywhere import FAILED, Everywhere
+from tinygrad_lstm.comparison.everywhere import FAILED, TOGETHER, Everywhere
 from tinygrad_lstm.comparison.rows import Entry, Judge
 from tinygrad_lstm.comparison.steps import MANY_NUMBERS, OPEN, RULE
 from tinygrad_lstm.comparison.tree import Change, Tree
@@ -147,6 +147,9 @@ class Search(Everywhere):
             if level == 0 and part.value._op is not None:  # a loop without blocks
                 yield from self._in_blocks(terms, level, correct, hand, deep)
         yield from self._another(part, correct, hand)
+        one = part.kind == "total" and part.value._op is not None and OPEN in levels
+        if one and 1 < len(terms) <= TOGETHER:
+            yield from self._in_whole(terms, correct, hand)
         if 1 < len(terms) <= FEW and part.value._op is not None:  # a parameter's are blocks
             yield from crossed(self, terms, correct)
         yield from factor

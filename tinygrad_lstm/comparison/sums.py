@@ -3,7 +3,7 @@ that are exchanged, slots of a concatenation that are mixed up."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import combinations
 from typing import Any
@@ -13,11 +13,13 @@ from tinygrad_lstm.comparison.changes import Changes
 from tinygrad_lstm.comparison.tree import Change, factors, flipped, summed_up, times
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, leaves, number, substitute
 from tinygrad_lstm.engine.names import signed
+from tinygrad_lstm.engine.tape import Branch
 
-__all__ = ["OTHER", "WHOLE", "Sums"]
+__all__ = ["OF_A_ROW", "OTHER", "WHOLE", "Sums"]
 
 WHOLE = ("signs", "steps", "exchanged", "slots", "brackets", "spread", "gradients")
 OTHER = ("values", "clipped", "numbers")
+OF_A_ROW = ("values", "gradients", "functions", "asked", "without")
 
 FEW = 4  # branches, of which all choices are tried
 
@@ -38,7 +40,14 @@ class Sums(Changes):
             "gradients": self._gradients,
             "clipped": self._clipped,
             "numbers": self._multiplied,
+            "functions": self._functions,
+            "without": self._without,
+            "asked": self._asked,
         }
+
+    def _begins(self) -> Sequence[Branch]:
+        x = self.branch.stage.output._inputs[self.branch.argument]
+        return self.formulas.chain.gradients.branches(x)
 
     def _signs(self) -> Iterator[Change]:
         """Signs, and what is missing."""

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from tinygrad_lstm.comparison.tree import factors, is_plain, product, times
+from tinygrad_lstm.comparison.tree import Tree, factors, is_plain, product, times
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number, parts
 from tinygrad_lstm.engine.operation import Operation
 from tinygrad_lstm.ops.elementwise import greater, greater_equal, less, less_equal
@@ -61,7 +61,11 @@ def _simpler(e: Expression) -> Expression:
 def _masked(e: Apply) -> Expression:
     """A choice between a gradient and 0 as a product, as it is written on paper."""
     asked, yes, no = e.args
-    if not isinstance(asked, Apply) or asked.op.name not in OPPOSITE:
+    if not isinstance(asked, Apply):
+        return e
+    if asked.op.name == "equal" and is_plain(asked.args[1], -np.inf) and no.shape == e.shape:
+        return e if Tree(asked).array.any() else no  # what guards against log(0), and is not needed
+    if asked.op.name not in OPPOSITE:
         return e
     if is_plain(no, 0) and yes.shape == e.shape:
         return times(yes, asked)

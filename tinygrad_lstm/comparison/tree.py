@@ -18,7 +18,7 @@ from tinygrad_lstm.derivation.expression import (
     total,
 )
 from tinygrad_lstm.ops.elementwise import divide, multiply, negative, square, subtract
-from tinygrad_lstm.ops.shape import transpose
+from tinygrad_lstm.ops.shape import broadcast_to, transpose
 
 __all__ = [
     "ONE",
@@ -31,7 +31,9 @@ __all__ = [
     "is_plain",
     "less",
     "product",
+    "spread",
     "squared",
+    "squares",
     "summed_up",
     "terms",
     "times",
@@ -218,6 +220,16 @@ def less(a: Expression, b: Expression) -> Expression:
 def squared(a: Expression) -> Expression:
     """``a²``."""
     return apply(square.op, (a,), {}, a.shape)
+
+
+def squares(e: Expression) -> bool:
+    """Whether it is a square."""
+    return isinstance(e, Apply) and e.op.name == "square"
+
+
+def spread(a: Expression, shape: tuple[int, ...]) -> Expression:
+    """The same along the axes that it has not."""
+    return a if a.shape == shape else apply(broadcast_to.op, (a,), {"shape": shape}, shape)
 
 
 def flipped(a: Expression) -> Expression:

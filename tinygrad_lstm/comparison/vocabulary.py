@@ -249,7 +249,7 @@ class Vocabulary:
     @cached_property
     def indices(self) -> Indices:
         """The index arrays of the tape."""
-        return Indices(self.tape, self.formulas.base, self.block)
+        return Indices(self.tape, self.formulas.base, self.block, self.ends)
 
     @cached_property
     def branches(self) -> dict[tuple[str, int | None], list[tuple[Node, Branch]]]:
