@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import in_blocks
+from tinygrad_lstm.comparison.fitted import is_round, multiple
 from tinygrad_lstm.comparison.tree import Tree, flipped, times
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, number, total
 from tinygrad_lstm.derivation.notation import TEXT
@@ -18,7 +19,17 @@ from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.memory import repeats
 from tinygrad_lstm.engine.tape import Branch
 
-__all__ = ["FOLLOWS", "Guess", "Term", "Words", "added", "combined", "places", "summed", "written"]
+__all__ = [
+    "FOLLOWS",
+    "Guess",
+    "Term",
+    "Words",
+    "added",
+    "combined",
+    "places",
+    "summed",
+    "written",
+]
 
 FOLLOWS = "what follows from "  # something further up: how what stands by hand begins then
 WRITTEN_OUT = 4  # branches; of more the report says which one is concerned
@@ -38,13 +49,20 @@ def written(words: Words) -> str:
 
 
 class Guess(NamedTuple):
-    """An explanation that is to be tried."""
+    """An explanation that is to be tried.
+
+    Attributes
+    ----------
+    fitted : bool
+        Whether a number in it was taken from the value by hand, and is none that people choose.
+    """
 
     kind: str
     yours: Words
     correct: Words
     looks_like: str
     array: np.ndarray
+    fitted: bool = False
 
 
 class Term(NamedTuple):
@@ -176,7 +194,7 @@ def _twice(term: Term, terms: Sequence[Term], together: np.ndarray) -> Iterator[
 
 def _scaled(terms: Sequence[Term], together: np.ndarray, hand: np.ndarray) -> Iterator[Guess]:
     """One branch that is there with a constant factor, where it is not all of them."""
-    if hand.shape != together.shape or hand.size <= 2 or _multiple(hand, together):
+    if hand.shape != together.shape or hand.size <= 2 or multiple(hand, together):
         return
     for term in terms:
         size = float(np.vdot(term.array, term.array))
@@ -186,14 +204,8 @@ def _scaled(terms: Sequence[Term], together: np.ndarray, hand: np.ndarray) -> It
             mean = f" (1/{round(1 / ratio)} of it)" if 0 < ratio < 1 else ""
             looks = f"{term.place} is there {ratio:.6g} times{mean}, beside the others"
             array = together + (ratio - 1) * term.array
-            yield Guess("factor", yours, partial(beside, terms, term), looks, array)
-
-
-def _multiple(hand: np.ndarray, together: np.ndarray) -> bool:
-    """Whether all branches are there with one factor, which is the simpler reading."""
-    size = float(np.vdot(together, together))
-    ratio = float(np.vdot(together, hand)) / size if size else 0.0
-    return ratio != 0 and np.allclose(ratio * together, hand, rtol=1e-9, atol=0)
+            right = partial(beside, terms, term)
+            yield Guess("factor", yours, right, looks, array, not is_round(ratio))
 
 
 def _clipped(terms: Sequence[Term], together: np.ndarray, hand: np.ndarray) -> Iterator[Guess]:
@@ -205,11 +217,10 @@ def _clipped(terms: Sequence[Term], together: np.ndarray, hand: np.ndarray) -> I
             (others, term.array, f"all but {term.place} is"),
         ):
             limit = float(np.max(np.abs(hand - rest)))
-            if 0 < limit < np.max(np.abs(one)):
-                looks = f"{said} clipped to ±{limit:.6g}"
-                array = rest + np.clip(one, -limit, limit)
-                right = partial(beside, terms, term)
-                yield Guess("clipped", "", right, looks, array)
+            clipped = np.clip(one, -limit, limit)
+            if 0 < limit < np.max(np.abs(one)) and not multiple(clipped, one):
+                looks, right = f"{said} clipped to ±{limit:.6g}", partial(beside, terms, term)
+                yield Guess("clipped", "", right, looks, rest + clipped, not is_round(limit))
 
 
 def _fitted(

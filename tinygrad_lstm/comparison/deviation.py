@@ -12,7 +12,9 @@ SMALL = 1e-6  # of the largest difference: what is below it is no difference
 
 
 def deviation(hand: np.ndarray, right: np.ndarray) -> str:
-    """Where two arrays of one shape differ, and by how much."""
+    """Where two arrays differ, and by how much."""
+    if hand.shape != right.shape:
+        return f"its shape is {hand.shape}, and {right.shape} is right"
     off = np.abs(hand - right)
     if not off.shape:
         return f"it is {_beside(hand[()], right[()])}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,11 +77,15 @@ def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
     found: dict[int, Guess] = {}
     groups = [Rows(group) for group in work.groups()]
     known = dict(zip(groups, _searched(work, hand_out, groups, found), strict=True))
+    doubtful = _doubtful(found)
+    found = {i: guess for i, guess in found.items() if i not in doubtful}
     open_ = tuple(i for i in range(len(work.wrong)) if i not in found)
     with work.desk() as desk:
         implied = Implied(desk.search, [work.wrong[i] for i in open_], work.found)
         guesses = (safely(implied.explained) if open_ else None) or {}
-        found.update((i, told(g)) for i in open_ if (g := guesses.get(id(work.wrong[i]))))
+        for i in open_:
+            if guess := guesses.get(id(work.wrong[i])):
+                (doubtful if guess.fitted else found)[i] = told(guess)
         open_ = tuple(i for i in open_ if i not in found)
         above = desk.above(open_)
 
@@ -92,6 +96,7 @@ def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
 
         for entry, guess in above.explained(several if ahead else None):
             found[next(i for i in open_ if work.wrong[i] is entry)] = told(guess)
+    found = doubtful | found
     left = {group: tuple(i for i in group.numbers if i not in found) for group in groups}
     allowed = max(LEAST, DEEP // max(sum(map(bool, left.values())), 1))
     rest = [Rows(rows, True, known[group], allowed) for group, rows in left.items() if rows]
@@ -100,6 +105,12 @@ def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
         if i not in found:
             found[i] = above.search.unexplained(entry, above.not_searched(entry))
     return [found[i] for i in range(len(work.wrong))]
+
+
+def _doubtful(found: Mapping[int, Guess]) -> dict[int, Guess]:
+    """The rows that a number explains which was taken from them: a mistake further up that explains
+    them too is the better explanation."""
+    return {i: guess for i, guess in found.items() if guess.fitted}
 
 
 def _searched(

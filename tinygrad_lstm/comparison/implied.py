@@ -250,6 +250,7 @@ def told(search: Search, x: Any, guess: Guess, blocks: bool) -> Guess:
         f"{head} = {written(guess.correct)}",
         f"further up, in {head}: {guess.looks_like}{also}",
         np.empty(0),
+        guess.fitted,
     )
 
 

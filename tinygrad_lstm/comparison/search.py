@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.comparison.chain import Chain, edge
+from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.changes import SIMPLE
 from tinygrad_lstm.comparison.combined import (
     Guess,
@@ -22,6 +22,7 @@ from tinygrad_lstm.comparison.combined import (
 )
 from tinygrad_lstm.comparison.crossed import crossed
 from tinygrad_lstm.comparison.deviation import deviation
+from tinygrad_lstm.comparison.elsewhere import elsewhere
 from tinygrad_lstm.comparison.everywhere import FAILED, TOGETHER, Everywhere
 from tinygrad_lstm.comparison.rows import Entry, Judge
 from tinygrad_lstm.comparison.steps import MANY_NUMBERS, OPEN, RULE
@@ -29,7 +30,6 @@ from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.comparison.twice import scaled_change, two_changes
 from tinygrad_lstm.comparison.whole import limited, scaled, sizes, whole
 from tinygrad_lstm.engine.gradients import Part
-from tinygrad_lstm.engine.memory import array_of
 
 __all__ = ["Search"]
 
@@ -131,37 +131,46 @@ class Search(Everywhere):
     ) -> Iterator[Guess]:
         correct = self.correct(part, terms)
         formula = added([term.formula for term in terms])
-        nothing = sum(not term.array.any() for term in terms)
-        if len(terms) - nothing > 1:  # else one branch is the whole
+        something = [term for term in terms if term.array.any()]
+        if len(something) > 1:  # else one branch is the whole
             yield from combined(part, terms, correct, hand, self._alike(terms))
         yield from whole(self.tape, right, formula)
-        factor = list(scaled(self.tape, hand, right, formula))
-        if nothing:  # a wrong form of such a branch may be anything, even as much as the whole
-            yield from factor
+        factors = list(scaled(self.tape, hand, right, formula))
+        yield from (guess for guess in factors if not guess.fitted)
         alone = deep or part.value._op is not None or all(map(self.closed, terms))
         for level in levels if len(terms) <= FEW else ():
             if level != OPEN:
                 yield from self._in_blocks(terms, level or RULE, correct, hand, deep)
             if alone:
-                yield from self._in_terms(terms, level, correct, hand, deep)
+                yield from self._in_terms(something or terms, terms, level, correct, hand, deep)
             if level == 0 and part.value._op is not None:  # a loop without blocks
                 yield from self._in_blocks(terms, level, correct, hand, deep)
-        yield from self._another(part, correct, hand)
+        yield from elsewhere(self, part, correct, hand)
         one = part.kind == "total" and part.value._op is not None and OPEN in levels
         if one and 1 < len(terms) <= TOGETHER:
             yield from self._in_whole(terms, correct, hand)
         if 1 < len(terms) <= FEW and part.value._op is not None:  # a parameter's are blocks
             yield from crossed(self, terms, correct)
-        yield from factor
+        yield from (guess for guess in factors if guess.fitted)
+        if alone and 0 < len(something) < len(terms) <= FEW:  # wrong forms of 0 may be anything
+            nothing = [term for term in terms if not term.array.any()]
+            for level in levels:
+                yield from self._in_terms(nothing, terms, level, correct, hand, deep)
         if part.kind == "total":
             name, x = self.formulas.label(part.value), part.value._array
             yield from limited(self.tape, hand, right, x, formula, name)
 
     def _in_terms(
-        self, terms: list[Term], level: int, correct: Words, hand: np.ndarray, deep: bool
+        self,
+        changed: Sequence[Term],
+        terms: list[Term],
+        level: int,
+        correct: Words,
+        hand: np.ndarray,
+        deep: bool,
     ) -> Iterator[Guess]:
         total = summed(terms)
-        for term in terms:
+        for term in changed:
             if not deep and not self.closed(term):
                 continue
             changes = self.changes(term.branch, level, hand.shape == total.shape)
@@ -228,26 +237,6 @@ class Search(Everywhere):
                     return self._told(term, terms, changes.tree, change, correct, array)
         return None
 
-    def _another(self, part: Part, correct: Words, hand: np.ndarray) -> Iterator[Guess]:
-        gradients = self.chain.gradients
-        for x in self.chain.order:
-            if x is part.value and part.kind == "total":
-                continue
-            total = np.asarray(array_of(gradients[x]))
-            for array, how in ((total, ""), (total.T, "ᵀ") if total.ndim == 2 else (total, "")):
-                if self.fits(array, hand):
-                    name = self.formulas.gradient_name(x) + how
-                    looks = f"this is {name}, the derivative by another value"
-                    yield Guess("another derivative", name, correct, looks, array)
-        for branch in gradients.branches(part.value):
-            if all(edge(branch) != edge(b) for b in part.branches):
-                other = self.formulas.stage(branch.stage.output)
-                array = np.asarray(array_of(branch.gradient))
-                if self.fits(array, hand):
-                    yours = self.formulas.text(self.formulas.correct(branch))
-                    looks = f"this comes back through {other}"
-                    yield Guess("another derivative", yours, correct, looks, array)
-
     def second(self, entry: Entry) -> Guess | None:
         """Two mistakes at once in one row, where one explains nothing."""
         part, hand = entry.part, entry.hand
@@ -283,11 +272,6 @@ class Search(Everywhere):
         assert part is not None
         right = self.chain.follows(part)
         correct = self.correct(part) if right.dtype.kind != "c" else ""
-        if hand.shape != right.shape:
-            looks = (
-                f"no simple mistake gives it; its shape is {hand.shape}, and {right.shape} is right"
-            )
-            return Guess("unexplained", "", correct, looks, hand)
         words = not_searched or "no simple mistake gives it"
         return Guess("unexplained", "", correct, f"{words}; {deviation(hand, right)}", hand)
 

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from tinygrad_lstm.comparison.combined import Guess, Words
+from tinygrad_lstm.comparison.fitted import is_round
 from tinygrad_lstm.comparison.tidy import tidy
 from tinygrad_lstm.comparison.tree import flipped, times
 from tinygrad_lstm.derivation.expression import Expression, apply, leaves, number, substitute
@@ -117,9 +118,11 @@ def scaled(tape: Tape, hand: np.ndarray, right: np.ndarray, formula: Expression)
         yours = times(number(float(f"{ratio:.6g}")), formula)
         looks = f"every entry is {ratio:.6g} times the correct one"
         norm = float(np.linalg.norm(hand))
-        if ratio < 1 and float(f"{norm:.3g}") == round(norm, 12):
+        clipped = ratio < 1 and is_round(norm)
+        if clipped:
             looks += f": it was clipped to the norm {norm:.3g}?"
-        yield Guess("factor", yours, correct, looks, ratio * right)
+        fitted = not (clipped or is_round(ratio))
+        yield Guess("factor", yours, correct, looks, ratio * right, fitted)
 
 
 def _arriving(ratio: float, right: np.ndarray, formula: Expression) -> Iterator[Guess]:
@@ -154,14 +157,16 @@ def limited(
         looks = f"the entries are clipped to ±{limit:.6g}"
         array = np.clip(right, -limit, limit)
         yield Guess(
-            "clipped", partial(_with, formula, f"clip({{}}, ±{limit:.6g})"), correct, looks, array
+            *("clipped", partial(_with, formula, f"clip({{}}, ±{limit:.6g})"), correct, looks),
+            *(array, not is_round(limit)),
         )
     size = float(np.vdot(x, x))
     if size and x.shape == right.shape:
         factor = float(np.vdot(x, hand - right) / size)
         looks = f"{factor:.6g} times {name} was added (weight decay), which is not in this loss"
         yours = partial(_with, formula, f"{{}} + {factor:.6g} · {name}")
-        yield Guess("weight decay", yours, correct, looks, right + factor * x)
+        array = right + factor * x
+        yield Guess("weight decay", yours, correct, looks, array, not is_round(factor))
 
 
 def _with(formula: Expression, text: str) -> str:

@@ -1,0 +1,87 @@
+"""Small networks with weights all alike, as one computes by hand: much agrees by chance."""
+
+import numpy as np
+import pytest
+
+from tinygrad_lstm import Tensor, add_n, block, compare, gradients, relu, tanh
+
+
+def network(activation, weights, steps=3):
+    """A network with one output, its parameters as arrays, inputs and targets: ones, or not."""
+    rng = np.random.default_rng(0)
+
+    def numbers(*shape):
+        return np.ones(shape) if weights == "alike" else rng.normal(size=shape)
+
+    W, U, b, V = (
+        Tensor(numbers(*shape) * size, True, name)
+        for name, size, shape in (
+            *(("W", 1.0, (2, 2)), ("U", 0.5, (2, 2))),
+            *(("b", 0.1, (2,)), ("V", 1.0, (2, 1))),
+        )
+    )
+    x, targets = numbers(steps, 1, 2), numbers(steps, 1, 1)
+    h, losses = Tensor(np.zeros((1, 2)), name="h<0>"), []
+    for t in range(1, steps + 1):
+        with block(t):
+            s = (Tensor(x[t - 1], name="x") @ W + h @ U + b).named("s")
+            h = activation(s).named("h")
+            o = (h @ V).named("o")
+            losses.append((((o - targets[t - 1]) ** 2).sum() * 0.5).named("E"))
+    return add_n(*losses), {p.name: p.numpy() for p in (W, U, b, V)}, x, targets
+
+
+def by_hand(p, x, targets, activation, slip):
+    """The gradients, with a slip."""
+    W, U, V, s, h = p["W"], p["U"], p["V"], [None], [np.zeros((1, 2))]
+    for x_t in x:
+        s.append(x_t @ W + h[-1] @ U + p["b"])
+        h.append(np.tanh(s[-1]) if activation is tanh else np.maximum(s[-1], 0))
+    d, later = {name: np.zeros_like(value) for name, value in p.items()}, 0
+    for t in range(len(x), 0, -1):
+        d_o = (h[t] @ V - targets[t - 1]) * (2 if slip == "2" else 1)
+        d["V"] += h[t - (slip == "h of before")].T @ d_o
+        d_h = d_o @ V.T + (0 if slip == "no carry" else later)
+        slope = 1 - h[t] ** 2 if activation is tanh else h[t] > 0
+        slope = {"1 - h": 1 - h[t], "no slope": 1.0}.get(slip, slope)
+        d_s = d_h * slope
+        d["W"] += x[t - 1].T @ d_s
+        d["U"] += h[t - (slip != "h of now")].T @ d_s
+        d["b"] += d_s[0]
+        later = d_s @ (W if slip == "W" else U).T
+    return d
+
+
+SAID = {
+    "2": "2 times the correct value; 2 is what the square leaves",
+    "h of before": "h<1> was used where h<2> belongs (and so in the other blocks)",
+    "h of now": "h<2> was used where h<1> belongs (and so in the other blocks)",
+    "no carry": "further up, at h<2> U: the branch through matmul#2<3> is missing",
+    "1 - h": "the local derivative of tanh has a wrong form: 1 − h<",
+    "W": "further up, at h<2> U: W was used where U belongs",
+}
+
+
+@pytest.mark.parametrize(
+    ("activation", "weights", "slip"),
+    [
+        *((tanh, "alike", slip) for slip in ("2", "h of before", "h of now", "no carry", "1 - h")),
+        *((relu, "apart", slip) for slip in ("h of now", "no carry", "W")),  # one unit is off
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_one_mistake_comes_before_numbers_that_fit(activation, weights, slip):
+    loss, p, x, targets = network(activation, weights)
+    g = gradients(loss)
+    assert compare(g, by_hand(p, x, targets, activation, ""))
+    report = compare(g, by_hand(p, x, targets, activation, slip))
+    said = {diagnosis.looks_like for diagnosis in report.diagnoses}
+    assert said and all(SAID[slip] in words for words in said), said
+
+
+def test_a_factor_comes_before_a_factor_of_the_same_size():
+    """1 + y² = 2 where the targets y are 1."""
+    loss, *_ = network(tanh, "alike")
+    g = gradients(loss)
+    (diagnosis,) = compare(g, {"o<3>": 2 * g["o<3>"]}).diagnoses
+    assert diagnosis.looks_like.startswith(SAID["2"])
