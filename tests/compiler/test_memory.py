@@ -43,6 +43,24 @@ def fused(x, y):
     return add_n(*errors)
 
 
+GATES = [
+    (Tensor(RNG.normal(size=(H, H + D)), True), Tensor(RNG.normal(size=H), True)) for _ in "ifo"
+]
+PEEPHOLES = Tensor(RNG.normal(size=(3, H)), True, "p")
+
+
+def peephole(x, y):
+    h = c = Tensor(np.zeros((N, H)))
+    outputs = []
+    for t in range(T):
+        z = concatenate([h, x[t]], axis=-1)
+        i, f, o = (sigmoid(linear(z, *GATES[k]) + c * PEEPHOLES[k]) for k in range(3))
+        c = f * c + i * tanh(o)
+        outputs.append(o * tanh(c))
+        h = outputs[-1]
+    return squared_error(np.stack(outputs), y)
+
+
 def planned(function, without=()):
     tracer = Tracer()
     arrays = RNG.normal(size=(T, N, D)), RNG.normal(size=(T, N, H))
@@ -62,8 +80,11 @@ def writers(v):
     return found
 
 
+FUNCTIONS = {"lstm": LSTM(D, H, rng=0).error, "fused": fused, "peephole": peephole}
+
+
 @pytest.mark.parametrize("large", [False, True], ids=["small", "as large"])
-@pytest.mark.parametrize("function", [LSTM(D, H, rng=0).error, fused], ids=["lstm", "fused"])
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 def test_every_instruction_reads_what_was_meant(function, large, monkeypatch):
     if large:  # what is done to large cells, here too
         monkeypatch.setattr(apart, "LARGEST", 0)

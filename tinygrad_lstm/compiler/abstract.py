@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Dtype, Shape, Value
 from tinygrad_lstm.engine.node import Node
+from tinygrad_lstm.engine.recorder import detector
 
-__all__ = ["FUNCTIONS", "Abstract", "Recorder", "Untraceable"]
+__all__ = ["FUNCTIONS", "Abstract", "Recorder", "Untraceable", "refused"]
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 """NumPy's functions (and the reductions of its ufuncs) that are recorded as operations of the
@@ -29,7 +30,17 @@ graph. All others are recorded as calls."""
 
 
 class Untraceable(Exception):
-    """Something asks for numbers while only shapes are known. Its text says what."""
+    """Something asks for numbers while only shapes are known. Its text says what. Who records
+    learns of it even where the function catches it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        refused().append(text)
+
+
+def refused() -> list[str]:
+    """What this thread has asked for in vain since it records."""
+    return getattr(detector(), "refused", [])
 
 
 class Recorder(Protocol):

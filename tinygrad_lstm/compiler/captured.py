@@ -8,8 +8,8 @@ that is bound to something else, or an array that was edited, is noticed at the 
 
 from __future__ import annotations
 
-import copy
 import functools
+import io
 import random
 import sys
 import types
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lstm.compiler.restored import put, refill, restore, set_state, state
 from tinygrad_lstm.engine.memory import SCALARS
 from tinygrad_lstm.engine.node import Node
 
@@ -29,6 +30,10 @@ __all__ = ["Captured"]
 PLAIN = (*SCALARS, str, bytes, type(None))
 LIBRARY = (np.ufunc, np.random.Generator)
 SOURCES = (np.random.RandomState, random.Random)  # of random numbers, that are no Generators
+HOLDERS = (  # of objects that code reads without naming them
+    *(types.FunctionType, types.MethodType, types.BuiltinMethodType, types.CellType),
+    *(list, tuple, deque, dict),
+)
 DEPTH = 8  # objects within objects
 MANY = 20_000  # objects that are looked at
 
@@ -53,9 +58,11 @@ class Captured:
         self._arrays: list[tuple[NDArray[Any], NDArray[Any]]] = []
         self._tensors: list[tuple[Any, Any]] = []
         self._contents: list[tuple[Any, Any]] = []  # containers, and a copy of each
+        self._classes: list[tuple[type, dict[str, Any]]] = []
         self._modules: list[types.ModuleType] = []
         self._sources: list[Any] = [np.random.mtrand._rand, random._inst]  # type: ignore[attr-defined]
         self.generators: list[np.random.Generator] = []
+        self._iterators: list[str] = []  # the names that code has to know; empty where it has none
         self._codes: list[types.CodeType] = []
         self._seen: set[int] = set()
         self._keep: list[Any] = []
@@ -65,12 +72,18 @@ class Captured:
     def states(self) -> list[Any]:
         """Where the sources of random numbers stand: generators, those of NumPy and of Python
         itself, and what of their kind the function reaches."""
-        return [_state(source) for source in (*self.generators, *self._sources)]
+        return [state(source) for source in (*self.generators, *self._sources)]
 
     def restore(self, states: list[Any]) -> None:
         """Set them back."""
-        for source, state in zip((*self.generators, *self._sources), states, strict=True):
-            _set(source, state)
+        for source, before in zip((*self.generators, *self._sources), states, strict=True):
+            set_state(source, before)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the function may take something from an iterator that it finds: what comes then
+        is another thing each time."""
+        return any(not name or name in self.names for name in self._iterators)
 
     @property
     def names(self) -> set[str]:
@@ -89,6 +102,7 @@ class Captured:
 
     def _look(self, roots: Iterable[Any]) -> None:
         waiting = [(root, 0) for root in roots]
+        self._iterators += ["" for root, _ in waiting if _is_iterator(root)]
         while waiting and len(self._seen) < MANY:
             x, depth = waiting.pop()
             if isinstance(x, PLAIN) or id(x) in self._seen or depth > DEPTH:
@@ -112,6 +126,8 @@ class Captured:
                 for get, key, value in self._inside(x):
                     self._bindings.append((get, key, value))
                     waiting.append((value, depth + 1))
+                    if _is_iterator(value):
+                        self._iterators.append("" if isinstance(x, HOLDERS) else key)
 
     def _inside(self, x: Any) -> Iterator[tuple[Callable[[Any], Any], Any, Any]]:
         """What an object refers to: how to get it, and what it is now."""
@@ -154,6 +170,7 @@ class Captured:
         if _library(x.__module__):
             return
         self._contents.append((vars(x), dict(vars(x))))
+        self._classes.append((x, dict(vars(x))))
         for name, value in list(vars(x).items()):
             if not name.startswith("__") and not isinstance(value, types.MemberDescriptorType):
                 yield functools.partial(_own, x), name, _own(x, name)
@@ -198,47 +215,20 @@ class Captured:
             if array is not before and not _equal_arrays(array, before):
                 array[...] = before
         for container, before in self._contents:
-            _refill(container, before)
+            refill(container, before)
+        for kind, defined in self._classes:
+            with suppress(AttributeError, TypeError):  # what a class says of itself
+                restore(kind, defined)
         for get, key, before in self._bindings:
             with suppress(KeyError, IndexError, ValueError, AttributeError):
                 if get(key) is not before:
-                    _put(get, key, before)
+                    put(get, key, before)
 
 
-def _refill(container: Any, before: Any) -> None:
-    """Let a container hold what it did."""
-    if isinstance(container, (tuple, frozenset, types.MappingProxyType)):
-        return  # what cannot be changed, or by its class alone
-    if isinstance(container, dict):
-        if container.keys() != before.keys():
-            container.clear()
-            container.update(before)
-    elif len(container) != len(before) or isinstance(container, set):
-        container.clear()
-        (container.update if isinstance(container, set) else container.extend)(before)
-
-
-def _put(get: Callable[[Any], Any], key: Any, value: Any) -> None:
-    """Let ``get(key)`` be `value`."""
-    if isinstance(get, functools.partial):
-        if get.func is getattr:
-            setattr(get.args[0], key, value)
-    else:
-        get.__self__[key] = value  # type: ignore[attr-defined]
-
-
-def _state(source: Any) -> Any:
-    """Where a source of random numbers stands."""
-    if isinstance(source, np.random.Generator):
-        return copy.deepcopy(dict(source.bit_generator.state))
-    return source.getstate() if isinstance(source, random.Random) else source.get_state()
-
-
-def _set(source: Any, state: Any) -> None:
-    if isinstance(source, np.random.Generator):
-        source.bit_generator.state = state
-    else:
-        (source.setstate if isinstance(source, random.Random) else source.set_state)(state)
+def _is_iterator(x: Any) -> bool:
+    """Whether something goes on where it stands, and nobody can tell where; files, which are asked
+    when a function is recorded, do not count."""
+    return isinstance(x, Iterator) and not hasattr(x, "__dict__") and not isinstance(x, io.IOBase)
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -4,7 +4,6 @@ a program."""
 from __future__ import annotations
 
 import functools
-import itertools
 from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any
@@ -21,8 +20,8 @@ from tinygrad_lstm.compiler.plan import Replay
 from tinygrad_lstm.compiler.planned import Planned
 from tinygrad_lstm.compiler.report import report
 from tinygrad_lstm.compiler.results import Leaves, on_tape
-from tinygrad_lstm.compiler.signature import loose, mapped, objects, signature
-from tinygrad_lstm.compiler.trace import trace
+from tinygrad_lstm.compiler.signature import loose, objects, outline, same, signature
+from tinygrad_lstm.compiler.trace import abstracted, trace
 from tinygrad_lstm.compiler.tracer import Tracer
 from tinygrad_lstm.engine.collector import uncollected
 from tinygrad_lstm.engine.node import Node
@@ -126,9 +125,14 @@ class Compiled:
             )
         functools.update_wrapper(self, function)
         self._function, self._passes = function, frozenset(passes)
+        self._asked = backend, passes
         self._backend = backend or ("native" if available() else "numpy")
         self._plans: dict[Any, Plan] = {}
         self._again: Counter[Any] = Counter()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, or what is sent to another process, records for itself."""
+        return type(self), (self._function, *self._asked)
 
     def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Leaves]:
         """The loss, and the derivatives by name."""
@@ -144,7 +148,10 @@ class Compiled:
         """The plan, and the arrays and Tensors among the arguments."""
         if not recorder().enabled or (watching and detector()):
             return Plan(None, None, "gradients are not recorded, or anomalies looked for"), []
-        key, flat = signature(args, kwargs)
+        try:
+            key, flat = signature(args, kwargs)
+        except RecursionError:
+            return Plan(None, None, "its arguments contain themselves"), []
         found = self._plans.get(key)
         if found is None or found.changed():
             found = self._record(key, args, kwargs)
@@ -253,12 +260,17 @@ def record(
     captured = Captured(function, objects((args, kwargs)))
     for name in captured.names & REFUSED.keys():
         return Plan(None, captured, REFUSED[name])
+    if captured.goes_on:
+        return Plan(None, captured, "it takes from an iterator, which goes on each time")
     states = captured.states()
     tracer = Tracer(captured.generators)
-    (given, named), known = abstracted(tracer, args, kwargs)
     reason = ""
     try:
-        program = trace(lambda: function(*given, **named), known, tracer)
+        given, known = abstracted(tracer, (args, kwargs))
+        before = outline(given)
+        program = trace(lambda: function(*given[0], **given[1]), known, tracer)
+        if not same(before, outline(given)):
+            raise Untraceable("it changes its arguments")
         if (edited := captured.edited()) is not None:
             raise Untraceable(f"{edited} is edited")
         if repr(captured.states()) != repr(states):
@@ -276,24 +288,3 @@ def record(
         plan.unsettled = what is not None
         return plan
     return Plan(Replay(program, Planned(program, backend, passes), backend), captured, "")
-
-
-def abstracted(tracer: Tracer, args: Any, kwargs: Any) -> tuple[Any, dict[int, int]]:
-    """Arguments with abstract arrays in the place of arrays, each an input; and by ``id`` the
-    numbers of the Tensors among them."""
-    known: dict[int, int] = {}
-    leaves: dict[int, Any] = {}
-    numbers = itertools.count()
-
-    def shown(x: Any) -> Any:
-        number = next(numbers)
-        if not isinstance(x, Node):
-            return tracer.abstract(tracer.input(number, x))
-        if id(x) not in leaves:
-            inner = tracer.abstract(tracer.input(number, x._array))
-            leaf = leaves[id(x)] = x._leaf(inner)  # type: ignore[arg-type]
-            leaf._requires_grad, leaf._label, leaf._place = x._requires_grad, x._label, x._place
-            known[id(leaf)] = number
-        return leaves[id(x)]
-
-    return mapped(shown, (args, kwargs)), known

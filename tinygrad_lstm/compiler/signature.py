@@ -1,9 +1,13 @@
-"""What of a call's arguments decides which program fits: arrays and Tensors anywhere in lists,
-tuples and dictionaries count by shape and dtype, all else by what it is."""
+"""What of a call's arguments decides which program fits: arrays and Tensors anywhere in containers
+count by shape and dtype, all else by what it is."""
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +15,9 @@ import numpy as np
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import recorder
 
-__all__ = ["loose", "mapped", "objects", "signature"]
+__all__ = ["loose", "mapped", "objects", "outline", "same", "signature"]
+
+DICTS = (dict, OrderedDict, defaultdict)
 
 
 def signature(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], list[Any]]:
@@ -37,9 +43,9 @@ def _collect(x: Any, key: list[Any], flat: list[Any]) -> None:
         key += kind, len(x)
         for y in x:
             _collect(y, key, flat)
-    elif kind is dict:
-        key += kind, tuple(x)
-        for y in x.values():
+    elif (named := _named(x)) is not None:
+        key += kind, tuple(named)
+        for y in named.values():
             _collect(y, key, flat)
     else:
         key += kind, _same(x)
@@ -48,6 +54,21 @@ def _collect(x: Any, key: list[Any], flat: list[Any]) -> None:
 def _several(x: Any) -> bool:
     """Whether something is a tuple, which may be a named one, or a list."""
     return type(x) in (tuple, list) or (isinstance(x, tuple) and hasattr(x, "_make"))
+
+
+def _named(x: Any) -> dict[Any, Any] | None:
+    """What a dictionary holds, or a record, by name; None for anything else. A record is an object
+    of a dataclass, or a `SimpleNamespace`, with what it has as attributes."""
+    kind = type(x)
+    if kind in DICTS:
+        return x  # type: ignore[no-any-return]
+    if kind is not SimpleNamespace and not hasattr(kind, "__dataclass_fields__"):
+        return None
+    own: dict[str, Any] | None = getattr(x, "__dict__", None)
+    if own is not None:
+        return own
+    names = [field.name for field in dataclasses.fields(x)]
+    return {name: getattr(x, name) for name in names if hasattr(x, name)}
 
 
 def loose(key: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -67,12 +88,17 @@ def _same(x: Any) -> Any:
 
 
 def objects(tree: Any) -> Iterator[Any]:
-    """What there is in `tree` besides arrays and Tensors."""
-    if _several(tree) or type(tree) is dict:
-        for x in tree.values() if type(tree) is dict else tree:
-            yield from objects(x)
-    elif not isinstance(tree, (np.ndarray, np.generic, Node)):
+    """What there is in `tree` besides arrays and Tensors; of a record its class as well."""
+    if isinstance(tree, (np.ndarray, np.generic, Node)):
+        return
+    named = None if _several(tree) else _named(tree)
+    if named is None and not _several(tree):
         yield tree
+        return
+    if type(tree) not in DICTS:
+        yield type(tree)
+    for x in tree if named is None else named.values():
+        yield from objects(x)
 
 
 def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
@@ -81,6 +107,33 @@ def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
         return f(tree)
     if _several(tree):
         return getattr(type(tree), "_make", type(tree))(mapped(f, x) for x in tree)
-    if type(tree) is dict:
-        return {key: mapped(f, x) for key, x in tree.items()}
-    return tree
+    named = _named(tree)
+    if named is None:
+        return tree
+    found = {name: mapped(f, x) for name, x in named.items()}
+    if type(tree) in DICTS:
+        made = copy.copy(tree)
+        made.update(found)
+        return made
+    kind: Any = type(tree)
+    record = kind.__new__(kind)
+    for name, x in found.items():
+        object.__setattr__(record, name, x)  # it may be frozen
+    return record
+
+
+def outline(tree: Any) -> list[Any]:
+    """What containers there are in `tree`, and what they hold, in order."""
+    if _several(tree):
+        return [type(tree), len(tree), *(y for x in tree for y in outline(x))]
+    named = _named(tree)
+    if named is None:
+        return [tree]
+    return [type(tree), tuple(named), *(y for x in named.values() for y in outline(x))]
+
+
+def same(a: list[Any], b: list[Any]) -> bool:
+    """Whether two outlines are of the same objects."""
+    return len(a) == len(b) and all(
+        x is y or (type(x) in (int, tuple) and x == y) for x, y in zip(a, b, strict=True)
+    )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lstm.compiler.abstract import Abstract, Untraceable
+from tinygrad_lstm.compiler.abstract import Abstract, Untraceable, refused
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Graph, Value, in_order
 from tinygrad_lstm.compiler.operations import LEAVES, number
@@ -137,7 +137,9 @@ class Templates:
         return None if template is None else template.on(self._build, operands)
 
     def _template(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Template | None:
+        known = len(refused())
         try:
-            return Template(self._build.graph, function, args)
+            found = Template(self._build.graph, function, args)
         except Exception:  # whatever it is: it is raised again where the function runs
             return None
+        return found if len(refused()) == known else None

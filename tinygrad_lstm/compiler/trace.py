@@ -7,6 +7,7 @@ it is, inside the program: a call.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from tinygrad_lstm.compiler.abstract import Abstract, Untraceable
 from tinygrad_lstm.compiler.graph import Graph, Value
 from tinygrad_lstm.compiler.layouts import basic, placed
+from tinygrad_lstm.compiler.signature import mapped
 from tinygrad_lstm.compiler.tracer import Tracer, called
 from tinygrad_lstm.engine.lazy import Sparse
 from tinygrad_lstm.engine.memory import conjugated
@@ -26,7 +28,7 @@ from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, watching
 from tinygrad_lstm.engine.tape import ancestors
 
-__all__ = ["Program", "named", "trace"]
+__all__ = ["Program", "abstracted", "named", "trace"]
 
 Array = NDArray[Any]
 
@@ -84,6 +86,8 @@ def trace(function: Callable[..., Any], args: Any, tracer: Tracer) -> Program:
     watching[threading.get_ident()] = tracer
     try:
         loss = function()
+        if tracer.refused:  # and caught: what the function did then depends on it
+            raise Untraceable(tracer.refused[0])
         if not isinstance(loss, Node) or not isinstance(loss._array, Abstract):
             raise Untraceable("what it returns is no Tensor computed from its arguments")
         if loss.shape != () or loss.dtype.kind != "f" or not loss._requires_grad:
@@ -179,3 +183,24 @@ def spread(found: Sparse) -> Any:
     if isinstance(found.entries, Abstract) and basic(found.key):
         return placed(found.entries, found.key, found.shape)
     return np.asarray(found)
+
+
+def abstracted(tracer: Tracer, arguments: Any) -> tuple[Any, dict[int, int]]:
+    """Arguments with abstract arrays in the place of arrays, each an input; and by ``id`` the
+    numbers of the Tensors among them."""
+    known: dict[int, int] = {}
+    leaves: dict[int, Any] = {}
+    numbers = itertools.count()
+
+    def shown(x: Any) -> Any:
+        number = next(numbers)
+        if not isinstance(x, Node):
+            return tracer.abstract(tracer.input(number, x))
+        if id(x) not in leaves:
+            inner = tracer.abstract(tracer.input(number, x._array))
+            leaf = leaves[id(x)] = x._leaf(inner)  # type: ignore[arg-type]
+            leaf._requires_grad, leaf._label, leaf._place = x._requires_grad, x._label, x._place
+            known[id(leaf)] = number
+        return leaves[id(x)]
+
+    return mapped(shown, arguments), known

@@ -37,6 +37,8 @@ class Tracer:
         As of :class:`Program`.
     generators : sequence of numpy.random.Generator
         Those that the function finds outside itself, and may draw from.
+    refused : list of str
+        What was asked for in vain, and not by a stage, which runs as it is then.
     """
 
     def __init__(self, generators: Sequence[np.random.Generator] = ()) -> None:
@@ -47,6 +49,7 @@ class Tracer:
         self.draws: dict[int, Callable[[], Any]] = {}
         self.generators = generators
         self.calls: list[str] = []
+        self.refused: list[str] = []
         self._given: dict[int, Array] = {}
         self._known: dict[int, Array] = {}
         self._leaves: dict[int, tuple[Node, Array, Value]] = {}
@@ -138,7 +141,9 @@ class Tracer:
         """What the forward function of an operation computes, or the rule of an argument. What the
         library's own do to operands of a kind is always the same."""
         if not params and op.forward.__module__.startswith("tinygrad_lstm."):
+            known = len(self.refused)
             found = self.templates.value((op, argument), function, args)
+            del self.refused[known:]
             if found is not None:
                 return self.abstract(found)
         return self.run(function, args, params)
@@ -147,15 +152,18 @@ class Tracer:
         self, function: Callable[..., Any], args: tuple[Any, ...], params: dict[str, Any]
     ) -> Abstract:
         """What a forward function or a rule computes; as a call where it asks for numbers."""
+        known = len(self.refused)
         try:
             found = function(*args, **params)
             if not isinstance(found, Abstract):
                 found = self.abstract(self.constant(np.asarray(found)))
-            return found
+            if len(self.refused) == known:
+                return found
         except Untraceable:
             pass
         except (TypeError, AttributeError, ValueError, IndexError):
             pass  # the call raises it again, unless abstract arrays are the cause
+        del self.refused[known:]
         return self.call(function, args, params)
 
     def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Abstract:

@@ -34,7 +34,7 @@ def apart(build: Builder, roots: list[Value]) -> list[Value]:
         build.graph.origin = v.origin
         first, x = v.args[0], args[0]
         if v.op == "cut":
-            return _cut(build, v, x) if first in products else None
+            return _cut(build, v, x) if first in products and x.op == "matmul" else None
         if v.op == "sum":
             return _each(build, v, x, None) if first in stacks else None
         if first.op == "transpose" and first.args[0] in stacks:
