@@ -123,12 +123,16 @@ class Pointing:
         return None
 
     def _left_open(self, formulas: Iterable[Expression]) -> bool:
-        """Whether there are gradients in some formulas that the rows leave open."""
-        if not self._world.open:
-            return False
-        source = self._blocks.formulas.source
-        read = (leaf for e in formulas for leaf in leaves(e) if leaf.gradient)
-        return any(id(source.get(leaf)) in self._world.open for leaf in read)
+        """Whether there are gradients in some formulas that the rows leave open, in any block."""
+        source, base = self._blocks.formulas.source, self._blocks.formulas.base
+        read = (source.get(leaf) for e in formulas for leaf in leaves(e) if leaf.gradient)
+        return any(x is not None and base(x) in self._named_open for x in read)
+
+    @cached_property
+    def _named_open(self) -> set[str]:
+        """The names of the values whose derivatives are left open in a block."""
+        formulas = self._blocks.formulas
+        return {formulas.base(x) for x in formulas.chain.order if id(x) in self._world.open}
 
 
 def differs(points: np.ndarray, missing: np.ndarray) -> float:

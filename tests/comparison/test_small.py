@@ -1,4 +1,4 @@
-"""Small networks with weights all alike, as one computes by hand: much agrees by chance."""
+"""Small networks as one computes by hand; if weights are all alike, much agrees by chance."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from tinygrad_lstm import Tensor, add_n, block, compare, gradients, relu, tanh
 
 
-def network(activation, weights, steps=3):
+def network(activation, weights, rows=1, steps=3):
     """A network with one output, its parameters as arrays, inputs and targets: ones, or not."""
     rng = np.random.default_rng(0)
 
@@ -20,8 +20,8 @@ def network(activation, weights, steps=3):
             *(("b", 0.1, (2,)), ("V", 1.0, (2, 1))),
         )
     )
-    x, targets = numbers(steps, 1, 2), numbers(steps, 1, 1)
-    h, losses = Tensor(np.zeros((1, 2)), name="h<0>"), []
+    x, targets = numbers(steps, rows, 2), numbers(steps, rows, 1)
+    h, losses = Tensor(np.zeros((rows, 2)), name="h<0>"), []
     for t in range(1, steps + 1):
         with block(t):
             s = (Tensor(x[t - 1], name="x") @ W + h @ U + b).named("s")
@@ -33,7 +33,7 @@ def network(activation, weights, steps=3):
 
 def by_hand(p, x, targets, activation, slip):
     """The gradients, with a slip."""
-    W, U, V, s, h = p["W"], p["U"], p["V"], [None], [np.zeros((1, 2))]
+    W, U, V, s, h = p["W"], p["U"], p["V"], [None], [np.zeros((x.shape[1], 2))]
     for x_t in x:
         s.append(x_t @ W + h[-1] @ U + p["b"])
         h.append(np.tanh(s[-1]) if activation is tanh else np.maximum(s[-1], 0))
@@ -47,8 +47,8 @@ def by_hand(p, x, targets, activation, slip):
         d_s = d_h * slope
         d["W"] += x[t - 1].T @ d_s
         d["U"] += h[t - (slip != "h of now")].T @ d_s
-        d["b"] += d_s[0]
-        later = d_s @ (W if slip == "W" else U).T
+        d["b"] += d_s.sum(axis=0)
+        later = d_s @ {"W": W.T, "Uᵀ": U}.get(slip, U.T)
     return d
 
 
@@ -59,6 +59,7 @@ SAID = {
     "no carry": "further up, at h<2> U: the branch through matmul#2<3> is missing",
     "1 - h": "the local derivative of tanh has a wrong form: 1 − h<",
     "W": "further up, at h<2> U: W was used where U belongs",
+    "Uᵀ": "further up, at h<2> U: U is transposed where it must not be",
 }
 
 
@@ -77,6 +78,14 @@ def test_one_mistake_comes_before_numbers_that_fit(activation, weights, slip):
     report = compare(g, by_hand(p, x, targets, activation, slip))
     said = {diagnosis.looks_like for diagnosis in report.diagnoses}
     assert said and all(SAID[slip] in words for words in said), said
+
+
+@pytest.mark.parametrize("slip", ["W", "Uᵀ"])
+def test_gradients_that_the_rows_leave_open_in_one_block_are_not_taken_for_known(slip):
+    loss, p, x, targets = network(tanh, "apart", rows=3)
+    report = compare(gradients(loss), by_hand(p, x, targets, tanh, slip))
+    assert all(SAID[slip] in diagnosis.looks_like for diagnosis in report.diagnoses)
+    assert len(report.diagnoses) == 3
 
 
 def test_a_factor_comes_before_a_factor_of_the_same_size():
