@@ -19,7 +19,7 @@ from tinygrad_lstm.comparison.others import Others
 from tinygrad_lstm.comparison.products import matrices, reshaped, slices
 from tinygrad_lstm.comparison.tree import Change
 
-__all__ = ["FAR", "NEAR", "PARTS", "SIMPLE", "Changes"]
+__all__ = ["FAR", "NEAR", "PARTS", "SIMPLE", "Changes", "Sort"]
 
 SIMPLE = ("signs", "without", "initial", "forms")
 VALUES = ("slices", "indices", "functions", "values")

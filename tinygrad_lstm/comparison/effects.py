@@ -22,7 +22,7 @@ from tinygrad_lstm.engine.tape import Branch
 __all__ = ["Effects"]
 
 ROWS = 16  # that are looked at, where there are too many for all; some from all over
-DIRECTIONS = 24  # in which they are looked at, to tell mistakes apart
+DIRECTIONS = 40  # in which they are looked at, to tell mistakes apart
 EQUATIONS = 512  # directions that are known at most, to tell where a mistake can be
 NUMBERS = 20_000_000  # that are kept of a tape at most ..
 FEW = 4_000_000  # .. and if more than the least directions are

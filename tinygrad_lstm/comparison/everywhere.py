@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from tinygrad_lstm.comparison.changes import Changes
+from tinygrad_lstm.comparison.changes import Changes, Sort
 from tinygrad_lstm.comparison.combined import Guess, Term, Words, added, summed
-from tinygrad_lstm.comparison.steps import SUM, Steps, unnumbered
+from tinygrad_lstm.comparison.steps import SUM, Steps
 from tinygrad_lstm.comparison.sums import OF_A_ROW
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.comparison.twice import scaled_change
@@ -65,7 +65,7 @@ class Everywhere(Steps):
             if not self.within(0):
                 return
             labels = {
-                i: found if one else {unnumbered(k): v for k, v in found.items()} | found
+                i: found if one else self._unlayered(changes, found)
                 for i, changes in every.items()
                 if (found := changes.sort(sort))
             }
@@ -102,6 +102,11 @@ class Everywhere(Steps):
 
     def _text_of(self, tree: Tree, change: Change) -> str:
         return self.formulas.text(tree.formula(change.changed))
+
+    def _unlayered(self, changes: Changes, found: Sort) -> Sort:
+        """Mistakes by labels without what tells layers apart, too."""
+        own = self.formulas.base(changes.branch.stage.output)
+        return {self.scopes.alike(label, own): c for label, c in found.items()} | found
 
     def _told_of_all(
         self,

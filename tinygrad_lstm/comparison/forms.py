@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_lstm.comparison.omitted import WRONG_FORM
 from tinygrad_lstm.comparison.parts import Parts
+from tinygrad_lstm.comparison.slopes import FORMS, SLOPES
 from tinygrad_lstm.comparison.tree import (
     ONE,
     Change,
@@ -21,7 +22,6 @@ from tinygrad_lstm.comparison.tree import (
     squares,
     times,
 )
-from tinygrad_lstm.comparison.vocabulary import FORMS, SLOPES
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, leaves, number
 from tinygrad_lstm.ops.elementwise import bound
 from tinygrad_lstm.ops.logic import logical_not

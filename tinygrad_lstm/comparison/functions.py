@@ -9,8 +9,8 @@ import numpy as np
 
 from tinygrad_lstm.comparison.omitted import WRONG_FORM
 from tinygrad_lstm.comparison.parts import Parts
+from tinygrad_lstm.comparison.slopes import FORMS
 from tinygrad_lstm.comparison.tree import Change, inverse, spread, times
-from tinygrad_lstm.comparison.vocabulary import FORMS
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number
 from tinygrad_lstm.ops.elementwise import exp
 from tinygrad_lstm.ops.reduce import softmax

@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_lstm.comparison.chain import edge
 from tinygrad_lstm.comparison.changes import FAR, SIMPLE
 from tinygrad_lstm.comparison.everywhere import FAR_FETCHED
-from tinygrad_lstm.comparison.pointing import EXACT, Effect, Pointing, Supposed, differs
+from tinygrad_lstm.comparison.places import Place
+from tinygrad_lstm.comparison.pointing import EXACT, Effect, Pointing, Supposed, Target
 from tinygrad_lstm.comparison.progress import Progress
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
@@ -62,7 +64,7 @@ class Likely(Supposing):
     points : dict of Candidate to ndarray
         Where the effect of a mistake points, in the directions in which rows are looked at.
     rest : bool
-        Whether what is long is looked at too, for places that one of several open rows tells of.
+        Whether what is long is looked at, in the formulas of some of the open rows themselves.
     """
 
     budget: int
@@ -103,9 +105,9 @@ class Likely(Supposing):
         """The mistakes of some sorts in formulas that are written so."""
         for number, place in enumerate(self.places):
             rows = place.rows & self.open_
-            alone = rows.bit_count() == 1 and rows != self.open_
-            long = level == LINE or sorts == FAR
-            if place.level == level and rows and (alone and long) == self.rest:
+            own = rows.bit_count() == 1 or all(x._op is None for x, _ in place.edges)
+            long = level in (LINE, SUM) or sorts == FAR
+            if place.level == level and rows and (own and long and rows != self.open_) == self.rest:
                 yield from self._in_place(number, sorts)
 
     def _in_place(self, number: int, sorts: Sequence[str]) -> Iterator[Candidate]:
@@ -122,35 +124,50 @@ class Likely(Supposing):
         simple = {c.label for c in changes.of(SIMPLE)}
         wrong = looked & (effects.row < len(self.rows))
         missing, seen = effects.missing, self._same[number]
-        for change, (every, known) in self.pointing(number, sorts, world, self._looked_at[number]):
-            if (same := np.round(every[0], 9).tobytes()) in seen:
+        target = self._target(place, blocks, looked)
+        found = self.pointing(number, sorts, world, target.tells, self._looked_at[number])
+        for change, effect in found:
+            points = effect.points[0]
+            if (same := np.round(points, 9).tobytes()) in seen:
                 continue
             seen.add(same)
             off = 0.0
-            if not known:
-                off = _apart(every[0][wrong], missing[wrong]) + SPOILING * (place.spoiled > 0)
-            elif min(differs(points[looked], missing[looked]) for points in every) > EXACT:
+            if not effect.known:
+                off = _apart(points[wrong], missing[wrong]) + SPOILING * (place.spoiled > 0)
+            elif target.off(effect) > EXACT:
                 continue
             simpler = change.label in simple or place.level == SUM
             fetched = LEAST if simpler else MORE if change.kind in FAR_FETCHED else 1.0
             fetched *= AGAIN if place.level != RULE and same in self._seen else 1.0
             self._seen.add(same)
             candidate = Candidate(round(off, 6) * fetched, fetched, number, change.label)
-            self.points[candidate] = every[0]
+            self.points[candidate] = points
             yield candidate
 
+    def _target(self, place: Place, blocks: Blocks, looked: np.ndarray) -> Target:
+        """What the effect of a mistake in a place has to be."""
+        like = set(map(edge, blocks.branches))
+        others = [b for _, b in place.edges if edge(b) not in like]
+        beside = self.answer(place, others) if others else None
+        seen = None if beside is None else self.effects.seen(beside)
+        return Target(self.effects.missing, looked, seen)
+
     def pointing(
-        self, number: int, sorts: Sequence[str], world: Supposed, tried: set[Any] | None = None
+        self,
+        number: int,
+        sorts: Sequence[str],
+        world: Supposed,
+        tells: bool,
+        tried: set[Any] | None = None,
     ) -> Iterator[tuple[Change, Effect]]:
         """The mistakes of some sorts in one place, with what each does to the rows in a world; but
         those that have been tried, which are added to."""
-        place, (blocks, changes) = self.places[number], self._pattern(number)
-        answer = self.answer(place, blocks.branches)
+        blocks, changes = self._pattern(number)
+        answer = self.answer(self.places[number], blocks.branches)
         if answer is None:
             return
         tried = set() if tried is None else tried
-        whole = len(blocks.branches) == len(place.edges)
-        found = Pointing(blocks, self.effects.seen(answer), world, whole, self._columns)
+        found = Pointing(blocks, self.effects.seen(answer), world, tells, self._columns)
         stacked = found.stacked
         cost = AT_ONCE * len(stacked.order) * (1 + stacked.array.size / STACKED)
         for change in (c for c in changes.of(sorts) if self._stands_out(c, blocks)):

@@ -68,7 +68,9 @@ class Lines(Formulas):
     def whole(self, branch: Branch) -> Expression:
         """The derivative by what a branch belongs to, as the sum of its branches."""
         x = branch.stage.output._inputs[branch.argument]
-        return total([self.line(b) for b in self.chain.gradients.branches(x)])
+        if id(x) not in self._lines:  # one formula, whose parts are known by their identity
+            self._lines[id(x)] = total([self.line(b) for b in self.chain.gradients.branches(x)])
+        return self._lines[id(x)]
 
     def locals(self, branch: Branch) -> Iterator[Expression]:
         """The local derivatives of one stage after another, from a branch on, as far as each is

@@ -29,6 +29,7 @@ AMONG = 1500  # mistakes, those that point nearest to where the rows are wrong
 TRIED = 512  # pairs of them at most
 ALLOWED = 3000  # formulas for what is wrong besides
 CLOSE = 1e-8  # how closely these have to fit
+SEPARATE = 3  # rows that may have a mistake each, of any sort
 SHARE = 0.1  # of the budget that these may take
 MATCHED = 0.5  # .. and those where the gradients by hand are known
 NEARLY = 1e-6  # of the square of what is missing: how far off pairs are that are looked at
@@ -52,8 +53,9 @@ class Pairs(Above):
             for rows, guess in self._two(self.open_):
                 self.open_ &= ~rows
                 yield from ((self.rows[i], guess) for i in self.rerun.rows_in(rows))
-        self.rest = True
-        yield from self.searched(STAGES, several)
+        if self.open_.bit_count() <= SEPARATE:
+            self.rest = True
+            yield from self.searched(STAGES, several)
         self.progress.done()
 
     def _besides(self, where: Where, left: Sequence[int]) -> Iterator[tuple[int, Guess]]:
@@ -108,9 +110,12 @@ class Pairs(Above):
         world."""
         for number, place in enumerate(self.places):
             if {self.formulas.base(x) for x, _ in place.edges} == {role}:
-                for change, (every, known) in self.pointing(number, PAIRED[place.level], world):
-                    candidate = Candidate(0.0, 0.0, number, change.label)
-                    yield from ((candidate, points) for points in every if known)
+                whole = len(self._pattern(number)[0].branches) == len(place.edges)
+                found = self.pointing(number, PAIRED[place.level], world, whole)
+                for change, (every, along, known) in found:
+                    if known and not np.any(np.abs(along) > EXACT * np.max(np.abs(every[0]))):
+                        candidate = Candidate(0.0, 0.0, number, change.label)
+                        yield from ((candidate, points) for points in every)
 
     def _matched(
         self, one: Sequence[Pointed], other: Sequence[Pointed], open_: int
@@ -122,7 +127,8 @@ class Pairs(Above):
         if a and b:
             off = _between(missing - np.stack(a), np.stack(b))
             for i, j in np.argwhere(off <= NEARLY * (missing @ missing)).tolist():
-                if differs(a[i] + b[j], missing) <= EXACT:
+                places = one[i][0].place, other[j][0].place
+                if places[0] != places[1] and differs(a[i] + b[j], missing) <= EXACT:
                     yield one[i][0], other[j][0]
 
     def _nearest_pairs(self, open_: int) -> list[Pair]:

@@ -16,7 +16,7 @@ from tinygrad_lstm.comparison.rerun import Rerun
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.stacked import Blocks
-from tinygrad_lstm.comparison.steps import LINE, RULE, SUM, unnumbered
+from tinygrad_lstm.comparison.steps import LINE, RULE, SUM
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.derivation.expression import Apply, parts
 from tinygrad_lstm.engine.gradients import Part
@@ -95,7 +95,7 @@ class Places:
                 rows |= self.rerun.inherits[edge(branch)]
                 spoils |= below.get(id(x), 0)
             places.append(Place(edges, rows, spoils))
-            if self._has_line(*edges[len(edges) // 3]):
+            if self._has_line(*edges[self._middle(edges)], len(edges) > 1):
                 places.append(Place(edges, rows, spoils, LINE))
         places += self._sums(below)
         every = (1 << len(self.rows)) - 1
@@ -121,24 +121,25 @@ class Places:
                 sums[self.formulas.base(x)].append((x, branches[0]))
         layers: dict[str, list[Edges]] = defaultdict(list)
         for base, edges in sums.items():
-            layers[unnumbered(base)].append(edges)
+            layers[self.search.scopes.alike(base)].append(edges)
         every = (list(chain.from_iterable(found)) for found in layers.values() if len(found) > 1)
         for edges in (*sums.values(), *every):
             rows = spoils = 0
             for x, branch in edges:
                 rows |= self.rerun.inherits[edge(branch)]
                 spoils |= below.get(id(x), 0)
-            whole = self.formulas.whole(edges[len(edges) // 3][1])
+            whole = self.formulas.whole(edges[self._middle(edges)][1])
             if len(parts(whole)) <= LONGEST:
                 yield Place(edges, rows, spoils, SUM)
 
-    def _has_line(self, x: Any, branch: Branch) -> bool:
+    def _has_line(self, x: Any, branch: Branch, several: bool) -> bool:
         """Whether a derivation may have more than its rule in the line of a branch: where several
-        branches come together, or a stage sends on to several."""
+        branches come together, or a stage sends on to several. The only line of a parameter is
+        searched as a row."""
         met = len(self.chain.gradients.branches(x)) > 1
         split = len(self.chain.by_stage[id(branch.stage.output)]) > 1
         split = split and branch.stage.op not in SUMS  # which pass on what arrives as it is
-        if x._op is None or not (met or split):
+        if not (several or x._op) or not (met or split):
             return False
         return len(parts(self.formulas.line(branch))) > len(parts(self.formulas.rule(branch)))
 
@@ -166,20 +167,27 @@ class Places:
         return [list(chain.from_iterable(places)) for places in alike]
 
     def _layers(self, groups: Iterable[Edges]) -> Iterable[list[Edges]]:
-        """Places that are called the same in scopes that differ by a number."""
+        """Places that are called the same in scopes that are alike."""
         found: dict[Any, list[Edges]] = defaultdict(list)
         for edges in groups:
             _, branch = edges[0]
             scope, dot, stem = self.formulas.base(branch.stage.output).rpartition(".")
             if dot:
-                found[unnumbered(scope), stem, branch.argument].append(edges)
+                like = self.search.scopes.alike(f"{scope}.")
+                found[like, stem, branch.argument].append(edges)
         return found.values()
+
+    def _middle(self, edges: Edges) -> int:
+        """Which branch of a place stands for all: one inside of the first loop, but not in its
+        middle, which is its own mirror image."""
+        roles = [self.formulas.base(branch.stage.output) for _, branch in edges]
+        return roles.count(roles[0]) // 3
 
     def _pattern(self, number: int) -> tuple[Blocks, Changes]:
         """The formula of a place in all blocks, and what can go wrong in that of one."""
         if number not in self._blocks:
             branches = [b for _, b in self.places[number].edges]
-            pattern = len(branches) // 3  # not in the middle, which is its own mirror image
+            pattern = self._middle(self.places[number].edges)
             vocabulary, level = self.search.vocabulary, self.places[number].level
             rule = partial(self.search.formula, level=level)
             self._blocks[number] = Blocks(vocabulary, branches, pattern, rule)

@@ -44,14 +44,21 @@ def common(one: str, other: str) -> int:
 
 
 def difference(old: str, new: str) -> Edit:
-    """What is left of two names without their common beginning and end."""
+    """What is left of two names without their common beginning and end; of one name in two scopes
+    that differ by more than a number, the scopes."""
+    (scope, dot, stem), (other, _, same) = old.rpartition("."), new.rpartition(".")
     n = common(old, new)
-    old, new = old[n:], new[n:]
-    m = common(old[::-1], new[::-1])
-    return old[: len(old) - m], new[: len(new) - m]
+    m = common(old[n:][::-1], new[n:][::-1])
+    left = old[n : len(old) - m], new[n : len(new) - m]
+    if scope and other and stem == same and not all(map(str.isdecimal, left)):
+        return scope + dot, other + dot
+    return left
 
 
 def edited(name: str, edit: Edit) -> str:
-    """A name with the same difference: of ``("2", "1")``, W1 for W2."""
+    """A name with the same difference: of ``("2", "1")``, W1 for W2; a scope is at the
+    beginning."""
     old, new = edit
+    if old.endswith("."):
+        return new + name.removeprefix(old) if name.startswith(old) else name
     return name.replace(old, new, 1) if old else name

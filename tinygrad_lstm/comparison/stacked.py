@@ -16,7 +16,7 @@ from tinygrad_lstm.comparison.vocabulary import Vocabulary
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, leaves, parts, substitute
 from tinygrad_lstm.engine.tape import Branch
 
-__all__ = ["Blocks", "Columns", "Stacked"]
+__all__ = ["Blocks", "Columns", "Stacked", "taken_from"]
 
 MIRROR, FIXED = "mirror", ("the first", "the last")  # in the labels of changes
 
@@ -116,7 +116,7 @@ class Blocks:
 
     def placed(self, change: Change, n: int) -> Mapping[int, Expression] | None:
         """A change of the pattern, made in block number `n`; None where it cannot be."""
-        how, found = _how(change.label), {}
+        how, found = taken_from(change.label), {}
         for key, e in change.changed.items():
             moves = {leaf: self.everywhere(leaf, how)[n] for leaf in leaves(e)}
             if any(other is None for other in moves.values()):
@@ -229,11 +229,11 @@ class Stacked(Tree):
         values = change.changed.values()
         if not all(isinstance(e, Leaf) and e in self._blocks.formulas.source for e in values):
             return None
-        return _how(change.label), *change.changed.items()
+        return taken_from(change.label), *change.changed.items()
 
     def changed(self, change: Change) -> np.ndarray:
         """The values with a change, made alike in every block."""
-        self._how, self.there = _how(change.label), np.ones(len(self._blocks.orders), bool)
+        self._how, self.there = taken_from(change.label), np.ones(len(self._blocks.orders), bool)
         if change.params is not None:
             each = [change.params(branch) for branch in self._blocks.branches]
             self._params |= {id(e): each for e in change.changed.values()}
@@ -264,11 +264,11 @@ class Stacked(Tree):
         return np.stack([part.op.forward(*(a[n] for a in args), **p) for n, p in enumerate(params)])
 
 
-def _how(label: Any) -> str:
+def taken_from(label: Any) -> str:
     """Where a change takes a value from, if not from so many blocks away: out of the mirror image
     of time, or from its first or last block."""
     if isinstance(label, tuple):
-        return next(filter(None, map(_how, label)), "")
+        return next(filter(None, map(taken_from, label)), "")
     return label if label in (MIRROR, *FIXED) else ""
 
 

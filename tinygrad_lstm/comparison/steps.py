@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from tinygrad_lstm.comparison.changes import Changes
 from tinygrad_lstm.comparison.combined import Term, Words, added
 from tinygrad_lstm.comparison.lines import Lines
 from tinygrad_lstm.comparison.rows import Judge
+from tinygrad_lstm.comparison.scopes import Scopes
 from tinygrad_lstm.comparison.sums import Sums
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.comparison.vocabulary import Vocabulary
@@ -23,25 +24,17 @@ from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Branch, Tape
 
-__all__ = ["LINE", "MANY_NUMBERS", "OPEN", "RULE", "SUM", "Steps", "unnumbered"]
+__all__ = ["LINE", "MANY_NUMBERS", "OPEN", "RULE", "SUM", "Steps"]
 
 CLOSE = {2: 1e-2, 4: 1e-5, 8: 1e-9}  # by the bytes of a number: how closely a guess has to fit
 MANY_NUMBERS = 2  # from more on, a tolerance that the user gave holds for explanations too
 
-NUMBER = re.compile(r"\d+")  # of a name or a label
 WAY = 4  # operations on the way to a value with a name that tell what a stage is computed for
 SUM = -4  # stages: the whole of a sum, its branches as lines
 LINE = -3  # stages: several are written as one, all that has no name is opened
 OPEN = -2  # stages: what has no name is opened, and what the stage itself computed
 RULE = -1  # stages: the gradient that arrives stands as it is, though it has no name
 LOOSE = 1e-2  # no guess fits that is further off, in parts of the largest entry
-
-
-def unnumbered(label: Any) -> Any:
-    """The label of a change without the numbers in its names: the same for ``a1`` and ``a2``."""
-    if isinstance(label, tuple):
-        return tuple(map(unnumbered, label))
-    return NUMBER.sub("", label) if isinstance(label, str) else label
 
 
 class Goal(NamedTuple):
@@ -159,16 +152,22 @@ class Steps:
 
     def kind(self, branch: Branch) -> tuple[Any, ...]:
         """What branches have in common that a derivation has in one line: the operation, what it
-        is computed for, by which others, and with what parameters; by names without numbers
-        (``W1``, ``W2``)."""
+        is computed for, by which others, and with what parameters; by names without what tells
+        layers apart (``W1``, ``W2``)."""
         node, named = branch.stage.output, branch.stage.output
         way: list[str] = []
         while not named.name and len(above := self.chain.gradients.branches(named)) == 1:
             named = above[0].stage.output
             way += [named._op.name] * (named._op.name not in way[-1:])
-        names = [NUMBER.sub("", self.formulas.base(x)) for x in self._parameters(node)]
-        purpose = NUMBER.sub("", self.formulas.base(named)) if named.name else ""
+        alike = self.scopes.alike
+        names = [alike(self.formulas.base(x)) for x in self._parameters(node)]
+        purpose = alike(self.formulas.base(named)) if named.name else ""
         return branch.stage.op, branch.argument, purpose, tuple(way[:WAY]), *names
+
+    @cached_property
+    def scopes(self) -> Scopes:
+        """Which scopes are alike."""
+        return Scopes(self.formulas.base(stage.output) for stage in self.tape.stages)
 
     def place(self, branch: Branch) -> tuple[int | str, ...]:
         """What a branch is called in every block: by the argument, or what is read there where

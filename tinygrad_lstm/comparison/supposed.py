@@ -29,6 +29,7 @@ from tinygrad_lstm.engine.tape import Branch
 __all__ = ["Supposing"]
 
 FREE = 1e-6  # of what is added: what has less of what may be added besides is determined
+WAYS = 6  # in which the gradients by hand may be others, that are followed
 MOST = 600  # numbers that are looked for at once
 ENOUGH = 3  # rows, of which one may have a mistake of its own
 LEFT, RIDGE = 1e-5, 1e-10  # of a right side that is matched; what keeps overlapping spans apart
@@ -126,13 +127,15 @@ class Supposing(Places):
         return found
 
     def grounds(self) -> Iterator[tuple[str, str]]:
-        """Two names, in the derivatives by whose values all that is wrong can begin."""
+        """Two names, in the derivatives by whose values all that is wrong can begin; a name twice,
+        if it can in these alone."""
         looked = self.directions(self.open_, self.effects.row_of)
         missing, spans = self.effects.equations[looked], {}
         for role, unknown in self.roles.items():
             answer = _beside(unknown)[looked]
             if answer.shape[1] < len(missing):
                 spans[role] = np.linalg.qr(answer)[0]
+        yield from ((role, role) for role, span in spans.items() if _gives(span, missing))
         for one, other in itertools.combinations(spans, 2):
             a, b = spans[one], spans[other]
             common, mine = a.T @ b, a.T @ missing
@@ -175,15 +178,16 @@ class Supposing(Places):
         off, added, free = solved(answer, missing)
         if off > close:
             return None
-        loose = free @ np.random.default_rng(0).normal(size=free.shape[1])
-        by = self.rerun.spread(_shaped(np.stack([added, loose]), unknown))
+        by = self.rerun.spread(_shaped(np.stack([added, *free.T]), unknown))
         size = max((float(np.max(np.abs(b[0]), initial=0)) for b in by.values()), default=0.0)
-        open_ = {key for key, b in by.items() if np.max(np.abs(b[1]), initial=0) > FREE * size}
+        open_ = {key for key, b in by.items() if np.max(np.abs(b[1:]), initial=0) > FREE * size}
         moved = {key: b[0] for key, b in by.items()}
         known = {key: b for key, b in moved.items() if key not in open_}
-        every = (moved, {key: b[0] + b[1] for key, b in by.items()})[: 1 + bool(open_)]
-        every = every if enough else (known,)  # what is open shows everywhere then
-        return Supposed(rows, known, frozenset(open_), every)
+        several = enough and 0 < free.shape[1] <= WAYS  # of more, what is open shows everywhere
+        others = range(1, 1 + free.shape[1] * (several and bool(open_)))
+        every = ({key: b[0] + b[k] for key, b in by.items()} for k in others)
+        first = moved if several or not open_ else known
+        return Supposed(rows, known, frozenset(open_), (first, *every))
 
     def _all_but_one(self, unknown: Unknown, rows: int) -> int | None:
         """The rows that something is added in a place gives, if it gives all but one of them."""
@@ -201,6 +205,12 @@ class Supposing(Places):
             if others <= LEFT * (missing @ missing) and width < len(missing) - own.sum():
                 return rows & ~(1 << i)
         return None
+
+
+def _gives(span: np.ndarray, missing: np.ndarray) -> bool:
+    """Whether a right side is within the span of columns."""
+    mine = span.T @ missing
+    return bool(missing @ missing - mine @ mine <= LEFT * (missing @ missing))
 
 
 def _beside(unknown: Unknown) -> np.ndarray:

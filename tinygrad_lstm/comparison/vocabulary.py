@@ -1,10 +1,9 @@
-"""What may stand in a formula by mistake: values and gradients near the right one, and the forms in
-which local derivatives are remembered."""
+"""What may stand in a formula by mistake: values and gradients near the right one."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -13,51 +12,15 @@ import numpy as np
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.indices import Indices
 from tinygrad_lstm.comparison.lines import Lines
-from tinygrad_lstm.comparison.tree import ONE, flipped, less, squared, times
 from tinygrad_lstm.comparison.whole import sizes
-from tinygrad_lstm.derivation.expression import Expression, apply, number
 from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.names import signed
 from tinygrad_lstm.engine.naming import block_of
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Branch, Tape
-from tinygrad_lstm.ops.elementwise import add, greater, sigmoid, tanh
 
-__all__ = ["FORMS", "SLOPES", "Vocabulary"]
+__all__ = ["Vocabulary"]
 
-Form = Callable[[Expression], Expression]
-
-
-def _one_plus(y: Expression) -> Expression:
-    return apply(add.op, (ONE, y), {}, y.shape)
-
-
-def _of(op: Any) -> Form:
-    return lambda y: apply(op, (y,), {}, y.shape)
-
-
-# The local derivative of a function of one value, in the forms in which it is remembered; y is what
-# the function returned.
-FORMS: dict[str, Form] = {
-    "y": lambda y: y,
-    "1 − y": lambda y: less(ONE, y),
-    "y ∘ (1 − y)": lambda y: times(y, less(ONE, y)),
-    "y²": squared,
-    "1 − y²": lambda y: less(ONE, squared(y)),
-    "(1 − y)²": lambda y: squared(less(ONE, y)),
-    "1 + y²": lambda y: _one_plus(squared(y)),
-    "−y": flipped,
-    "1 + y": _one_plus,
-}
-
-# The derivative of a function at y, where y may be what the function returned already.
-SLOPES: dict[str, Form] = {
-    "σ(y) ∘ (1 − σ(y))": lambda y: FORMS["y ∘ (1 − y)"](_of(sigmoid.op)(y)),
-    "1 − tanh(y)²": lambda y: FORMS["1 − y²"](_of(tanh.op)(y)),
-    "y > 0": lambda y: apply(greater.op, (y, number(0.0)), {}, y.shape),
-    "σ(y)": _of(sigmoid.op),
-    "tanh(y)": _of(tanh.op),
-}
 AWAY, MOST = 2, 40  # blocks that count as far; values near one, where the tape has no blocks
 
 
@@ -199,7 +162,8 @@ class Vocabulary:
         last."""
         b, base = self.block(w), self.formulas.base(w)
         if at is None:
-            return [(base, "")]
+            here = self.block(v) if v is not None and self.formulas.base(v) == base else None
+            return [(base, "" if b is None or here is None else f"own{signed(b - here)}")]
         states = [(role, t) for role, t in self.states.get(id(w), ())]
         away = [(role, signed(t - at)) for role, t in states]
         if v is not None and self.block(v) is not None:  # as seen from v

@@ -1,0 +1,48 @@
+"""The forms in which local derivatives are remembered, rightly or wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tinygrad_lstm.comparison.tree import ONE, flipped, less, squared, times
+from tinygrad_lstm.derivation.expression import Expression, apply, number
+from tinygrad_lstm.ops.elementwise import add, exp, greater, sigmoid, tanh
+
+__all__ = ["FORMS", "SLOPES"]
+
+Form = Callable[[Expression], Expression]
+
+
+def _one_plus(y: Expression) -> Expression:
+    return apply(add.op, (ONE, y), {}, y.shape)
+
+
+def _of(op: Any) -> Form:
+    return lambda y: apply(op, (y,), {}, y.shape)
+
+
+# The local derivative of a function of one value, in the forms in which it is remembered; y is what
+# the function returned.
+FORMS: dict[str, Form] = {
+    "y": lambda y: y,
+    "1 − y": lambda y: less(ONE, y),
+    "y ∘ (1 − y)": lambda y: times(y, less(ONE, y)),
+    "y²": squared,
+    "1 − y²": lambda y: less(ONE, squared(y)),
+    "(1 − y)²": lambda y: squared(less(ONE, y)),
+    "1 + y²": lambda y: _one_plus(squared(y)),
+    "−y": flipped,
+    "1 + y": _one_plus,
+}
+
+# The derivative of a function at y, where y may be what the function returned already.
+SLOPES: dict[str, Form] = {
+    "σ(y) ∘ (1 − σ(y))": lambda y: FORMS["y ∘ (1 − y)"](_of(sigmoid.op)(y)),
+    "1 − tanh(y)²": lambda y: FORMS["1 − y²"](_of(tanh.op)(y)),
+    "y > 0": lambda y: apply(greater.op, (y, number(0.0)), {}, y.shape),
+    "σ(y)": _of(sigmoid.op),
+    "1 − σ(y)": lambda y: less(ONE, _of(sigmoid.op)(y)),
+    "exp(y)": _of(exp.op),
+    "tanh(y)": _of(tanh.op),
+}
