@@ -17,7 +17,7 @@ ESSENTIAL = {
         "first difference: sum2",
         "a wrong form: 1 − y²",
         "first difference: b1",
-        "the mean over axis 0 stands where the sum over axis 0 belongs",
+        "a mean where the sum belongs? 4 is the number of rows of the batch",
         "everything is right",
     ],
     "unrolled_picture.py": ["15 forks"],
