@@ -6,6 +6,7 @@ import pytest
 
 import tinygrad_lstm as tg
 from tinygrad_lstm import Tensor, block, compare, exp, gradients, log, logsumexp, tanh
+from tinygrad_lstm.comparison.changes import Changes
 
 N = 3
 RNG = np.random.default_rng(0)
@@ -168,3 +169,24 @@ def test_a_gradient_that_does_not_come_here():
     found = diagnosed(g, "a", g["y"] @ Y.T + g["y"])
     assert found.kind == "extra term" and "δy was added" in found.looks_like
     assert "a term too many" in compare(g, {"a": g["y"] @ Y.T + g["y"]}).hints("kind")
+
+
+@pytest.mark.parametrize("T", [4, 16])
+def test_what_explained_a_row_is_known_in_the_others(T, monkeypatch):
+    """The mirror image of time is so many blocks away in each block, and the same mistake."""
+    w, h, total = leaf(S, "w"), X, 0
+    y, states = RNG.normal(size=(T, N, N)), {}
+    for t in range(1, T + 1):
+        with block(t):
+            h = tanh(h @ w).named("h")
+            total = total + ((h - y[t - 1]) ** 2).sum().named("e")
+        states[t] = h.numpy()
+    g, hand, later = gradients(total), {f"e<{t}>": 1.0 for t in range(1, T + 1)}, 0
+    for t in range(T, 0, -1):
+        hand[f"h<{t}>"] = 2 * (states[t] - y[T - t]) + later
+        later = hand[f"h<{t}>"] * (1 - states[t] ** 2) @ S.T
+    searched, every = [], Changes.all
+    monkeypatch.setattr(Changes, "all", lambda self: searched.append(self) or every(self))
+    found = compare(g, hand).diagnoses
+    assert len(found) == T and {d.kind for d in found} == {"wrong block"}
+    assert len(searched) <= 2  # however many blocks there are

@@ -106,7 +106,19 @@ def _kept(
     whole = node if node.shape == kept else users[0] if len(users) == 1 else node
     if whole.shape != kept or (whole is not node and whole.op.name != "reshape"):
         return
-    found = [f for part in factors(inner) for f in factors(opened(part))]
+    plain = factors(inner)
+    written = [f for part in plain for f in factors(opened(part))]
+    for n, found in enumerate((plain, written)[: 1 + (len(written) > len(plain))]):
+        yield from _moved_out((i, n), whole, node, found)
+
+
+def _moved_out(
+    at: tuple[int, int], whole: Apply, node: Apply, found: list[Expression]
+) -> Iterator[Change]:
+    """The sum over another axis of a product, with those of its factors outside that are the same
+    along the right one."""
+    inner, used = node.args[0], _summed_over(node)
+    kept = tuple(1 if a in used else n for a, n in enumerate(inner.shape))
     outside = [f for f in found if _alike_along(f, used, len(kept))]
     for axis in range(len(kept)):
         shape = tuple(1 if a == axis else n for a, n in enumerate(inner.shape))
@@ -122,7 +134,7 @@ def _kept(
                 f"{_axes(used, len(kept))} belongs"
             )
             for factor in dict.fromkeys((1.0, float(ratio))):
-                label = ("kept", i, axis, len(some), factor != 1)
+                label = ("kept", *at, axis, len(some), factor != 1)
                 changed = times(number(factor), other) if factor != 1 else other
                 yield Change(label, "axis", words, {id(whole): changed})
 

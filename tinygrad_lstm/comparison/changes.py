@@ -3,7 +3,7 @@ simpler ones first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import chain
 from typing import Any
@@ -18,6 +18,7 @@ from tinygrad_lstm.comparison.omitted import Omitted
 from tinygrad_lstm.comparison.others import Others
 from tinygrad_lstm.comparison.products import matrices, reshaped, slices
 from tinygrad_lstm.comparison.tree import Change
+from tinygrad_lstm.derivation.expression import Expression
 
 __all__ = ["FAR", "NEAR", "PARTS", "SIMPLE", "Changes", "Sort"]
 
@@ -34,9 +35,17 @@ Sort = dict[tuple[Any, ...], Change]  # mistakes by label
 class Changes(Omitted, Forms, Functions, Others, Moved, Broadcasts, Brackets):
     """What can go wrong in a formula; the parameters are those of :class:`Parts`."""
 
-    def all(self) -> Iterator[Change]:
-        """Every mistake, the simpler ones first."""
-        return chain.from_iterable(make() for make in self._kinds.values())
+    def all(self) -> Iterator[tuple[str, Change]]:
+        """Every mistake with its sort, the simpler ones first."""
+        return ((sort, change) for sort, make in self._kinds.items() for change in make())
+
+    def alike(self, sort: str, label: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """The labels of a mistake: seen from another block, the same value may be the next one, the
+        last, or that in the mirror image of time."""
+        made = self.sort(sort)
+        own = made[label].changed if label in made else {}
+        same = (k for k, change in made.items() if _same(change.changed, own))
+        return [label, *(k for k in same if k != label)]
 
     @cached_property
     def _kinds(self) -> dict[str, Callable[[], Iterator[Change]]]:
@@ -104,3 +113,8 @@ class Changes(Omitted, Forms, Functions, Others, Moved, Broadcasts, Brackets):
     @cached_property
     def _found(self) -> dict[str, Sort]:
         return {}
+
+
+def _same(one: Mapping[int, Expression], other: Mapping[int, Expression]) -> bool:
+    """Whether two mistakes write the same instead of the same parts."""
+    return one.keys() == other.keys() and all(one[key] is other[key] for key in one)

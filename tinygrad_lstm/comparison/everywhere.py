@@ -14,7 +14,6 @@ from tinygrad_lstm.comparison.steps import SUM, Steps
 from tinygrad_lstm.comparison.sums import OF_A_ROW
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.comparison.twice import scaled_change
-from tinygrad_lstm.comparison.whole import sizes
 from tinygrad_lstm.derivation.expression import Expression, Leaf
 from tinygrad_lstm.errors import Error
 
@@ -98,7 +97,8 @@ class Everywhere(Steps):
                 tried.append((change, array))
             yours = partial(self._text_of, changes.tree, change)
             yield Guess(change.kind, yours, correct, change.said, array)
-        yield from scaled_change(tried, hand, sizes(self.tape, hand), correct)
+        for guess, _ in scaled_change(tried, hand, self.sizes.of(hand.shape), correct):
+            yield guess
 
     def _text_of(self, tree: Tree, change: Change) -> str:
         return self.formulas.text(tree.formula(change.changed))
@@ -145,3 +145,15 @@ class Everywhere(Steps):
                     return None
                 array = array - term.array + other
         return array
+
+    def _changed(
+        self, term: Term, terms: list[Term], total: np.ndarray, tree: Tree, change: Change
+    ) -> np.ndarray | None:
+        """The value of a row with a change in one of its terms."""
+        try:
+            array = tree.run(change.changed)
+        except FAILED:  # shapes that do not fit this mistake
+            return None
+        if len(terms) == 1:
+            return array
+        return total - term.array + array if array.shape == total.shape else None

@@ -37,14 +37,17 @@ def loop(tape: Tape) -> dict[int, Place]:
 
 
 def _runs(nodes: Sequence[Any]) -> Iterator[tuple[Sequence[Any], int]]:
-    """Stages in a row that repeat after so many, twice or more."""
+    """Stages in a row that repeat after so many, twice or more: each longer than those before."""
     known: dict[Any, int] = {}
     kinds = np.array([known.setdefault((x._op, x.shape), len(known)) for x in nodes])
     order = {id(x): i for i, x in enumerate(nodes)}
+    longest = 0
     for period in range(1, len(nodes) // 2 + 1):
         start, end = _longest(kinds[:-period] == kinds[period:])
         run = nodes[start : end + period]
-        if end - start >= period and _is_loop(run, period, order):
+        longer = end - start >= period and len(run) > longest
+        if longer and _is_loop(run, period, order):
+            longest = len(run)
             yield run, period
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain
-from tinygrad_lstm.comparison.changes import SIMPLE
 from tinygrad_lstm.comparison.combined import (
     Guess,
     Term,
@@ -23,12 +22,12 @@ from tinygrad_lstm.comparison.combined import (
 from tinygrad_lstm.comparison.crossed import crossed
 from tinygrad_lstm.comparison.deviation import deviation
 from tinygrad_lstm.comparison.elsewhere import elsewhere
-from tinygrad_lstm.comparison.everywhere import FAILED, TOGETHER, Everywhere
+from tinygrad_lstm.comparison.everywhere import TOGETHER
 from tinygrad_lstm.comparison.rows import Entry, Judge
+from tinygrad_lstm.comparison.second import FEW, STAGES, Second
 from tinygrad_lstm.comparison.steps import MANY_NUMBERS, OPEN, RULE
 from tinygrad_lstm.comparison.tree import Change, Tree
-from tinygrad_lstm.comparison.twice import scaled_change, two_changes
-from tinygrad_lstm.comparison.whole import limited, scaled, sizes, whole
+from tinygrad_lstm.comparison.whole import limited, scaled, whole
 from tinygrad_lstm.engine.gradients import Part
 
 __all__ = ["Search"]
@@ -38,14 +37,11 @@ SURE = (
     *("sign", "factor", "zero", "transpose"),
     *("branch missing", "branch doubled", "one branch only", "accumulation"),
 )  # .. but not with these
-STAGES = 4  # that a derivation may go past in one step
 LEVELS = (0, STAGES, OPEN)
-FEW = 16  # branches of a row whose formulas are changed one by one
-PAIRED = (*SIMPLE, "values", "gradients", "slices", "matrices", "extra")  # two at once
 PATIENCE = 8  # rows of one name without an explanation, after which the others are not searched
 
 
-class Search(Everywhere):
+class Search(Second):
     """Tries the explanations of a wrong value, the simplest first.
 
     Parameters
@@ -59,7 +55,6 @@ class Search(Everywhere):
     def __init__(self, judge: Judge, chain: Chain, close: float = 0.0) -> None:
         super().__init__(judge, chain, close)
         self._found: dict[tuple[Any, ...], None] = {}  # what explained earlier rows, tried first
-        self._failed: dict[str, int] = {}
 
     @property
     def known(self) -> list[tuple[Any, ...]]:
@@ -69,7 +64,8 @@ class Search(Everywhere):
     def begin(self, known: Iterable[tuple[Any, ...]], allowed: float) -> None:
         """Begin with rows that go together, some of which have been explained before; for these so
         many formulas may be computed."""
-        self._found, self._failed, self.allowed = dict.fromkeys(known), {}, allowed
+        self._found, self.failed, self.allowed = dict.fromkeys(known), {}, allowed
+        self.twice = []
 
     def guess(
         self, entry: Entry, deep: bool = False, levels: Sequence[int] | None = None
@@ -96,7 +92,7 @@ class Search(Everywhere):
         if known is not None:
             return known
         name = self.formulas.base(part.value)
-        if self._failed.get(name, 0) >= PATIENCE:
+        if self.failed.get(name, 0) >= PATIENCE:
             return None
         for guess in self._guesses(part, terms, hand, right, deep, levels or LEVELS):
             if self.fits(guess.array, hand) and (
@@ -105,7 +101,7 @@ class Search(Everywhere):
                 vague = _vague(hand) and guess.kind not in SURE
                 return self._with_others(guess, part, terms, hand, right) if vague else guess
         if deep:
-            self._failed[name] = self._failed.get(name, 0) + 1
+            self.failed[name] = self.failed.get(name, 0) + 1
         return None
 
     def _with_others(
@@ -134,8 +130,8 @@ class Search(Everywhere):
         something = [term for term in terms if term.array.any()]
         if len(something) > 1:  # else one branch is the whole
             yield from combined(part, terms, correct, hand, self._alike(terms))
-        yield from whole(self.tape, right, formula)
-        factors = list(scaled(self.tape, hand, right, formula))
+        yield from whole(self.sizes, right, formula)
+        factors = list(scaled(self.sizes, hand, right, formula))
         yield from (guess for guess in factors if not guess.fitted)
         alone = deep or part.value._op is not None or all(map(self.closed, terms))
         for level in levels if len(terms) <= FEW else ():
@@ -158,7 +154,7 @@ class Search(Everywhere):
                 yield from self._in_terms(nothing, terms, level, correct, hand, deep)
         if part.kind == "total":
             name, x = self.formulas.label(part.value), part.value._array
-            yield from limited(self.tape, hand, right, x, formula, name)
+            yield from limited(hand, right, x, formula, name)
 
     def _in_terms(
         self,
@@ -176,25 +172,14 @@ class Search(Everywhere):
             changes = self.changes(term.branch, level, hand.shape == total.shape)
             if level and changes.tree.structure == self.changes(term.branch, 0).tree.structure:
                 continue
-            for change in changes.all():
+            for sort, change in changes.all():
                 if not self.within():
                     return
                 array = self._changed(term, terms, total, changes.tree, change)
                 if array is not None and self.fits(array, hand):
-                    self._found[(*self.place(term.branch), level, change.label)] = None
+                    for label in changes.alike(sort, change.label):
+                        self._found[(*self.place(term.branch), level, sort, label)] = None
                     yield self._told(term, terms, changes.tree, change, correct, array)
-
-    def _changed(
-        self, term: Term, terms: list[Term], total: np.ndarray, tree: Tree, change: Change
-    ) -> np.ndarray | None:
-        """The value of a row with a change in one of its terms."""
-        try:
-            array = tree.run(change.changed)
-        except FAILED:  # shapes that do not fit this mistake
-            return None
-        if len(terms) == 1:
-            return array
-        return total - term.array + array if array.shape == total.shape else None
 
     def _told(
         self,
@@ -223,47 +208,16 @@ class Search(Everywhere):
     def _known(self, part: Part, terms: list[Term], hand: np.ndarray) -> Guess | None:
         """A row that has the same mistake as an earlier one."""
         total = summed(terms) if terms else hand
-        for *place, level, label in self._found:
+        for *place, level, sort, label in self._found:
             for term in terms:
                 if list(self.place(term.branch)) != place:
                     continue
                 changes = self.changes(term.branch, level)
-                change = changes.labelled(label)
-                if change is None:
-                    continue
-                array = self._changed(term, terms, total, changes.tree, change)
-                if array is not None and self.fits(array, hand):
+                change = changes.sort(sort).get(label)
+                array = change and self._changed(term, terms, total, changes.tree, change)
+                if change is not None and array is not None and self.fits(array, hand):
                     correct = self.correct(part, terms)
                     return self._told(term, terms, changes.tree, change, correct, array)
-        return None
-
-    def second(self, entry: Entry) -> Guess | None:
-        """Two mistakes at once in one row, where one explains nothing."""
-        part, hand = entry.part, entry.hand
-        assert part is not None
-        right = self.chain.follows(part)
-        name = self.formulas.base(part.value) + " twice"
-        if self.opaque(part, right) or hand.size < 3 or self._failed.get(name, 0) >= 2:
-            return None
-        terms = self.terms(part)
-        if len(terms) > FEW or not np.isfinite(hand).all() or self.allowed <= 0:
-            return None
-        correct, tried = self.correct(part, terms), []
-        for term in terms:
-            changes = self.changes(term.branch, STAGES)
-            for change in itertools.islice(changes.of(PAIRED), 1500):
-                if not self.within():
-                    return None
-                array = self._changed(term, terms, summed(terms), changes.tree, change)
-                if array is not None and array.shape == hand.shape and np.isfinite(array).all():
-                    tried.append((change, array))
-        for guess in itertools.chain(
-            scaled_change(tried, hand, sizes(self.tape, right), correct),
-            two_changes(tried, hand, right, correct),
-        ):
-            if self.fits(guess.array, hand):
-                return guess
-        self._failed[name] = self._failed.get(name, 0) + 1
         return None
 
     def unexplained(self, entry: Entry, not_searched: str) -> Guess:

@@ -74,6 +74,7 @@ class Steps:
         self.judge, self.chain, self.tape = judge, chain, judge.gradients.tape
         self.formulas = Lines(chain)
         self.vocabulary = Vocabulary(self.formulas)
+        self.sizes = self.vocabulary.sizes
         self._changes: dict[Any, Changes] = {}
         self._read_by: dict[int, Counter[str]] = {}
 

@@ -19,7 +19,7 @@ __all__ = ["OF_A_ROW", "OTHER", "WHOLE", "Sums"]
 
 WHOLE = ("signs", "steps", "exchanged", "slots", "brackets", "spread", "gradients")
 OTHER = ("values", "clipped", "numbers")
-OF_A_ROW = ("values", "gradients", "functions", "asked", "without")
+OF_A_ROW = ("exchanged", "values", "gradients", "functions", "asked", "without")
 
 FEW = 4  # branches, of which all choices are tried
 

@@ -18,7 +18,7 @@ Tried = Sequence[tuple[Change, np.ndarray]]  # mistakes, and the value with each
 
 def scaled_change(
     tried: Tried, hand: np.ndarray, sizes: Mapping[int, str], correct: Words
-) -> Iterator[Guess]:
+) -> Iterator[tuple[Guess, Sequence[Change]]]:
     """A mistake with a wrong sign or a factor of a mean or a sum on top of it."""
     named = {-1.0: "the sign is flipped", 0.5: "the half of it is there", 2.0: "it is there twice"}
     named |= {1 / n: f"it is divided by {n}, {words}" for n, words in sizes.items()}
@@ -31,12 +31,12 @@ def scaled_change(
         for factor, how in named.items():
             if abs(ratio - factor) <= 1e-6 * abs(factor):
                 looks = f"two mistakes: {change.said}; and {how}"
-                yield Guess("two mistakes", "", correct, looks, factor * array)
+                yield Guess("two mistakes", "", correct, looks, factor * array), (change,)
 
 
 def two_changes(
     tried: Tried, hand: np.ndarray, right: np.ndarray, correct: Words
-) -> Iterator[Guess]:
+) -> Iterator[tuple[Guess, Sequence[Change]]]:
     """Two mistakes in two terms, whose differences add up; or in two factors of a product, whose
     ratios multiply."""
     kept = [(change, array) for change, array in tried if not np.array_equal(array, right)]
@@ -48,7 +48,8 @@ def two_changes(
         for array in (arrays[i] + arrays[j] - base, arrays[i] * arrays[j] / base):
             if np.max(np.abs(array - goal)) <= LOOSE * np.max(np.abs(goal)):
                 looks = f"two mistakes: {kept[i][0].said}; and {kept[j][0].said}"
-                yield Guess("two mistakes", "", correct, looks, array.reshape(hand.shape))
+                guess = Guess("two mistakes", "", correct, looks, array.reshape(hand.shape))
+                yield guess, (kept[i][0], kept[j][0])
 
 
 def _pairs(arrays: np.ndarray, goal: np.ndarray, base: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.indices import Indices
 from tinygrad_lstm.comparison.lines import Lines
-from tinygrad_lstm.comparison.whole import sizes
+from tinygrad_lstm.comparison.whole import Sizes
 from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.names import signed
 from tinygrad_lstm.engine.naming import block_of
@@ -67,6 +67,7 @@ class Vocabulary:
         blocks = [b for b in ran if b is not None]
         self.ends = min(blocks, default=0) + max(blocks, default=0)
         self._extent, self._outer = self._ends()
+        self.sizes = Sizes(self.tape)
 
     def _ends(self) -> tuple[dict[str, tuple[int, int]], dict[Any, list[Any]]]:
         """The first and the last block of each name, and the values there by shape."""
@@ -202,7 +203,7 @@ class Vocabulary:
     def numbers(self) -> dict[float, str]:
         """Numbers that something may be multiplied by in error, in words."""
         found: dict[float, str] = {}
-        known = sizes(self.tape, np.empty(()))
+        known = self.sizes.of(())
         for n, words in known.items():
             found[n], found[1 / n] = f"multiplied by {n}, {words}", f"divided by {n}, {words}"
         for n in (n for n in known if n > 2):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -21,10 +21,65 @@ from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.ops.elementwise import divide
 from tinygrad_lstm.ops.shape import transpose
 
-__all__ = ["limited", "scaled", "sizes", "whole"]
+__all__ = ["Sizes", "limited", "scaled", "whole"]
 
 
-def whole(tape: Tape, right: np.ndarray, formula: Expression) -> Iterator[Guess]:
+class Sizes:
+    """Numbers that the sums, means and concatenations of a tape are made with.
+
+    Parameters
+    ----------
+    tape : Tape
+        The tape.
+    """
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self._known: dict[tuple[int, ...], dict[int, str]] = {}
+
+    def of(self, shape: tuple[int, ...]) -> dict[int, str]:
+        """Numbers in words, those of an array of a shape among them."""
+        if shape not in self._known:
+            found = {n: list(words) for n, words in self._counts.items()}
+            for n in shape:
+                found.setdefault(n, ["the length of an axis"])
+            said = {n: " or ".join(dict.fromkeys(words)) for n, words in found.items() if n > 1}
+            self._known[shape] = said
+        return self._known[shape]
+
+    def joints(self, n: int) -> list[int]:
+        """Where an axis of length `n` is joined of two parts, by the concatenations of the tape."""
+        return sorted({k for two in self._joined if sum(two) == n for k in two})
+
+    @cached_property
+    def _joined(self) -> set[tuple[int, ...]]:
+        """The lengths of two parts of a concatenation."""
+        found = set()
+        for stage in self._tape.stages:
+            if stage.op == "concatenate":
+                axis = stage.output._params.get("axis", 0)
+                found.add(tuple(np.shape(x)[axis] for x in stage.output._values))
+        return {lengths for lengths in found if len(lengths) == 2}
+
+    @cached_property
+    def _counts(self) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = defaultdict(list)
+        steps = len({stage.block for stage in self._tape.stages} - {None})
+        for stage in self._tape.stages:
+            if stage.output.ndim == 0:
+                for shape in filter(None, map(np.shape, stage.output._values)):
+                    rows = "the number of rows of the batch"
+                    found[shape[0]].append(rows if len(shape) > 1 else "the number of entries")
+                    found[shape[-1]].append("the number of units")
+                    found[int(np.prod(shape))].append("the number of entries of an output")
+                    every = "the number of entries of all outputs"
+                    found[int(np.prod(shape)) * steps].append(every)
+        found[steps].append("the number of blocks")
+        found[2].append("what the square leaves in front of its derivative")
+        return found
+
+
+def whole(sizes: Sizes, right: np.ndarray, formula: Expression) -> Iterator[Guess]:
     """The sign, the axes, and the order of the parts of the whole value."""
     correct = formula
     yield Guess("sign", flipped(formula), correct, "the sign is flipped", -right)
@@ -34,7 +89,7 @@ def whole(tape: Tape, right: np.ndarray, formula: Expression) -> Iterator[Guess]
     if right.ndim > 2:
         yield from _turned(formula, correct, right)
     for axis, n in enumerate(right.shape):
-        for k in _joints(tape, n):
+        for k in sizes.joints(n):
             looks = (
                 f"the parts of a concatenation are swapped: entries from {k} on come first, "
                 f"along axis {axis}"
@@ -62,18 +117,6 @@ def _turned(formula: Expression, correct: Words, right: np.ndarray) -> Iterator[
         yield Guess("transpose", other, correct, looks, array)
 
 
-def _joints(tape: Tape, n: int) -> list[int]:
-    """Where an axis of length `n` is joined of parts, by the concatenations of the tape."""
-    found = set()
-    for stage in tape.stages:
-        if stage.op == "concatenate":
-            axis = stage.output._params.get("axis", 0)
-            lengths = [np.shape(x)[axis] for x in stage.output._values]
-            if sum(lengths) == n and len(lengths) == 2:
-                found |= set(lengths)
-    return sorted(found)
-
-
 def _permuted(formula: Expression, correct: Words, right: np.ndarray, axis: int) -> Iterator[Guess]:
     """Equal blocks along an axis (the gates of a fused weight) in another order."""
     for n in (2, 3, 4):
@@ -95,7 +138,9 @@ def _permuted(formula: Expression, correct: Words, right: np.ndarray, axis: int)
             )
 
 
-def scaled(tape: Tape, hand: np.ndarray, right: np.ndarray, formula: Expression) -> Iterator[Guess]:
+def scaled(
+    sizes: Sizes, hand: np.ndarray, right: np.ndarray, formula: Expression
+) -> Iterator[Guess]:
     """Nothing, or a constant factor."""
     if hand.shape != right.shape or not right.any():
         return
@@ -106,7 +151,7 @@ def scaled(tape: Tape, hand: np.ndarray, right: np.ndarray, formula: Expression)
         return
     ratio = float(np.vdot(right, hand) / np.vdot(right, right))
     yield from _arriving(ratio, right, formula)
-    for n, words in sizes(tape, right).items():
+    for n, words in sizes.of(right.shape).items():
         if np.isclose(ratio, n, rtol=1e-6, atol=0):
             yours, looks = times(number(n), formula), f"{n} times the correct value; {n} is {words}"
             yield Guess("factor", yours, correct, looks, n * right)
@@ -146,7 +191,7 @@ def _fraction(value: float) -> str:
 
 
 def limited(
-    tape: Tape, hand: np.ndarray, right: np.ndarray, x: np.ndarray, formula: Expression, name: str
+    hand: np.ndarray, right: np.ndarray, x: np.ndarray, formula: Expression, name: str
 ) -> Iterator[Guess]:
     """A value that was clipped, or a multiple of the parameter (weight decay) that was added."""
     if hand.shape != right.shape or right.size < 3:
@@ -171,23 +216,3 @@ def limited(
 
 def _with(formula: Expression, text: str) -> str:
     return text.format(TEXT(formula, SIGN))
-
-
-def sizes(tape: Tape, right: np.ndarray) -> dict[int, str]:
-    """Numbers that sums and means are made with, in words."""
-    found: dict[int, list[str]] = defaultdict(list)
-    steps = len({stage.block for stage in tape.stages} - {None})
-    for stage in tape.stages:
-        if stage.output.ndim == 0:
-            for shape in filter(None, map(np.shape, stage.output._values)):
-                rows = "the number of rows of the batch"
-                found[shape[0]].append(rows if len(shape) > 1 else "the number of entries")
-                found[shape[-1]].append("the number of units")
-                found[int(np.prod(shape))].append("the number of entries of an output")
-                every = "the number of entries of all outputs"
-                found[int(np.prod(shape)) * steps].append(every)
-    found[steps].append("the number of blocks")
-    found[2].append("what the square leaves in front of its derivative")
-    for n in right.shape:
-        found[n] = found[n] or ["the length of an axis"]
-    return {n: " or ".join(dict.fromkeys(words)) for n, words in found.items() if n > 1}
