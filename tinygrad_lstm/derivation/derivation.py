@@ -21,7 +21,7 @@ from tinygrad_lstm.derivation.expression import (
     total,
 )
 from tinygrad_lstm.derivation.lines import Line, Term
-from tinygrad_lstm.derivation.symbol import Symbol, sent
+from tinygrad_lstm.derivation.symbol import Symbol, read, sent
 from tinygrad_lstm.engine.backward import seed
 from tinygrad_lstm.engine.hooks import hooked
 from tinygrad_lstm.engine.memory import read_only
@@ -148,13 +148,14 @@ class Derivation:
         self._gradients = {id(first): g}
         arrived: dict[int, list[tuple[Term, np.ndarray]]] = defaultdict(list)
         whole = {id(first)}  # what reaches the root through nothing but `first`
-        last = None
+        last, inputs = None, ()
         for node, i, x in edges([stage.output for stage in self.tape.stages]):
             if node is not last and id(node) in arrived:
                 self._close(node, arrived[id(node)], through, whole)
-            last = node
+            last, inputs = node, inputs if node is last else read(node, self._symbol)
             if id(node) in self._gradients and id(x) in values and x is not first:
-                formula, array = sent(node, i, self._gradients[id(node)], self._symbol)
+                g = self._gradients[id(node)]
+                formula, array = sent(node, i, g, self._symbol, inputs)
                 arrived[id(x)].append((Term(self._stages[node], i, formula), array))
         for leaf in self.tape.leaves:
             if id(leaf) in arrived:

@@ -89,12 +89,10 @@ def _of_values(
 ) -> dict[Leaf, Expression]:
     """The formulas of the values without a name that are simple enough."""
     nodes: dict[Leaf, Any] = {}
-    for line in lines:
-        for term in line.terms:
-            node = term.stage.output
-            for x in (node, *node._inputs):
-                if not isinstance(x, SCALARS) and x._op is not None and not x.name:
-                    nodes[symbol(x)] = x
+    for node in dict.fromkeys(term.stage.output for line in lines for term in line.terms):
+        for x in (node, *node._inputs):
+            if not isinstance(x, SCALARS) and x._op is not None and not x.name:
+                nodes[symbol(x)] = x
     found: dict[Leaf, Expression] = {}
     for leaf in read:
         if leaf in nodes and (formula := _simple(nodes[leaf], symbol)) is not None:

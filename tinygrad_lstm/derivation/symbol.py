@@ -19,7 +19,7 @@ from tinygrad_lstm.engine.walk import guarded
 from tinygrad_lstm.errors import Error
 from tinygrad_lstm.tensor.tensor import Tensor
 
-__all__ = ["Symbol", "sent"]
+__all__ = ["Symbol", "read", "sent"]
 
 
 class Symbol(Tensor):
@@ -64,8 +64,17 @@ class Symbol(Tensor):
         return written(self)
 
 
+def read(node: Any, symbols: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """The Symbols of what a stage reads, and its numbers."""
+    return tuple(v if isinstance(v, SCALARS) else symbols(v) for v in node._inputs)
+
+
 def sent(
-    node: Any, argument: int, g: Symbol, symbols: Callable[[Any], Any]
+    node: Any,
+    argument: int,
+    g: Symbol,
+    symbols: Callable[[Any], Any],
+    inputs: tuple[Any, ...] | None = None,
 ) -> tuple[Expression, np.ndarray]:
     """What a stage sends back to one of its arguments: as a formula, and as numbers.
 
@@ -79,9 +88,11 @@ def sent(
         The gradient that arrives at the output.
     symbols : callable
         The Symbol of a value.
+    inputs : tuple, optional
+        What :func:`read` gives of the stage; a sum of a thousand values asks a thousand times.
     """
     x = node._values[argument]
-    inputs = tuple(v if isinstance(v, SCALARS) else symbols(v) for v in node._inputs)
+    inputs = read(node, symbols) if inputs is None else inputs
     output = symbols(node)
     try:
         with recording(True), block(None), np.errstate(divide="ignore", invalid="ignore"):
