@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from tinygrad_lstm import Tensor, add_n, block, compare, gradients, relu, tanh
+from tinygrad_lstm import (
+    Tensor,
+    add_n,
+    block,
+    compare,
+    cross_entropy,
+    gradients,
+    relu,
+    sigmoid,
+    tanh,
+)
 
 
 def network(activation, weights, rows=1, steps=3):
@@ -94,3 +104,50 @@ def test_a_factor_comes_before_a_factor_of_the_same_size():
     g = gradients(loss)
     (diagnosis,) = compare(g, {"o<3>": 2 * g["o<3>"]}).diagnoses
     assert diagnosis.looks_like.startswith(SAID["2"])
+
+
+def classifier(slip=None):
+    """The gradients of two layers and a softmax, and those by hand, with a slip."""
+    rng = np.random.default_rng(0)
+    x, W1, W2, W3 = (rng.normal(size=shape) for shape in ((6, 4), (4, 5), (5, 5), (5, 3)))
+    classes = np.array([0, 2, 1, 1, 0, 2])
+    parameters = [Tensor(W, True, f"W{i + 1}") for i, W in enumerate((W1, W2, W3))]
+    a1 = relu((x @ parameters[0]).named("z1")).named("a1")
+    a2 = sigmoid((a1 @ parameters[1]).named("z2")).named("a2")
+    z3 = (a2 @ parameters[2]).named("z3")
+    a1, a2, e = a1.numpy(), a2.numpy(), np.exp(z3.numpy())
+    p, y = e / e.sum(axis=1, keepdims=True), np.eye(3)[classes]
+    d_z3 = (-y / p if slip == "probability" else p - y) / 6
+    d_W3 = a2.T @ d_z3
+    if slip == "reshaped":
+        d_W3 = (d_z3.T @ a2).reshape(W3.shape)
+    d_z2 = d_z3 @ W3.T * a2 * (1 + a2 if slip == "1 + y" else 1 - a2)
+    d_z1 = d_z2 @ W2.T * (a1 <= 0 if slip == "turned" else a1 > 0)
+    hand = {"z3": d_z3, "z2": d_z2, "z1": d_z1, "W3": d_W3, "W2": a1.T @ d_z2, "W1": x.T @ d_z1}
+    return gradients(cross_entropy(z3, classes)), hand
+
+
+@pytest.mark.parametrize("rows", ["all", "parameters"])
+@pytest.mark.parametrize(
+    ("slip", "words"),
+    [
+        ("probability", "this is the derivative by softmax(z3), which has to be differentiated"),
+        ("reshaped", "it was reshaped, not transposed"),
+        ("1 + y", "the local derivative of sigmoid has a wrong form: a2 ∘ (1 + a2) where"),
+        ("turned", "the local derivative of relu has a wrong form: a1 ≤ 0 where a1 > 0 belongs"),
+    ],
+)
+def test_slips_in_a_classifier(rows, slip, words):
+    g, hand = classifier(slip)
+    report = compare(g, {k: v for k, v in hand.items() if rows == "all" or k[0] == "W"})
+    assert words in report.diagnoses[0].looks_like
+    assert compare(*classifier())
+
+
+def test_one_row_of_a_batch_where_nothing_has_a_name():
+    rng = np.random.default_rng(0)
+    x, b = rng.normal(size=(4, 3)), Tensor(rng.normal(size=3), True, "b")
+    g = gradients((np.exp(x + b) * x).sum())
+    (diagnosis,) = compare(g, {"b": (np.exp(x + b.numpy()) * x)[0]}).diagnoses
+    words = "the sum over axis 0 is missing: only entry 0 along it is there"
+    assert diagnosis.looks_like == words

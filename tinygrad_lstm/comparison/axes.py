@@ -80,17 +80,19 @@ def _sums(i: int, node: Apply) -> Iterator[Change]:
 
 
 def _of_one(i: int, node: Apply) -> Iterator[Change]:
-    """One entry along an axis, where a sum runs over it and others."""
+    """One entry along an axis that a sum runs over, alone or with others; of a gradient alone
+    :func:`axes` says it."""
     inner, used = node.args[0], _summed_over(node)
-    if node.params.get("keepdims"):
+    if node.params.get("keepdims") or (len(used) == 1 and isinstance(inner, Leaf)):
         return
-    for axis in used if len(used) > 1 else ():
+    for axis in used:
         for n in dict.fromkeys((0, inner.shape[axis] - 1)) if inner.shape[axis] > 1 else ():
             key = (*(slice(None),) * axis, n)
             shape = (*inner.shape[:axis], *inner.shape[axis + 1 :])
             one = apply(index.op, (inner,), {"key": key}, shape)
             rest = tuple(a - (a > axis) for a in used if a != axis)
             other = apply(node.op, (one,), {**node.params, "axis": rest}, node.shape)
+            other = other if rest else one
             words = f"the sum over axis {axis} is missing: only entry {n} along it is there"
             yield Change(("of one", i, axis, n), "axis", words, {id(node): other})
 

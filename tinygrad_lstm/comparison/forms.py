@@ -15,6 +15,7 @@ from tinygrad_lstm.comparison.tree import (
     ONE,
     Change,
     added,
+    flipped,
     inverse,
     less,
     product,
@@ -40,6 +41,7 @@ LIMITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 NEARLY_ALL = 0.01  # of the largest entry: what is clipped to less is hardly more than signs
 CONDITIONS = ("greater", "greater_equal", "less", "less_equal")
 UPSIDE_DOWN = "a factor is upside down: {} where {} belongs"
+PROBABILITY = "this is the derivative by {}, which has to be differentiated too: {}"
 ONCE_MORE = "the derivative of softmax, which the rule has in it, was multiplied on"
 
 
@@ -57,6 +59,7 @@ class Forms(Parts):
                         yield from self._formed(i, node, rest, gone, w)
 
         yield from self._as_wholes()
+        yield from self._of_the_probability()
         yield from self._inverted()
         yield from self._powers()
         yield from self._asked()
@@ -76,6 +79,20 @@ class Forms(Parts):
                 words = self._words(wrong, times(local, factor), local)
                 label = ("whole", k, text)
                 yield Change(label, "local form", words, {id(root): times(root, factor)})
+
+    def _of_the_probability(self) -> Iterator[Change]:
+        """The derivative of a cross entropy by the probability, where that by the logits belongs:
+        the softmax or sigmoid that the rule has in it was left out."""
+        for i, node in self.nodes:
+            if not isinstance(node, Apply) or node.op.name != "subtract":
+                continue
+            p, target = node.args
+            if isinstance(p, Apply) and p.op.name in ("softmax", "sigmoid"):
+                other = times(flipped(target), inverse(p))
+                if p.op.name == "sigmoid":
+                    other = times(node, inverse(times(p, less(ONE, p))))
+                words = self._words(PROBABILITY, p, other)
+                yield Change(("by p", i), "local form", words, {id(node): other})
 
     def _inverted(self) -> Iterator[Change]:
         """A factor upside down: it multiplies where it has to divide, or the other way round."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_lstm.comparison.tree import ONE, flipped, less, squared, times
 from tinygrad_lstm.derivation.expression import Expression, apply, number
-from tinygrad_lstm.ops.elementwise import add, exp, greater, sigmoid, tanh
+from tinygrad_lstm.ops.elementwise import add, exp, greater, less_equal, sigmoid, tanh
 
 __all__ = ["FORMS", "SLOPES"]
 
@@ -34,6 +34,7 @@ FORMS: dict[str, Form] = {
     "1 + y²": lambda y: _one_plus(squared(y)),
     "−y": flipped,
     "1 + y": _one_plus,
+    "y ∘ (1 + y)": lambda y: times(y, _one_plus(y)),
 }
 
 # The derivative of a function at y, where y may be what the function returned already.
@@ -41,6 +42,7 @@ SLOPES: dict[str, Form] = {
     "σ(y) ∘ (1 − σ(y))": lambda y: FORMS["y ∘ (1 − y)"](_of(sigmoid.op)(y)),
     "1 − tanh(y)²": lambda y: FORMS["1 − y²"](_of(tanh.op)(y)),
     "y > 0": lambda y: apply(greater.op, (y, number(0.0)), {}, y.shape),
+    "y ≤ 0": lambda y: apply(less_equal.op, (y, number(0.0)), {}, y.shape),
     "σ(y)": _of(sigmoid.op),
     "1 − σ(y)": lambda y: less(ONE, _of(sigmoid.op)(y)),
     "exp(y)": _of(exp.op),

@@ -86,6 +86,9 @@ def whole(sizes: Sizes, right: np.ndarray, formula: Expression) -> Iterator[Gues
     if right.ndim == 2:
         other = apply(transpose.op, (formula,), {}, right.T.shape)
         yield Guess("transpose", other, correct, "the matrix is transposed", right.T)
+        yours = partial(_with, formula, f"{{}}ᵀ, reshaped to {right.shape}")
+        looks = "it was reshaped, not transposed, to have the right shape"
+        yield Guess("transpose", yours, correct, looks, right.T.reshape(right.shape))
     if right.ndim > 2:
         yield from _turned(formula, correct, right)
     for axis, n in enumerate(right.shape):
