@@ -271,6 +271,11 @@ def gone(group):
 W_OUTSIDE = Tensor(2.0, True, "w")
 
 
+def closed():
+    with data_parallel(Loss()) as step:
+        return step
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "match"),
     [
@@ -279,6 +284,9 @@ W_OUTSIDE = Tensor(2.0, True, "w")
         (lambda: data_parallel(Loss(), executor=3), DtypeError, "no executor"),
         (lambda: data_parallel(Loss(), ThreadPoolExecutor), DtypeError, "no executor"),
         (lambda: data_parallel(Loss(), reduction="max"), DataError, "'sum' or 'mean'"),
+        (lambda: data_parallel(Loss(), workers=0), ShapeError, "workers: .*1 or more, got 0"),
+        (lambda: data_parallel(lambda x: 1.0, params={"w": W_OUTSIDE})(X), DataError, "got float"),
+        (lambda: closed()(X, TARGETS, axis=1), DataError, "have ended; call it inside"),
         (
             lambda: data_parallel(Loss(), params={"x": 1.0}),
             DtypeError,

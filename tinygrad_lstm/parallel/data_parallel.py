@@ -131,6 +131,7 @@ class DataParallel:
         self._crew = crew
         self._shards = shards or self._crew.size
         self._exact, self._checked = exact, weights is not None
+        self._closed = False
 
     def __call__(
         self, *batch: Any, axis: Axes = 0, branches: bool = False, **options: Any
@@ -159,6 +160,12 @@ class DataParallel:
             By the names of the parameters. Its tape has a stage for each shard, so that it is drawn
             and compared like any other.
         """
+        if self._closed:
+            raise DataError(
+                "its workers have ended",
+                where="data_parallel",
+                do="call it inside of its with block",
+            )
         shards = self._weighted(cut(batch, axis, self._shards))
         job = Job(axis, self._reduction, options, not self._checked, self._exact, self._compile)
         shares = self._crew.shares(self._loss, job, shards, branches)
@@ -183,6 +190,7 @@ class DataParallel:
     def close(self) -> None:
         """End the threads or processes that were started for this step."""
         self._crew.close()
+        self._closed = True
 
     def __enter__(self) -> DataParallel:
         return self

@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from tinygrad_lstm.errors import DataError, DtypeError
+from tinygrad_lstm.errors import DataError, DtypeError, ShapeError
 from tinygrad_lstm.parallel.cluster import Cluster, client_of
 from tinygrad_lstm.parallel.crew import After, Crew, Remote, gathered, nothing
 from tinygrad_lstm.parallel.payload import Loss, Message, Shelf
@@ -151,6 +151,9 @@ def crew_of(executor: Any, workers: int | None = None) -> Crew:
     workers : int, optional
         How many threads or processes; one for each core by default.
     """
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        got = repr(workers)
+        raise ShapeError("no number of workers", where="workers", expected="1 or more", got=got)
     size = workers or os.cpu_count() or 1
     if executor is None or executor == "threads":
         return Threads(size)

@@ -146,10 +146,7 @@ Found = tuple[np.ndarray, dict[str, np.ndarray]]
 
 def _walked(loss: Loss, batch: Sequence[Any], job: Job) -> Found:
     """The value and the derivatives, by the tape."""
-    root = loss.function(*batch, **job.options)
-    if not isinstance(root, Tensor) or root.size != 1 or root.dtype.kind != "f":
-        got = f"{root.dtype} {root.shape}" if isinstance(root, Tensor) else type(root).__name__
-        raise DtypeError("the loss is no real number", expected="a Tensor of shape ()", got=got)
+    root = _real(loss.function(*batch, **job.options))
     g = gradients(root)
     leaves = {id(x) for x in g.tape.leaves}
     _refuse_others(loss, g.tape.leaves)
@@ -158,6 +155,14 @@ def _walked(loss: Loss, batch: Sequence[Any], job: Job) -> Found:
         for name, p in loss.parameters.items()
     }
     return np.asarray(root.numpy()).reshape(()), found
+
+
+def _real(root: Any) -> Tensor:
+    """What a loss has returned, if that is one."""
+    if not isinstance(root, Tensor) or root.size != 1 or root.dtype.kind != "f":
+        got = f"{root.dtype} {root.shape}" if isinstance(root, Tensor) else type(root).__name__
+        raise DtypeError("the loss is no real number", expected="a Tensor of shape ()", got=got)
+    return root
 
 
 def _replayed(loss: Loss, batch: Sequence[Any], job: Job) -> Found:
@@ -190,7 +195,8 @@ def _check(loss_fn: Callable[..., Any], batch: Sequence[Any], job: Job) -> None:
         return
 
     def value(start: int, stop: int) -> float:
-        return float(loss_fn(*taken(batch, job.axis, start, stop), **job.options).item())
+        rows = taken(batch, job.axis, start, stop)
+        return float(_real(loss_fn(*rows, **job.options)).item())
 
     with no_grad():
         both, again, one, other = value(0, 2), value(0, 2), value(0, 1), value(1, 2)
