@@ -190,3 +190,33 @@ def test_what_explained_a_row_is_known_in_the_others(T, monkeypatch):
     found = compare(g, hand).diagnoses
     assert len(found) == T and {d.kind for d in found} == {"wrong block"}
     assert len(searched) <= 2  # however many blocks there are
+
+
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [
+        (lambda m, pred, t: m[t], "this tape does not hold"),  # nothing reads the last
+        (lambda m, pred, t: pred[t - 1] if t > 1 else m[0], "pred<2> was used where m<2> belongs"),
+    ],
+    ids=["the last", "the first"],
+)
+def test_values_beyond_the_ends_of_a_loop(read, words):
+    T, N, H = 4, 2, 4
+    w, x, y = RNG.normal(size=(H, H)), RNG.normal(size=(T, N, H)), RNG.normal(size=(T, N, H))
+    q, m, total = leaf(w, "w"), RNG.normal(size=(N, H)), 0
+    states, preds, d = {0: m}, {}, {}
+    for t in range(1, T + 1):
+        with block(t):
+            pred = (m @ q).named("pred")
+            total = total + ((pred - y[t - 1]) ** 2).sum()
+            m = tanh(pred + x[t - 1]).named("m")
+        states[t], preds[t] = m.numpy(), pred.numpy()
+    carry = 0
+    for t in range(T, 0, -1):
+        d[t] = 2 * (preds[t] - y[t - 1]) + carry
+        if t > 1:
+            carry = d[t] @ w.T * (1 - states[t - 1] ** 2)
+    g, hand = gradients(total), {f"pred<{t}>": d[t] for t in d}
+    assert compare(g, hand | {"w": sum(states[t - 1].T @ d[t] for t in d)})
+    (found,) = compare(g, hand | {"w": sum(read(states, preds, t).T @ d[t] for t in d)}).diagnoses
+    assert words in found.looks_like

@@ -76,7 +76,8 @@ def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
     """The rows by themselves; what is further up; and everything, for what is left."""
     found: dict[int, Guess] = {}
     groups = [Rows(group) for group in work.groups()]
-    known = dict(zip(groups, _searched(work, hand_out, groups, found), strict=True))
+    outcomes = _searched(work, hand_out, groups, found)
+    known = {group: known for group, (known, _) in zip(groups, outcomes, strict=True)}
     doubtful = _doubtful(found)
     found = {i: guess for i, guess in found.items() if i not in doubtful}
     open_ = tuple(i for i in range(len(work.wrong)) if i not in found)
@@ -100,10 +101,12 @@ def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
     left = {group: tuple(i for i in group.numbers if i not in found) for group in groups}
     allowed = max(LEAST, DEEP // max(sum(map(bool, left.values())), 1))
     rest = [Rows(rows, True, known[group], allowed) for group, rows in left.items() if rows]
-    _searched(work, hand_out, rest, found)
+    outcomes = _searched(work, hand_out, rest, found)
+    ended = {i for job, (_, end) in zip(rest, outcomes, strict=True) if end for i in job.numbers}
     for i, entry in enumerate(work.wrong):
         if i not in found:
-            found[i] = above.search.unexplained(entry, above.not_searched(entry))
+            searched = allowed if i in ended else None
+            found[i] = above.search.unexplained(entry, above.not_searched(entry), searched)
     return [found[i] for i in range(len(work.wrong))]
 
 
@@ -115,13 +118,14 @@ def _doubtful(found: Mapping[int, Guess]) -> dict[int, Guess]:
 
 def _searched(
     work: Work, hand_out: HandOut, jobs: Sequence[Rows], found: dict[int, Guess]
-) -> list[tuple[Any, ...]]:
-    """Let rows be searched, and keep what is found; what has explained some of each job's."""
+) -> list[tuple[tuple[Any, ...], bool]]:
+    """Let rows be searched, and keep what is found; what has explained some of each job's, and
+    whether its search has ended at what was allowed."""
     outcomes = hand_out(work, jobs, "compare")
-    for job, (guesses, _) in zip(jobs, outcomes, strict=True):
+    for job, (guesses, _, _) in zip(jobs, outcomes, strict=True):
         pairs = zip(job.numbers, guesses, strict=True)
         found.update((i, guess) for i, guess in pairs if guess is not None)
-    return [known for _, known in outcomes]
+    return [(known, ended) for _, known, ended in outcomes]
 
 
 def _diagnosis(entry: Entry, guess: Guess, because: list[str]) -> Diagnosis:

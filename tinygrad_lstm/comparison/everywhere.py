@@ -8,9 +8,10 @@ from functools import partial
 
 import numpy as np
 
+from tinygrad_lstm.comparison.absent import ABSENT, Absent, Altered
 from tinygrad_lstm.comparison.changes import Changes, Sort
 from tinygrad_lstm.comparison.combined import Guess, Term, Words, added, summed
-from tinygrad_lstm.comparison.steps import SUM, Steps
+from tinygrad_lstm.comparison.steps import SUM
 from tinygrad_lstm.comparison.sums import OF_A_ROW
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.comparison.twice import scaled_change
@@ -21,7 +22,6 @@ __all__ = ["EVERYWHERE", "FAILED", "FAR_FETCHED", "TOGETHER", "Everywhere", "bey
 
 EVERYWHERE = " (and so in the other blocks)"
 FAILED = (Error, ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError)
-Altered = Mapping[int, tuple[Tree, Change]]  # the changes in some terms, by their `id`
 TOGETHER = 6  # branches of a row that are written as one sum
 FAR_FETCHED = ("wrong gradient", "another derivative", "factor")  # kinds: plain ones come first
 
@@ -35,7 +35,7 @@ def beyond(tree: Tree, change: Change) -> Change | None:
     return change._replace(changed={id(leaf): Leaf(np.zeros(leaf.shape), "0")})
 
 
-class Everywhere(Steps):
+class Everywhere(Absent):
     """Changes in several branches; the parameters are those of :class:`Steps`."""
 
     def _in_blocks(
@@ -54,8 +54,15 @@ class Everywhere(Steps):
             one = len({self.place(t.branch) for t in group}) == 1
             for altered in self._alike_in(every, id(group[len(group) // 2]), one):
                 array = self._altered(terms, total, altered)
-                if array is not None and self.fits(array, hand):
+                if array is None:
+                    continue
+                if self.fits(array, hand):
                     yield self._told_of_all(terms, group, altered, correct, array)
+                    continue
+                other = self.absent(every, altered, group, array, hand)
+                if other is not None and self.fits(other, hand):
+                    guess = self._told_of_all(terms, group, altered, correct, other)
+                    yield guess._replace(looks_like=guess.looks_like + ABSENT)
 
     def _alike_in(self, every: Mapping[int, Changes], pattern: int, one: bool) -> Iterator[Altered]:
         """The changes of one formula, each with the same in the others: by their labels, in several
@@ -77,6 +84,9 @@ class Everywhere(Steps):
                     if label in found
                 }
                 yield altered
+                inside = self.inside(every, altered)
+                if 0 < len(inside) < len(altered):
+                    yield inside
                 if label[0] == "δ" and len(altered) < len(every):
                     _, change = altered[pattern]
                     left = ((i, every[i].tree) for i in every if i not in altered)

@@ -107,7 +107,8 @@ class Omitted(Parts):
                 passed = f"{PASSED}: the factor {{}} is missing"
                 words = self._words(wrong if form else passed, product(gone))
                 kind = "local form" if form else "local factor"
-                yield Change(("out", i, chosen), kind, words, {id(node): product(rest)})
+                left = spread(product(rest), node.shape)
+                yield Change(("out", i, chosen), kind, words, {id(node): left})
 
     def _initial(self) -> Iterator[Change]:
         """The initial state taken to be zero, directly or in what the stage reads."""

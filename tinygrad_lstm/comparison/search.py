@@ -220,13 +220,16 @@ class Search(Second):
                     return self._told(term, terms, changes.tree, change, correct, array)
         return None
 
-    def unexplained(self, entry: Entry, not_searched: str) -> Guess:
-        """What is said where nothing fits."""
+    def unexplained(self, entry: Entry, not_searched: str, allowed: float | None) -> Guess:
+        """What is said where nothing fits, and after how many formulas the search ended, if it
+        did."""
         part, hand = entry.part, entry.hand
         assert part is not None
         right = self.chain.follows(part)
         correct = self.correct(part) if right.dtype.kind != "c" else ""
         words = not_searched or "no simple mistake gives it"
+        if allowed is not None:
+            words += f"; the search in its own formula ended after {allowed:,.0f} forms of it"
         return Guess("unexplained", "", correct, f"{words}; {deviation(hand, right)}", hand)
 
 

@@ -76,6 +76,7 @@ class Steps:
         self.vocabulary = Vocabulary(self.formulas)
         self.sizes = self.vocabulary.sizes
         self._changes: dict[Any, Changes] = {}
+        self.traces: dict[Any, np.ndarray | None] = {}
         self._read_by: dict[int, Counter[str]] = {}
 
     def fits(self, array: np.ndarray, hand: np.ndarray) -> bool:

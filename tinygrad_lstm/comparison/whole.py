@@ -23,6 +23,8 @@ from tinygrad_lstm.ops.shape import transpose
 
 __all__ = ["Sizes", "limited", "scaled", "whole"]
 
+TINY = 1e-9  # of a number that is one part of a whole one
+
 
 class Sizes:
     """Numbers that the sums, means and concatenations of a tape are made with.
@@ -164,7 +166,7 @@ def scaled(
             yield Guess("factor", mean, correct, looks, right / n)
     if right.size > 1:
         yours = times(number(float(f"{ratio:.6g}")), formula)
-        looks = f"every entry is {ratio:.6g} times the correct one"
+        looks = f"every entry is {_fraction(ratio)} times the correct one"
         norm = float(np.linalg.norm(hand))
         clipped = ratio < 1 and is_round(norm)
         if clipped:
@@ -189,7 +191,7 @@ def _arriving(ratio: float, right: np.ndarray, formula: Expression) -> Iterator[
 
 def _fraction(value: float) -> str:
     """A number, as one part of a whole number where it is."""
-    n = round(1 / value)
+    n = round(1 / value) if abs(value) > TINY else 0
     return f"1/{n}" if n > 1 and np.isclose(n * value, 1) else f"{value:.6g}"
 
 

@@ -64,12 +64,13 @@ class Rows:
     known: tuple[Known, ...] = ()
     allowed: float = math.inf
 
-    def __call__(self, work: Work) -> tuple[list[Guess | None], tuple[Known, ...]]:
-        """What is found for each row, and what has explained some of them."""
+    def __call__(self, work: Work) -> tuple[list[Guess | None], tuple[Known, ...], bool]:
+        """What is found for each row, what has explained some of them, and whether the search ended
+        at what was allowed."""
         with work.desk() as desk:
             desk.search.begin(self.known, self.allowed)
             guesses = [self._guess(desk.search, work.wrong[i]) for i in self.numbers]
-            return guesses, tuple(desk.search.known)
+            return guesses, tuple(desk.search.known), desk.search.allowed < 0
 
     def _guess(self, search: Search, entry: Entry) -> Guess | None:
         guess = safely(search.guess, entry, deep=self.deep)
