@@ -260,16 +260,20 @@ class Readers:
     def __init__(
         self, order: list[Value], roots: list[Value], ops: Collection[str] | None = None
     ) -> None:
-        read = [a.number for v in order for a in v.args if ops is None or a.op in ops]
-        who: list[Value | None]
-        who = [v for v in order for a in v.args if ops is None or a.op in ops]
+        read = array("i")
+        who: list[Value | None] = []
+        number, reader = read.append, who.append
+        for v in order:
+            for a in v.args:
+                if ops is None or a.op in ops:
+                    number(a.number)
+                    reader(v)
         for root in roots:
-            read.append(root.number)
-            who.append(None)
-        by_value = np.argsort(read, kind="stable")
-        self._readers = [who[i] for i in _compact(by_value)]
-        ends = np.cumsum(np.bincount(read, minlength=numbers(order)))
-        self._starts = array("q", [0]) + _compact(ends)
+            number(root.number)
+            reader(None)
+        self._readers = [who[i] for i in _compact(np.argsort(read, kind="stable"))]
+        ends = np.bincount(read, minlength=numbers(order))
+        self._starts = array("i", [0]) + _compact(np.cumsum(ends, out=ends))
 
     def __getitem__(self, number: int) -> list[Value | None]:
         """Who reads the value of a number, in the order of what they compute."""
@@ -278,4 +282,4 @@ class Readers:
 
 def _compact(numbers: NDArray[Any]) -> array[int]:
     """Whole numbers whose items are Python's; in a list each would be an object."""
-    return array("q", numbers.astype("i8").tobytes())
+    return array("i", numbers.astype(np.intc).tobytes())

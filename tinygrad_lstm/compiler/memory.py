@@ -86,7 +86,7 @@ class Memory:
 
     def _find(self, v: Value) -> Place | None:
         home = self.homes.get(v.number)
-        if home is not None or v.op not in VIEWS or moved(v):
+        if home is not None or v.op not in VIEWS or (v.op == "reshape" and moved(v)):
             return home
         (x,) = v.args
         inner = self._find(x)
@@ -125,7 +125,7 @@ class Memory:
             for u in self.schedule.readers[v.number]:
                 if u is None:
                     read = NEVER
-                elif u.op in ELEMENTWISE or moved(u) or (is_heavy(u) and not accumulates(u, v)):
+                elif u.op in ELEMENTWISE or self._works(u, v):
                     read = stage[u.number]
                 else:
                     read = last[u.number]
@@ -133,6 +133,10 @@ class Memory:
                     end = read
             last[v.number] = end
         return last
+
+    def _works(self, u: Value, v: Value) -> bool:
+        """Whether a reader of `v` needs it for work of its own, and not for longer."""
+        return moved(u) if u.op == "reshape" else is_heavy(u) and not accumulates(u, v)
 
     def _new(self, v: Value) -> Place:
         place = Place(self.size, contiguous(v.shape))

@@ -3,7 +3,6 @@ operands is there as a whole: the loss against all targets."""
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 
 from tinygrad_lstm.compiler.construct import Builder
@@ -17,7 +16,9 @@ __all__ = ["lift"]
 def lift(build: Builder, roots: list[Value]) -> list[Value]:
     """Lift out of every concatenation what only it reads."""
     order = build.graph.order(roots)
-    read = Counter(itertools.chain(roots, *(v.args for v in order)))
+    parts = {p for v in order if v.op == "concatenate" for p in v.args}
+    read = Counter(a for v in order for a in v.args if a in parts)
+    read.update(roots)
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
         if v.attrs != (0,) or len(args) < 2:
