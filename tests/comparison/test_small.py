@@ -98,6 +98,16 @@ def test_gradients_that_the_rows_leave_open_in_one_block_are_not_taken_for_known
     assert len(report.diagnoses) == 3
 
 
+def test_one_number_for_gradients_that_differ_is_told_without_a_long_search():
+    """The root of the wrong width: attention divided by another one."""
+    rng = np.random.default_rng(0)
+    x, W = rng.normal(size=(5, 6)), Tensor(rng.normal(size=(6, 4)), True, "W")
+    h = (x @ W).named("h")
+    g = gradients((np.tanh(h) * np.cos(h * h)).sum())
+    (diagnosis,) = compare(g, {"W": g["W"] / np.sqrt(7)}).diagnoses
+    assert diagnosis.looks_like.startswith("every entry is 0.377964 times the correct one")
+
+
 def test_a_factor_comes_before_a_factor_of_the_same_size():
     """1 + y² = 2 where the targets y are 1."""
     loss, *_ = network(tanh, "alike")

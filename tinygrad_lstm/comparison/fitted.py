@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["is_round", "multiple"]
+__all__ = ["is_round", "is_varied", "multiple"]
 
 
 def is_round(number: float) -> bool:
-    """Whether it has three digits at most, as numbers that people choose."""
-    return float(f"{number:.3g}") == round(number, 12)
+    """Whether it has three digits at most, as numbers that people choose, or its square has, as
+    those that they divide by."""
+    return any(float(f"{x:.3g}") == round(x, 12) for x in (number, number * number))
+
+
+def is_varied(x: np.ndarray) -> bool:
+    """Whether entries other than 0 differ in size, so that a factor for all of them tells."""
+    sizes = np.abs(x[x != 0])
+    return bool(sizes.size) and not np.allclose(sizes, sizes.flat[0], rtol=1e-6, atol=0)
 
 
 def multiple(x: np.ndarray, y: np.ndarray) -> bool:

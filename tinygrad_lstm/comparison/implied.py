@@ -18,6 +18,7 @@ import numpy as np
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.combined import FOLLOWS, Guess, written
 from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED, FAR_FETCHED
+from tinygrad_lstm.comparison.fitted import is_varied
 from tinygrad_lstm.comparison.responses import Responses, TooLarge, solved
 from tinygrad_lstm.comparison.rows import Entry, Row
 from tinygrad_lstm.comparison.search import Search
@@ -250,7 +251,7 @@ def told(search: Search, x: Any, guess: Guess, blocks: bool) -> Guess:
         f"{head} = {written(guess.correct)}",
         f"further up, in {head}: {guess.looks_like}{also}",
         np.empty(0),
-        guess.fitted,
+        guess.fitted and not is_varied(guess.array),
     )
 
 
