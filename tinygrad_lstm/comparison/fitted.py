@@ -8,9 +8,10 @@ __all__ = ["is_round", "is_varied", "multiple"]
 
 
 def is_round(number: float) -> bool:
-    """Whether it has three digits at most, as numbers that people choose, or its square has, as
-    those that they divide by."""
-    return any(float(f"{x:.3g}") == round(x, 12) for x in (number, number * number))
+    """Whether it has three digits at most, as numbers that people choose; or one of which it is the
+    root, or by which it divides."""
+    powers = (number**k for k in (1, 2, -1, -2)) if number else (number,)
+    return any(float(f"{x:.3g}") == round(x, 12) for x in powers)
 
 
 def is_varied(x: np.ndarray) -> bool:
