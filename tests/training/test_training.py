@@ -87,6 +87,9 @@ def test_the_loop_by_itself():
     )
     assert len(seen) == 60 and seen[-1][0] == 60
     assert evaluate(model, loss, [(x, 2 * x + 1)]) == seen[-1][2] < 1e-3
+    assert model.training
+    evaluate(model.eval(), loss, [(x, x)])
+    assert not model.training  # what is measured after training goes on without dropout
     assert sorted(len(b[0]) for b in batches(0, 5, x)) == [2, 5, 5]
     with pytest.raises(DataError, match="no batch"):
         fit(model, optim.SGD(model), loss, [1], lambda epoch: [])

@@ -154,11 +154,15 @@ def handed_out(
 
 
 def evaluate(model: Module, loss: Callable[..., Any], batches: Iterable[Batch]) -> float:
-    """The mean loss of batches, without training; NaN if there are none."""
+    """The mean loss of batches, without training; NaN if there are none. The model is left in the
+    mode that it was in."""
+    mode = model.training
     model.eval()
-    with no_grad():
-        losses = [loss(*batch).item() for batch in batches]
-    model.train()
+    try:
+        with no_grad():
+            losses = [loss(*batch).item() for batch in batches]
+    finally:
+        model.train(mode)
     return float(np.mean(losses)) if losses else math.nan
 
 
