@@ -137,6 +137,17 @@ def test_sums_gates_and_their_gradients_share_a_place():
     assert entries < 1.1 * (T * N * (4 * H + 4 * H + D) + given + weights + 12 * N * H)
 
 
+def test_the_last_to_read_an_argument_writes_in_its_place():
+    lstm = LSTM(D, H, rng=0)
+    plan = planned(lstm.error)
+    given = {plan.memory.homes[v.number].offset for v in plan.schedule.order if v.op == "input"}
+    kernels = [what for kind, what in plan.instructions if kind == "kernel"]
+    written = [v for k in kernels for v in k.outputs if plan.memory.where(v).offset in given]
+    assert ("subtract", (T * N, H)) in [(v.op, v.shape) for v in written]  # from the targets
+    fast, x = compile(lstm.error, backend="numpy"), RNG.normal(size=(T, N, D))
+    assert fast(x, Y)[0] == fast(x, Y)[0] == pytest.approx(lstm.error(x, Y).item(), rel=1e-12)
+
+
 def test_the_strides_of_a_view_in_another_shape():
     assert contiguous((2, 3, 4)) == (12, 4, 1)
     assert reshaped((2, 3, 4), (12, 4, 1), (6, 4)) == (4, 1)

@@ -71,12 +71,13 @@ class Memory:
             self._rank[v.number] = i
         self._last = self._last_uses()
         self._sharing = Sharing(schedule, self._last)
+        self._taken: set[int] = set()  # whose places others have now
         self.results: dict[Any, tuple[int, int]] = {}
         self.apart: list[Value] = []
         self._place_results()
         self._join()
         self._give_homes()
-        del self._rank, self._last, self._sharing  # nobody asks any more
+        del self._rank, self._last, self._sharing, self._taken  # nobody asks any more
 
     def where(self, v: Value) -> Place:
         """Where a value lies."""
@@ -253,8 +254,40 @@ class Memory:
 
     def _lodge(self, v: Value, loop: Kernel | None) -> bool:
         """Let an output of a loop live where one of its inputs was read for the last time."""
-        cut = None if loop is None else self._sharing.lodger(v, loop)
-        if cut is None:
+        place = None if loop is None else self._sharing.lodger(v, loop)
+        if place is None and loop is not None:
+            place = next((a for a in loop.inputs if self._spent(a, v, loop)), None)
+        if place is None:
             return False
-        self.homes[v.number] = self.where(cut)
+        self.homes[v.number] = self.where(place)
+        return True
+
+    def _spent(self, a: Value, v: Value, loop: Kernel) -> bool:
+        """Whether a loop is the last to read what is read afresh at each call, where its output `v`
+        could be."""
+        base = a.args[0] if a.op == "reshape" else a
+        if base.op not in ("input", "draw") or (a.shape, a.dtype) != (v.shape, v.dtype):
+            return False
+        if base.number in self._taken or not self._last_reader(base, loop):
+            return False
+        self._taken.add(base.number)
+        return True
+
+    def _last_reader(self, base: Value, loop: Kernel) -> bool:
+        """Whether all others read a value, or views of it, before a loop runs."""
+        stage, now = self.schedule.stage, self.schedule.stage[loop.values[0].number]
+        until: set[Value] = set()
+        for when, kernel in self.schedule.kernels:
+            until.update(kernel.values if when == now else ())
+            if kernel is loop:
+                break
+        waiting = [base]
+        while waiting:
+            for u in self.schedule.readers[waiting.pop().number]:
+                if u is None or u.op == "concatenate":
+                    return False
+                if u.op in VIEWS and not moved(u):
+                    waiting.append(u)
+                elif u not in until and stage[u.number] >= now:
+                    return False
         return True

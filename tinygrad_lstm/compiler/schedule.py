@@ -114,10 +114,10 @@ class Schedule:
         computed late too."""
         ends: set[Value] = set()
         for v in reversed(self.order):
-            for u in self.readers[v.number]:
-                if u is not None and (u.op in ELEMENTWISE or u not in ends):
-                    break
-            else:
+            read = self.readers[v.number]
+            if v.op in ELEMENTWISE and any(u is not None for u in read):
+                continue
+            if all(u is None or u in ends for u in read):
                 ends.add(v)
         last: dict[int, int] = {}
         for v in self.order:
