@@ -154,6 +154,25 @@ def test_slips_in_a_classifier(rows, slip, words):
     assert compare(*classifier())
 
 
+@pytest.mark.parametrize("where", ["before", "behind"])
+def test_a_factor_on_the_other_side_of_a_matrix_product(where):
+    """The reset gate of a GRU, and the slope of a layer."""
+    rng = np.random.default_rng(0)
+    h, U = Tensor(rng.normal(size=(4, 3)), True, "h"), Tensor(rng.normal(size=(3, 3)), True, "U")
+    r = rng.uniform(size=(4, 3))
+    if where == "before":
+        n = np.tanh((h * Tensor(r, name="r")) @ U).named("n")
+        d_n = 1 - n.numpy() ** 2
+        wrong = (d_n * r) @ U.numpy().T
+        words = "a factor stands before the matrix product, where it belongs to its result: r"
+    else:
+        n = np.tanh(h @ U).named("n")
+        wrong = (np.ones((4, 3)) @ U.numpy().T) * (1 - n.numpy() ** 2)
+        words = "a factor stands behind the matrix product, where it belongs into it: 1 − n²"
+    (diagnosis,) = compare(gradients(n.sum()), {"h": wrong}).diagnoses
+    assert diagnosis.looks_like == words
+
+
 def test_one_row_of_a_batch_where_nothing_has_a_name():
     rng = np.random.default_rng(0)
     x, b = rng.normal(size=(4, 3)), Tensor(rng.normal(size=3), True, "b")

@@ -16,7 +16,7 @@ from tinygrad_lstm.comparison.functions import Functions
 from tinygrad_lstm.comparison.moved import Moved
 from tinygrad_lstm.comparison.omitted import Omitted
 from tinygrad_lstm.comparison.others import Others
-from tinygrad_lstm.comparison.products import matrices, reshaped, slices
+from tinygrad_lstm.comparison.products import matrices, misplaced, reshaped, slices
 from tinygrad_lstm.comparison.tree import Change
 from tinygrad_lstm.derivation.expression import Expression
 
@@ -24,7 +24,17 @@ __all__ = ["FAR", "NEAR", "PARTS", "SIMPLE", "Changes", "Sort"]
 
 SIMPLE = ("signs", "without", "initial", "forms")
 VALUES = ("slices", "indices", "functions", "values")
-REST = ("gradients", "matrices", "axes", "reshaped", "reduced", "inserted", "clipped", "numbers")
+REST = (
+    "gradients",
+    "matrices",
+    "misplaced",
+    "axes",
+    "reshaped",
+    "reduced",
+    "inserted",
+    "clipped",
+    "numbers",
+)
 PARTS = (SIMPLE, VALUES, REST)  # of those that are near, in the order in which they are tried
 NEAR = SIMPLE + VALUES + REST
 FAR = ("extra", "inside", "computed", "brackets", "more")  # many, and seldom what it is
@@ -64,6 +74,7 @@ class Changes(Omitted, Forms, Functions, Others, Moved, Broadcasts, Brackets):
             "computed": self._computed,
             "gradients": self._gradients,
             "matrices": partial(matrices, self.tree),
+            "misplaced": partial(misplaced, self.tree, self.formulas.text),
             "axes": partial(axes, self.tree, self.formulas.ratio),
             "reshaped": partial(reshaped, self.tree),
             "reduced": self._reduced,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.comparison.tree import Change, Tree, times, turned
+from tinygrad_lstm.comparison.tree import Change, Tree, factors, product, times, turned
 from tinygrad_lstm.derivation.expression import Apply, Expression, apply
 from tinygrad_lstm.engine.memory import repeats
 from tinygrad_lstm.engine.operation import Operation
@@ -17,11 +17,13 @@ from tinygrad_lstm.ops.product import matmul
 from tinygrad_lstm.ops.reduce import sum as summed
 from tinygrad_lstm.ops.shape import reshape
 
-__all__ = ["matrices", "reshaped", "slices"]
+__all__ = ["matrices", "misplaced", "reshaped", "slices"]
 
 TURNED = "the factors of the matrix product are transposed or in the wrong order"
 BRANCH_TURNED = "the whole is transposed, or its axes are summed over in another order"
 ENTRIES = "an elementwise product stands where a matrix product belongs"
+OUTSIDE = "a factor stands before the matrix product, where it belongs to its result: {}"
+INSIDE = "a factor stands behind the matrix product, where it belongs into it: {}"
 MATRIX = "a matrix product stands where an elementwise product belongs"
 RESHAPED = "an array was reshaped where its axes have to change places: reshape moves no axis"
 REPEATS = (
@@ -59,6 +61,40 @@ def matrices(tree: Tree) -> Iterator[Change]:
                 shape = (*p.shape[:-1], q.shape[-1])
                 other = apply(matmul.op, (p, q), {}, shape)
                 yield Change(("@", i, k), kind, words, {id(node): other})
+
+
+def misplaced(tree: Tree, text: Callable[[Expression], str]) -> Iterator[Change]:
+    """A factor on the other side of a matrix product: what is multiplied entry by entry before it,
+    behind it, or the other way round."""
+    for i, node in list(enumerate(tree.order))[::-1]:
+        if not isinstance(node, Apply):
+            continue
+        found = factors(node)
+        for k, inner in enumerate(found):
+            if not isinstance(inner, Apply) or inner.op.name != "matmul":
+                continue
+            g, weight = inner.args
+            for j, f in enumerate(found):
+                if f is not inner and f.shape == g.shape == inner.shape:
+                    rest = [x for x in found if x is not inner and x is not f]
+                    other = apply(matmul.op, (times(g, f), weight), {}, inner.shape)
+                    words = partial(_said, text, OUTSIDE, f)
+                    changed = {id(node): product([other, *rest])}
+                    yield Change(("before", i, k, j), "parenthesis", words, changed)
+        if node.op.name == "matmul":
+            g, weight = node.args
+            for j, f in enumerate(before := factors(g)):
+                if len(before) > 1 and f.shape == g.shape == node.shape:
+                    rest = [x for x in before if x is not f]
+                    plain = apply(matmul.op, (product(rest), weight), {}, node.shape)
+                    words = partial(_said, text, INSIDE, f)
+                    yield Change(
+                        ("behind", i, j), "parenthesis", words, {id(node): times(plain, f)}
+                    )
+
+
+def _said(text: Callable[[Expression], str], words: str, f: Expression) -> str:
+    return words.format(text(f))
 
 
 def reshaped(tree: Tree) -> Iterator[Change]:
