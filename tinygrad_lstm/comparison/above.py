@@ -26,7 +26,7 @@ from tinygrad_lstm.comparison.sums import OTHER, WHOLE
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.engine.tape import Branch
 
-__all__ = ["STAGES", "Above", "Altered", "Changes", "Outcome", "Several", "Where"]
+__all__ = ["LONG", "STAGES", "Above", "Altered", "Changes", "Outcome", "Several", "Where"]
 
 SEVERAL = (
     "nor can one mistake further up, whatever it is: there are several, or one in several places"

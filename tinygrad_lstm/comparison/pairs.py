@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tinygrad_lstm.comparison.above import STAGES, Above, Altered, Changes, Several, Where
+from tinygrad_lstm.comparison.above import LONG, STAGES, Above, Altered, Changes, Several, Where
 from tinygrad_lstm.comparison.chain import Chain
-from tinygrad_lstm.comparison.changes import NEAR, SIMPLE
+from tinygrad_lstm.comparison.changes import NEAR
 from tinygrad_lstm.comparison.combined import FOLLOWS, Guess, written
 from tinygrad_lstm.comparison.everywhere import FAILED
 from tinygrad_lstm.comparison.likely import Candidate
@@ -33,7 +33,7 @@ SEPARATE = 3  # rows that may have a mistake each, of any sort
 SHARE = 0.1  # of the budget that these may take
 MATCHED = 0.5  # .. and those where the gradients by hand are known
 NEARLY = 1e-6  # of the square of what is missing: how far off pairs are that are looked at
-PAIRED = {RULE: NEAR, LINE: SIMPLE, SUM: WHOLE}  # sorts of mistakes that are made beside others
+PAIRED = {RULE: NEAR, LINE: LONG, SUM: WHOLE}  # sorts of mistakes that are made beside others
 
 Pair = tuple[Candidate, Candidate]
 Pointed = tuple[Candidate, np.ndarray]  # a mistake, and where its effect points

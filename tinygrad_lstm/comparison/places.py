@@ -26,6 +26,7 @@ __all__ = ["Place", "Places"]
 
 
 SUMS = ("add", "add_n")
+SILENT = ("where", "reshape", "squeeze", "expand_dims", "broadcast_to")  # stages without a line
 WAYS, LONGEST = 6, 80  # branches, and parts, of a sum that is written as one
 FEW = 12  # places that may be one: of more, a loop has no blocks
 
@@ -134,12 +135,13 @@ class Places:
 
     def _has_line(self, x: Any, branch: Branch, several: bool) -> bool:
         """Whether a derivation may have more than its rule in the line of a branch: where several
-        branches come together, or a stage sends on to several. The only line of a parameter is
-        searched as a row."""
+        branches come together, a stage sends on to several, or nobody writes it down. The only line
+        of a parameter is searched as a row."""
         met = len(self.chain.gradients.branches(x)) > 1
         split = len(self.chain.by_stage[id(branch.stage.output)]) > 1
         split = split and branch.stage.op not in SUMS  # which pass on what arrives as it is
-        if not (several or x._op) or not (met or split):
+        silent = branch.stage.op in SILENT
+        if not (several or x._op) or not (met or split or silent):
             return False
         return len(parts(self.formulas.line(branch))) > len(parts(self.formulas.rule(branch)))
 

@@ -178,12 +178,14 @@ class Supposing(Places):
         off, added, free = solved(answer, missing)
         if off > close:
             return None
+        several = enough and 0 < free.shape[1] <= WAYS  # of more, what is open shows everywhere
+        if not several:  # one of them tells what is open
+            free = free @ np.random.default_rng(0).normal(size=(free.shape[1], 1))
         by = self.rerun.spread(_shaped(np.stack([added, *free.T]), unknown))
         size = max((float(np.max(np.abs(b[0]), initial=0)) for b in by.values()), default=0.0)
         open_ = {key for key, b in by.items() if np.max(np.abs(b[1:]), initial=0) > FREE * size}
         moved = {key: b[0] for key, b in by.items()}
         known = {key: b for key, b in moved.items() if key not in open_}
-        several = enough and 0 < free.shape[1] <= WAYS  # of more, what is open shows everywhere
         others = range(1, 1 + free.shape[1] * (several and bool(open_)))
         every = ({key: b[0] + b[k] for key, b in by.items()} for k in others)
         first = moved if several or not open_ else known
