@@ -27,8 +27,9 @@ def elsewhere(search: Steps, part: Part, correct: Words, hand: np.ndarray) -> It
                 name = formulas.gradient_name(x) + how
                 looks = f"this is {name}, the derivative by another value"
                 yield Guess("another derivative", name, correct, looks, array)
+    own = set(map(edge, part.branches))
     for branch in gradients.branches(part.value):
-        if all(edge(branch) != edge(b) for b in part.branches):
+        if edge(branch) not in own:
             other = formulas.stage(branch.stage.output)
             array = np.asarray(array_of(branch.gradient))
             if search.fits(array, hand):

@@ -39,6 +39,7 @@ STACKED = 5000  # and of values in all blocks at once, an operation
 LEAST, MORE = 0.4, 1.5  # how far-fetched a simple mistake is, and one of FAR_FETCHED
 AGAIN = 1.2  # .. that comes to the same as one in another place, but for what it feeds back
 ACROSS = 1.0  # how far off is what has nothing to do with the rows
+AWAY = 1.2  # .. and what is not tried unless it is simple, as it points away from them
 SPOILING = 2.0  # what is added for a mistake that would change right rows too
 
 
@@ -131,12 +132,15 @@ class Likely(Supposing):
             if (same := np.round(points, 9).tobytes()) in seen:
                 continue
             seen.add(same)
+            simpler = change.label in simple or place.level == SUM
             off = 0.0
             if not effect.known:
-                off = _apart(points[wrong], missing[wrong]) + SPOILING * (place.spoiled > 0)
+                off = _apart(points[wrong], missing[wrong])
+                if off > AWAY and not simpler:
+                    continue
+                off += SPOILING * (place.spoiled > 0)
             elif target.off(effect) > EXACT:
                 continue
-            simpler = change.label in simple or place.level == SUM
             fetched = LEAST if simpler else MORE if change.kind in FAR_FETCHED else 1.0
             fetched *= AGAIN if place.level != RULE and same in self._seen else 1.0
             self._seen.add(same)

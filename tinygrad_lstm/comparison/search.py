@@ -24,7 +24,7 @@ from tinygrad_lstm.comparison.deviation import deviation
 from tinygrad_lstm.comparison.elsewhere import elsewhere
 from tinygrad_lstm.comparison.everywhere import TOGETHER
 from tinygrad_lstm.comparison.rows import Entry, Judge
-from tinygrad_lstm.comparison.second import FEW, STAGES, Second
+from tinygrad_lstm.comparison.second import FEW, MOST, SHARE, STAGES, Second
 from tinygrad_lstm.comparison.steps import MANY_NUMBERS, OPEN, RULE
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.comparison.whole import limited, scaled, whole
@@ -65,7 +65,7 @@ class Search(Second):
         """Begin with rows that go together, some of which have been explained before; for these so
         many formulas may be computed."""
         self._found, self.failed, self.allowed = dict.fromkeys(known), {}, allowed
-        self.twice = []
+        self.twice, self.most = [], min(MOST, SHARE * allowed)
 
     def guess(
         self, entry: Entry, deep: bool = False, levels: Sequence[int] | None = None

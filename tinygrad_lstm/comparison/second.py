@@ -16,12 +16,12 @@ from tinygrad_lstm.comparison.rows import Entry, Judge
 from tinygrad_lstm.comparison.tree import Change
 from tinygrad_lstm.comparison.twice import scaled_change, two_changes
 
-__all__ = ["FEW", "STAGES", "Second"]
+__all__ = ["FEW", "MOST", "SHARE", "STAGES", "Second"]
 
 STAGES = 4  # that a derivation may go past in one step
 FEW = 16  # branches of a row whose formulas are changed one by one
 PAIRED = (*SIMPLE, "values", "gradients", "slices", "matrices", "extra")
-MOST = 3000  # mistakes in a row that are looked at
+MOST, SHARE = 3000, 0.3  # mistakes in a row that are looked at, and of the formulas allowed
 GIVEN_UP = 2  # rows of one name, after which the others are not searched
 
 Made = tuple[Any, Change, np.ndarray]  # where a mistake is made, the mistake, the row with it
@@ -36,14 +36,17 @@ class Second(Everywhere):
         How many rows of a name nothing has explained.
     twice : list
         Where the mistakes were made that explained rows before, two by two.
+    most : float
+        How many mistakes in a row are looked at.
     """
 
     failed: dict[str, int]
     twice: list[Sequence[Any]]
+    most: float
 
     def __init__(self, judge: Judge, chain: Chain, close: float = 0.0) -> None:
         super().__init__(judge, chain, close)
-        self.failed, self.twice = {}, []
+        self.failed, self.twice, self.most = {}, [], MOST
 
     def second(self, entry: Entry) -> Guess | None:
         """Two mistakes at once in one row, where one explains nothing."""
@@ -90,7 +93,7 @@ class Second(Everywhere):
         for term in terms:
             changes = self.changes(term.branch, STAGES)
             every = ((s, change) for s in PAIRED for change in changes.sort(s).values())
-            for sort, change in itertools.islice(every, MOST // len(terms)):
+            for sort, change in itertools.islice(every, int(self.most) // len(terms)):
                 place = (self.place(term.branch), sort, change.label)
                 yield from self._made(terms, term, place, change, hand)
 
