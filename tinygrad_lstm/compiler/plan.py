@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import itertools
 import math
 import threading
 from array import array
@@ -138,7 +137,8 @@ class Calls:
                 self.silent = self.silent and not steps
             else:
                 self._spans.extend((len(self.steps), len(table), len(entries)))
-                table.extend(itertools.chain.from_iterable(entries))
+                for entry in entries:
+                    table.fromlist(entry)
                 count += len(entries)
         close()
 

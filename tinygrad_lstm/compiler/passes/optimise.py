@@ -89,8 +89,15 @@ def optimise(
     build = Builder(graph)
     done: list[Done] = []
 
+    seen: list[Value] = []
+
     def did(name: str) -> None:
+        nonlocal seen
         order = graph.order(roots)
+        if done and order is seen:  # it found nothing
+            done.append(Done(name, done[-1].counts))
+            return
+        seen = order
         done.append(Done(name, Counter(map(attrgetter("op"), order))))
         graph.keep(order)
 
