@@ -224,3 +224,32 @@ def test_parts_of_a_concatenation(slip, kind, words):
     found = compare(g, hand).diagnoses
     assert {d.kind for d in found} == {kind}
     assert any(words in d.looks_like for d in found)
+
+
+@pytest.mark.parametrize(
+    ("slip", "kind"),
+    [
+        ({"b": "c"}, "wrong value"),  # what a layer makes of its input, which has no name either
+        ({"d": None, "e": None}, "branch missing"),  # two of five
+    ],
+)
+def test_what_several_layers_make_of_one_value(slip, kind):
+    rng = np.random.default_rng(0)
+    names = "abcde"
+    p = {name: rng.normal(size=(H, H)) / 2 for name in names} | {"w": rng.normal(size=(2, H))}
+    q = {name: Tensor(value, True, name) for name, value in p.items()}
+    x, y = rng.normal(size=(N, 2)), rng.normal(size=(N, H))
+    u = x @ q["w"]
+    a, b, c, d, e = (u @ q[name] for name in names)
+    g = gradients(((a * b * c + tanh(d) * e - y) ** 2).sum())
+    u = x @ p["w"]
+    v = {name: u @ p[name] for name in names}
+    do = 2 * (v["a"] * v["b"] * v["c"] + np.tanh(v["d"]) * v["e"] - y)
+    of = {"a": do * v["b"] * v["c"], "b": do * v["a"] * v["c"], "c": do * v["a"] * v["b"]}
+    of |= {"d": do * v["e"] * (1 - np.tanh(v["d"]) ** 2), "e": do * np.tanh(v["d"])}
+    if "b" in slip:
+        of["a"] = do * v["c"] * v["c"]
+    du = sum(of[name] @ p[name].T for name in names if name not in slip or "b" in slip)
+    hand = {name: u.T @ of[name] for name in names} | {"w": x.T @ du}
+    found = compare(g, hand).diagnoses
+    assert {d.kind for d in found} == {kind}

@@ -116,7 +116,8 @@ class Everywhere(Absent):
     def _unlayered(self, changes: Changes, found: Sort) -> Sort:
         """Mistakes by labels without what tells layers apart, too."""
         own = self.formulas.base(changes.branch.stage.output)
-        return {self.scopes.alike(label, own): c for label, c in found.items()} | found
+        nearest = reversed(found.items())  # of several steps away the nearest stays
+        return {self.scopes.alike(label, own): c for label, c in nearest} | found
 
     def _told_of_all(
         self,

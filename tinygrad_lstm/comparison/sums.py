@@ -21,7 +21,7 @@ WHOLE = ("signs", "steps", "exchanged", "slots", "brackets", "spread", "gradient
 OTHER = ("values", "clipped", "numbers")
 OF_A_ROW = ("exchanged", "values", "gradients", "functions", "asked", "without")
 
-FEW = 4  # branches, of which all choices are tried
+FEW, SOME = 4, 6  # branches, of which all choices are tried
 
 
 class Sums(Changes):
@@ -75,7 +75,7 @@ class Sums(Changes):
     def _choices(self) -> Iterator[tuple[int, ...]]:
         """Branches that may have a mistake in common: two or more."""
         n = len(self._terms)
-        for size in range(2, n + 1) if n <= FEW else (n,):
+        for size in range(2, n + 1) if n <= SOME else (n,):
             yield from combinations(range(n), size)
 
     def _of_another_step(self) -> Iterator[Change]:

@@ -107,13 +107,21 @@ class Vocabulary:
         near.sort(key=lambda w: (self.formulas.base(w) != base, self.block(w) not in (at, None)))
         if at is not None:
             return near
-        return sorted(near, key=lambda w: not self.stands_out(w))[:MOST]
+        alike = sorted(
+            (w for w in near if self.formulas.base(w) == base),
+            key=lambda w: abs((self.block(w) or 0) - (self.block(v) or 0)),
+        )
+        first = [*alike[: MOST // 2], *filter(self.stands_out, near), *near]
+        return list({id(w): w for w in first}.values())[:MOST]
 
     def stands_out(self, x: Any) -> bool:
         """Whether a derivation has a name for a value: it is called by one, or is a leaf, what a
         function returned, or a fork."""
         if x._op is None or x._op.kind == "function":
             return True
+        read = (y for y in x._inputs if isinstance(y, Node))
+        if x._op.name == "matmul" and any(y._op is None and y.requires_grad for y in read):
+            return True  # what a layer makes of its input
         return bool(x.name) or self.formulas.base(x) in self.formulas.forks
 
     def of_shape(self, shape: tuple[int, ...], at: int | None) -> list[Any]:
