@@ -126,7 +126,7 @@ def test_nothing_is_kept_of_a_graph(backend):
     fast = compile(lambda x: squared_error(np.sort(x * b[0] + fused(x, Y)), x), backend=backend)
     x = RNG.normal(size=(T, N, D))
     fast(x)
-    assert values() == before
+    assert values() <= before
     assert "run as they are: 1 sort" in str(fast.plan(x))
 
 
