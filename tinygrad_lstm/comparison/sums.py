@@ -17,10 +17,14 @@ from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["OF_A_ROW", "OTHER", "WHOLE", "Sums"]
 
-WHOLE = ("signs", "steps", "exchanged", "slots", "brackets", "spread", "gradients")
+WHOLE = ("signs", "steps", "added on", "exchanged", "slots", "brackets", "spread", "gradients")
 OTHER = ("values", "clipped", "numbers")
-OF_A_ROW = ("exchanged", "values", "gradients", "functions", "asked", "without")
+OF_A_ROW = ("added on", "exchanged", "values", "gradients", "functions", "asked", "without")
 
+ADDED_ON = (
+    "what was carried back in the next block is in it once more: += stands where = belongs, or it "
+    "was not set back to 0"
+)
 FEW, SOME = 4, 6  # branches, of which all choices are tried
 
 
@@ -32,6 +36,7 @@ class Sums(Changes):
         return {
             "signs": self._signs,
             "steps": self._of_another_step,
+            "added on": self._added_on,
             "exchanged": self._exchanged,
             "slots": self._slots,
             "brackets": self._brackets,
@@ -92,6 +97,27 @@ class Sums(Changes):
                     step = "the mirror image of time" if how == "mirror" else f"t{signed(int(how))}"
                     words = f"{len(chosen)} branches are those of another step ({step})"
                     yield Change(("steps", how, chosen), "wrong block", words, changed)
+
+    def _added_on(self) -> Iterator[Change]:
+        """What was carried back in the next block, added once more: ``+=`` where ``=`` belongs."""
+        x = self.branch.stage.output._inputs[self.branch.argument]
+        block, branches = self.vocabulary.block(x), self._begins()
+        after = (
+            None if block is None else self.vocabulary.in_block(self.formulas.base(x), block + 1)
+        )
+        known = after is not None and id(after) in self.formulas.chain.totals
+        if not known or len(branches) != len(self._terms):
+            return
+        own = [t for t, b in zip(self._terms, branches, strict=True) if b.stage.block == block]
+        there = [
+            substitute(t, {a: b for a in leaves(t) if (b := self._at(a, 1)) is not None})
+            for t in own
+        ]
+        carried = [(1, self.formulas.gradient_leaf(after)), *((-1, t) for t in there)]
+        root = self.tree.root
+        yield Change(
+            ("added on",), "accumulation", ADDED_ON, {id(root): summed_up([(1, root), *carried])}
+        )
 
     def _at(self, leaf: Leaf, how: Any) -> Leaf | None:
         """What a value or a gradient of this block is in another one."""
