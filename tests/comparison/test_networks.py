@@ -434,3 +434,47 @@ def test_two_mistakes_from_the_parameters_alone(name, one, other, kinds, monkeyp
     found = reported(name, (one, other), "parameters").diagnoses
     assert Counter(d.kind for d in found) == kinds
     assert all("; and " in d.looks_like for d in found if d.kind == "two mistakes")
+
+
+@pytest.mark.parametrize(
+    ("slip", "kind"),
+    [("", "branch missing"), ("- carry", "branches"), ("+ carry / 2", "factor")],
+    ids=["dropped", "subtracted", "halved"],
+)
+def test_what_a_loop_carries_back_is_one_thing(slip, kind):
+    """The state is read by five stages, of which the next block has three; the last block has a sum
+    of its own."""
+    rng = np.random.default_rng(0)
+    p = {
+        k: rng.normal(size=s)
+        for k, s in {"U": (3, 3), "V": (3, 3), "A": (3, 2), "B": (3, 2)}.items()
+    }
+    q = {k: Tensor(v, True, k) for k, v in p.items()}
+    x, h, loss = rng.normal(size=(4, 2, 3)), np.zeros((2, 3)), 0
+    for t in range(1, 5):
+        with block(t):
+            f = sigmoid(x[t - 1] + h @ q["U"]).named("f")
+            g = tanh(x[t - 1] + h @ q["V"]).named("g")
+            h = (f * h + g).named("h")
+            loss = loss + ((h @ q["A"]) ** 2).sum() + ((h @ q["B"]) ** 2).sum()
+    source = """
+h, f, g = {0: np.zeros((2, 3))}, {}, {}
+for t in range(1, 5):
+    f[t] = 1 / (1 + np.exp(-x[t - 1] - h[t - 1] @ p["U"]))
+    g[t] = np.tanh(x[t - 1] + h[t - 1] @ p["V"])
+    h[t] = f[t] * h[t - 1] + g[t]
+carry = 0
+for t in range(4, 0, -1):
+    dA, dB = 2 * h[t] @ p["A"], 2 * h[t] @ p["B"]
+    d["A"] += h[t].T @ dA
+    d["B"] += h[t].T @ dB
+    dh = dA @ p["A"].T + dB @ p["B"].T + carry
+    df, dg = dh * h[t - 1] * f[t] * (1 - f[t]), dh * (1 - g[t] ** 2)
+    d["U"] += h[t - 1].T @ df
+    d["V"] += h[t - 1].T @ dg
+    carry = dh * f[t] + df @ p["U"].T + dg @ p["V"].T
+"""
+    d = {k: np.zeros_like(v) for k, v in p.items()}
+    exec(source.replace("+ carry", slip), {"np": np, "p": p, "x": x, "d": d})
+    found = compare(gradients(loss), d).diagnoses
+    assert {x.name: x.kind for x in found} == {"U": kind, "V": kind}

@@ -29,8 +29,9 @@ FAR_FETCHED = ("wrong gradient", "another derivative", "factor")  # kinds: plain
 def beyond(tree: Tree, change: Change) -> Change | None:
     """The change by which another gradient is used, where there is none, since nothing reads its
     value (the last state): it is 0."""
-    leaf = tree.order[change.label[1]] if change.label[1] < len(tree.order) else None
-    if change.label[0] != "δ" or not isinstance(leaf, Leaf) or not leaf.gradient:
+    kind, *at = change.label
+    leaf = tree.order[at[0]] if kind == "δ" and at[0] < len(tree.order) else None
+    if not isinstance(leaf, Leaf) or not leaf.gradient:
         return None
     return change._replace(changed={id(leaf): Leaf(np.zeros(leaf.shape), "0")})
 

@@ -3,6 +3,7 @@ that are exchanged, slots of a concatenation that are mixed up."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import combinations
@@ -78,10 +79,18 @@ class Sums(Changes):
         return root.args if isinstance(root, Apply) else (root,)
 
     def _choices(self) -> Iterator[tuple[int, ...]]:
-        """Branches that may have a mistake in common: two or more."""
+        """Branches that may have a mistake in common: two or more; of many, all, and those of one
+        block, such as what a loop carries back."""
         n = len(self._terms)
-        for size in range(2, n + 1) if n <= SOME else (n,):
-            yield from combinations(range(n), size)
+        if n <= SOME:
+            for size in range(2, n + 1):
+                yield from combinations(range(n), size)
+            return
+        yield tuple(range(n))
+        blocks: dict[Any, list[int]] = defaultdict(list)
+        for k, branch in enumerate(self._begins()):
+            blocks[branch.stage.block].append(k)
+        yield from (tuple(chosen) for chosen in blocks.values() if 1 < len(chosen) < n)
 
     def _of_another_step(self) -> Iterator[Change]:
         """Branches of the next step, the last one, or of the mirror image of time."""
