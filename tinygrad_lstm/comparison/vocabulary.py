@@ -107,12 +107,15 @@ class Vocabulary:
         near.sort(key=lambda w: (self.formulas.base(w) != base, self.block(w) not in (at, None)))
         if at is not None:
             return near
-        alike = sorted(
-            (w for w in near if self.formulas.base(w) == base),
-            key=lambda w: abs((self.block(w) or 0) - (self.block(v) or 0)),
-        )
-        first = [*alike[: MOST // 2], *filter(self.stands_out, near), *near]
+        near.sort(key=lambda w: self._away(w, v))
+        alike = [w for w in near if self.formulas.base(w) == base][: MOST // 2]
+        first = [*alike, *filter(self.stands_out, near), *near]
         return list({id(w): w for w in first}.values())[:MOST]
+
+    def _away(self, w: Any, v: Any) -> int:
+        """How many blocks are between two values; 0 where one is in none."""
+        a, b = self.block(w), self.block(v)
+        return 0 if a is None or b is None else abs(a - b)
 
     def stands_out(self, x: Any) -> bool:
         """Whether a derivation has a name for a value: it is called by one, or is a leaf, what a
