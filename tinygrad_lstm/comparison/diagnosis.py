@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,8 +78,8 @@ def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
     groups = [Rows(group) for group in work.groups()]
     outcomes = _searched(work, hand_out, groups, found)
     known = {group: known for group, (known, _) in zip(groups, outcomes, strict=True)}
-    doubtful = _doubtful(found)
-    found = {i: guess for i, guess in found.items() if i not in doubtful}
+    # a mistake further up is a better explanation than a number that was taken from the row itself
+    doubtful = {i: found.pop(i) for i in list(found) if found[i].fitted}
     open_ = tuple(i for i in range(len(work.wrong)) if i not in found)
     with work.desk() as desk:
         implied = Implied(desk.search, [work.wrong[i] for i in open_], work.found)
@@ -108,12 +108,6 @@ def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
             searched = allowed if i in ended else None
             found[i] = above.search.unexplained(entry, above.not_searched(entry), searched)
     return [found[i] for i in range(len(work.wrong))]
-
-
-def _doubtful(found: Mapping[int, Guess]) -> dict[int, Guess]:
-    """The rows that a number explains which was taken from them: a mistake further up that explains
-    them too is the better explanation."""
-    return {i: guess for i, guess in found.items() if guess.fitted}
 
 
 def _searched(

@@ -67,30 +67,37 @@ def misplaced(tree: Tree, text: Callable[[Expression], str]) -> Iterator[Change]
     """A factor on the other side of a matrix product: what is multiplied entry by entry before it,
     behind it, or the other way round."""
     for i, node in list(enumerate(tree.order))[::-1]:
-        if not isinstance(node, Apply):
-            continue
-        found = factors(node)
-        for k, inner in enumerate(found):
-            if not isinstance(inner, Apply) or inner.op.name != "matmul":
-                continue
-            g, weight = inner.args
-            for j, f in enumerate(found):
-                if f is not inner and f.shape == g.shape == inner.shape:
-                    rest = [x for x in found if x is not inner and x is not f]
-                    other = apply(matmul.op, (times(g, f), weight), {}, inner.shape)
-                    words = partial(_said, text, OUTSIDE, f)
-                    changed = {id(node): product([other, *rest])}
-                    yield Change(("before", i, k, j), "parenthesis", words, changed)
-        if node.op.name == "matmul":
-            g, weight = node.args
-            for j, f in enumerate(before := factors(g)):
-                if len(before) > 1 and f.shape == g.shape == node.shape:
-                    rest = [x for x in before if x is not f]
-                    plain = apply(matmul.op, (product(rest), weight), {}, node.shape)
-                    words = partial(_said, text, INSIDE, f)
-                    yield Change(
-                        ("behind", i, j), "parenthesis", words, {id(node): times(plain, f)}
-                    )
+        if isinstance(node, Apply):
+            yield from _before(i, node, text)
+            if node.op.name == "matmul":
+                yield from _behind(i, node, text)
+
+
+def _before(i: int, node: Apply, text: Callable[[Expression], str]) -> Iterator[Change]:
+    """A factor of what a matrix product gives, put before it."""
+    found = factors(node)
+    products = ((k, e) for k, e in enumerate(found) if isinstance(e, Apply))
+    for k, inner in ((k, e) for k, e in products if e.op.name == "matmul"):
+        g, weight = inner.args
+        for j, f in enumerate(found):
+            if f is not inner and f.shape == g.shape == inner.shape:
+                rest = [x for x in found if x is not inner and x is not f]
+                other = apply(matmul.op, (times(g, f), weight), {}, inner.shape)
+                changed = {id(node): product([other, *rest])}
+                words = partial(_said, text, OUTSIDE, f)
+                yield Change(("before", i, k, j), "parenthesis", words, changed)
+
+
+def _behind(i: int, node: Apply, text: Callable[[Expression], str]) -> Iterator[Change]:
+    """A factor of what goes into a matrix product, put behind it."""
+    g, weight = node.args
+    found = factors(g)
+    for j, f in enumerate(found if len(found) > 1 else ()):
+        if f.shape == g.shape == node.shape:
+            rest = [x for x in found if x is not f]
+            plain = apply(matmul.op, (product(rest), weight), {}, node.shape)
+            words = partial(_said, text, INSIDE, f)
+            yield Change(("behind", i, j), "parenthesis", words, {id(node): times(plain, f)})
 
 
 def _said(text: Callable[[Expression], str], words: str, f: Expression) -> str:

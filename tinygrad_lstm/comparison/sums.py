@@ -99,7 +99,7 @@ class Sums(Changes):
                 changed: dict[int, Expression] = {}
                 for k in chosen:
                     term = self._terms[k]
-                    moved = {a: b for a in leaves(term) if (b := self._at(a, how)) is not None}
+                    moved = self._moved(term, how)
                     if any(a.gradient for a in moved):
                         changed[id(term)] = substitute(term, moved)
                 if len(changed) == len(chosen):
@@ -111,22 +111,18 @@ class Sums(Changes):
         """What was carried back in the next block, added once more: ``+=`` where ``=`` belongs."""
         x = self.branch.stage.output._inputs[self.branch.argument]
         block, branches = self.vocabulary.block(x), self._begins()
-        after = (
-            None if block is None else self.vocabulary.in_block(self.formulas.base(x), block + 1)
-        )
-        known = after is not None and id(after) in self.formulas.chain.totals
-        if not known or len(branches) != len(self._terms):
+        after = self._at(self.formulas.gradient_leaf(x), 1)
+        if after is None or len(branches) != len(self._terms):
             return
         own = [t for t, b in zip(self._terms, branches, strict=True) if b.stage.block == block]
-        there = [
-            substitute(t, {a: b for a in leaves(t) if (b := self._at(a, 1)) is not None})
-            for t in own
-        ]
-        carried = [(1, self.formulas.gradient_leaf(after)), *((-1, t) for t in there)]
+        there = [(-1, substitute(t, self._moved(t, 1))) for t in own]
         root = self.tree.root
-        yield Change(
-            ("added on",), "accumulation", ADDED_ON, {id(root): summed_up([(1, root), *carried])}
-        )
+        other = summed_up([(1, root), (1, after), *there])
+        yield Change(("added on",), "accumulation", ADDED_ON, {id(root): other})
+
+    def _moved(self, term: Expression, how: Any) -> dict[Leaf, Leaf]:
+        """What stands in a branch, by what it is in another block."""
+        return {a: b for a in leaves(term) if (b := self._at(a, how)) is not None}
 
     def _at(self, leaf: Leaf, how: Any) -> Leaf | None:
         """What a value or a gradient of this block is in another one."""

@@ -109,11 +109,12 @@ class Optimizer:
                 expected=type(self).__name__,
                 got=state.get("kind"),
             )
-        for name, memory in state["memory"].items():
+        found = {name: copied(memory) for name, memory in state["memory"].items()}
+        for name, memory in found.items():
             if name not in self.parameters:
                 raise UnknownNameError("there is no such parameter", where=f"{where}, {name}")
             shape = self.parameters[name].shape
-            for key, value in copied(memory).items():
+            for key, value in memory.items():
                 if key != STEPS and value.shape != shape:
                     raise ShapeError(
                         "the state does not have its parameter's shape",
@@ -122,7 +123,7 @@ class Optimizer:
                         got=value.shape,
                     )
         self.lr = state["lr"]
-        self.memory = {name: copied(memory) for name, memory in state["memory"].items()}
+        self.memory = found
 
 
 def copied(memory: Mapping[str, Any]) -> Memory:
