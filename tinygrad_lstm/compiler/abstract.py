@@ -9,6 +9,7 @@ printing) raises `Untraceable`, so that nothing is computed from numbers that ar
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -152,8 +153,9 @@ class Abstract(NDArrayOperatorsMixin):
             return NotImplemented
         if options.pop("out", None) is not None:
             raise Untraceable(f"np.{ufunc.__name__} writes into an array")
-        function = getattr(ufunc, method)
-        ours = FUNCTIONS.get(ufunc if method == "__call__" else function)
+        # NumPy makes the text anew each time, and Python would keep each as a name it has looked up
+        function = ufunc if method == "__call__" else getattr(ufunc, sys.intern(method))
+        ours = FUNCTIONS.get(function)
         if ours is None or (method == "__call__" and options):
             return self.recorder.call(function, inputs, options)
         return ours(*inputs, **options)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.graph import Dtype, Shape
+from tinygrad_lstm.compiler.views import View
 
 __all__ = ["TYPES", "Gemm", "gemm", "layout", "leading"]
 
@@ -44,15 +45,14 @@ class Gemm:
     ints: str
     call: Any
 
-    def step(
-        self, a: Array, b: Array, out: Array, add: bool
-    ) -> tuple[Callable[..., Any], tuple[Any, ...]] | None:
-        """The call that computes ``out = a @ b``, or ``out += a @ b``; None for arrays that lie as
-        no BLAS can read them."""
-        arrays = ((tuple(s // x.itemsize for s in x.strides), x.shape) for x in (a, b, out))
-        found = layout(arrays)
-        if found is None or not a.size * b.size:
-            return None
+    def reads(self, *matrices: Array | View) -> bool:
+        """Whether two factors and their product lie as a BLAS can read them."""
+        return all(x.size for x in matrices) and _layout(matrices) is not None
+
+    def added(self, a: Array, b: Array, out: Array) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """The call that computes ``out += a @ b``."""
+        found = _layout((a, b, out))
+        assert found is not None
         flags, (lda, ldb, ldc) = found
         number = ctypes.c_double if a.dtype == np.float64 else ctypes.c_float
         whole = ctypes.c_int64 if self.ints == "i64" else ctypes.c_int32
@@ -61,8 +61,13 @@ class Gemm:
         return self.call, (
             *(ctypes.c_int(ROW_MAJOR), *map(ctypes.c_int, flags), *sizes),
             *(number(1.0), pointers[0], whole(lda), pointers[1], whole(ldb)),
-            *(number(add), pointers[2], whole(ldc)),
+            *(number(1.0), pointers[2], whole(ldc)),
         )
+
+
+def _layout(matrices: Iterable[Array | View]) -> tuple[Shape, Shape] | None:
+    """As `layout`, of arrays."""
+    return layout((tuple([s // x.dtype.itemsize for s in x.strides]), x.shape) for x in matrices)
 
 
 def leading(strides: Shape, shape: Shape) -> tuple[int, int] | None:
@@ -113,7 +118,6 @@ def _right(found: Gemm, dtype: Dtype) -> bool:
     rng = np.random.default_rng(0)
     a, b, out = (rng.normal(size=shape).astype(dtype) for shape in ((5, 3), (4, 3), (5, 4)))
     expected = a @ b.T + out
-    step = found.step(a, b.T, out, True)
-    assert step is not None
-    step[0](*step[1])
+    function, operands = found.added(a, b.T, out)
+    function(*operands)
     return bool(np.allclose(out, expected, rtol=1e-5))

@@ -3,26 +3,25 @@ a program."""
 
 from __future__ import annotations
 
+import contextvars
 import functools
+import gc
 from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any
 
 from numpy.typing import NDArray
 
-from tinygrad_lstm.compiler.abstract import Untraceable
 from tinygrad_lstm.compiler.captured import Captured
 from tinygrad_lstm.compiler.flow import Flow
 from tinygrad_lstm.compiler.native import available
 from tinygrad_lstm.compiler.numpy_backend import Changed
 from tinygrad_lstm.compiler.passes.optimise import PASSES
 from tinygrad_lstm.compiler.plan import Replay
-from tinygrad_lstm.compiler.planned import Planned
+from tinygrad_lstm.compiler.recording import Recorded, record
 from tinygrad_lstm.compiler.report import report
 from tinygrad_lstm.compiler.results import Leaves, on_tape
-from tinygrad_lstm.compiler.signature import loose, objects, outline, same, signature
-from tinygrad_lstm.compiler.trace import abstracted, trace
-from tinygrad_lstm.compiler.tracer import Tracer
+from tinygrad_lstm.compiler.signature import loose, signature
 from tinygrad_lstm.engine.collector import uncollected
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import detector, recorder, watching
@@ -33,7 +32,6 @@ __all__ = ["Compiled", "Plan", "compile"]
 Array = NDArray[Any]
 MANY = 16  # recordings of one signature, each since something captured had changed
 OTHERS = 32  # recordings for arguments that differ in numbers alone: as arrays they are read afresh
-REFUSED = {"print": "it prints", "ndarray": "it asks whether something is an array"}
 PLANS = 64  # programs that are kept, of different signatures
 
 
@@ -147,11 +145,11 @@ class Compiled:
     def _plan(self, args: Any, kwargs: Any) -> tuple[Plan, list[Any]]:
         """The plan, and the arrays and Tensors among the arguments."""
         if not recorder().enabled or (watching and detector()):
-            return Plan(None, None, "gradients are not recorded, or anomalies looked for"), []
+            return _without("gradients are not recorded, or anomalies looked for"), []
         try:
             key, flat = signature(args, kwargs)
         except RecursionError:
-            return Plan(None, None, "its arguments contain themselves"), []
+            return _without("its arguments contain themselves"), []
         found = self._plans.get(key)
         if found is None or found.changed():
             found = self._record(key, args, kwargs)
@@ -163,10 +161,14 @@ class Compiled:
         self._again[kind] += key not in self._plans
         if self._again[key] > MANY or self._again[kind] > OTHERS:
             what = "captures" if self._again[key] > MANY else "is called with"
-            return Plan(None, None, f"what it {what} changes from call to call")
+            return _without(f"what it {what} changes from call to call")
+        asked = self._function, args, kwargs, self._backend, self._passes
         with uncollected():
-            plan = record(self._function, args, kwargs, self._backend, self._passes)
-        if plan.unsettled:
+            found = contextvars.copy_context().run(record, *asked)
+        if found.blueprint:
+            gc.collect()  # tuples that Python keeps for later hold the memory of the graph
+        plan = Plan(found)
+        if found.unsettled:
             self._again[key] += MANY // 3
         while len(self._plans) >= PLANS:
             del self._plans[next(iter(self._plans))]
@@ -183,18 +185,16 @@ class Plan:
         Whether there is a program. Without one the tape is used.
     reason : str
         Why there is none; empty otherwise.
-    unsettled : bool
-        Whether the function changes itself what it has captured. It may do so only once.
     """
 
     replay: Replay | None
     captured: Captured | None
     reason: str
-    unsettled = False
 
-    def __init__(self, replay: Replay | None, captured: Captured | None, reason: str) -> None:
-        self.replay, self.captured, self.reason = replay, captured, reason
-        sources = replay.program.inputs.values() if replay is not None else ()
+    def __init__(self, found: Recorded) -> None:
+        self.captured, self.reason = found.captured, found.reason
+        self.replay = Replay(found.blueprint.unpacked()) if found.blueprint else None
+        sources = self.replay.sources if self.replay is not None else ()
         self._captured = {id(x): (x, x._requires_grad) for x in sources if not isinstance(x, int)}
 
     def __str__(self) -> str:
@@ -235,56 +235,20 @@ class Plan:
                     return None  # what is captured too is one leaf, and not two
                 x = x._array
             arrays.append(x)
-        program, captured = self.replay.program, self.captured
-        states = captured.states() if program.draws and captured is not None else []
+        replay, captured = self.replay, self.captured
+        states = captured.states() if replay.draws and captured is not None else []
         try:
-            found = self.replay(arrays)
+            found = replay(arrays)
         except Changed:
             found = None
         if found is None:
             if captured is not None and states:
                 captured.restore(states)  # the tape draws the same numbers
             return None
-        leaves = [flat[x] if isinstance(x, int) else x for x in program.leaves]
-        return found[0], Leaves(program.names, leaves, found[1])
+        leaves = [flat[x] if isinstance(x, int) else x for x in replay.leaves]
+        return found[0], Leaves(replay.names, leaves, found[1])
 
 
-def record(
-    function: Callable[..., Any],
-    args: Any,
-    kwargs: Any,
-    backend: str,
-    passes: Collection[str],
-) -> Plan:
-    """Record a function for arguments of one kind."""
-    captured = Captured(function, objects((args, kwargs)))
-    for name in captured.names & REFUSED.keys():
-        return Plan(None, captured, REFUSED[name])
-    if captured.goes_on:
-        return Plan(None, captured, "it takes from an iterator, which goes on each time")
-    states = captured.states()
-    tracer = Tracer(captured.generators)
-    reason = ""
-    try:
-        given, known = abstracted(tracer, (args, kwargs))
-        before = outline(given)
-        program = trace(lambda: function(*given[0], **given[1]), known, tracer)
-        if not same(before, outline(given)):
-            raise Untraceable("it changes its arguments")
-        if (edited := captured.edited()) is not None:
-            raise Untraceable(f"{edited} is edited")
-        if repr(captured.states()) != repr(states):
-            raise Untraceable("it draws random numbers in code of its own")
-    except Exception as error:  # whatever it is: the tape says it better
-        reason = str(error) or type(error).__name__
-    finally:
-        captured.restore(states)
-        what = captured.changed()
-        captured.undo()
-    if what is not None:
-        reason = reason or f"it changes what it has captured: {what}"
-    if reason:
-        plan = Plan(None, captured, reason)
-        plan.unsettled = what is not None
-        return plan
-    return Plan(Replay(program, Planned(program, backend, passes), backend), captured, "")
+def _without(reason: str) -> Plan:
+    """A plan without a program."""
+    return Plan(Recorded(reason))

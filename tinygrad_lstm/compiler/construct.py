@@ -6,12 +6,13 @@ Every simplification is exact: it changes no bit of a result, but perhaps the si
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from tinygrad_lstm.compiler.graph import Dtype, Graph, Shape, Value
-from tinygrad_lstm.compiler.operations import ELEMENTWISE, arranged, broadcast, compute, number
+from tinygrad_lstm.compiler.operations import ELEMENTWISE, arranged, compute, number
 
 __all__ = ["Builder"]
 
@@ -27,6 +28,7 @@ class Builder:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self._together = functools.cache(np.broadcast_shapes)
 
     # Entry by entry.
 
@@ -35,7 +37,7 @@ class Builder:
         shapes = [a.shape for a in args]
         shape = shapes[0]
         if shapes.count(shape) < len(shapes):
-            shape = broadcast(*shapes)
+            shape = self._together(*shapes)
         if op in SIMPLER or not PLAIN.isdisjoint([a.op for a in args]):
             if all(a.op == "number" for a in args):
                 with np.errstate(all="ignore"):

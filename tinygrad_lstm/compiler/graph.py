@@ -273,7 +273,7 @@ class Readers:
             reader(None)
         self._readers = [who[i] for i in _compact(np.argsort(read, kind="stable"))]
         ends = np.bincount(read, minlength=numbers(order))
-        self._starts = array("i", [0]) + _compact(np.cumsum(ends, out=ends))
+        self._starts = array("i", [0]) + _compact(np.add.accumulate(ends, out=ends))
 
     def __getitem__(self, number: int) -> list[Value | None]:
         """Who reads the value of a number, in the order of what they compute."""

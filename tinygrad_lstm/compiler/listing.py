@@ -22,6 +22,9 @@ class Listing:
 
     Attributes
     ----------
+    stages : int
+    calls : list of str
+        As of `Program`.
     counts : Counter
         How many instructions of each kind there are.
     done : list of Done
@@ -36,13 +39,16 @@ class Listing:
 
     def __init__(self, program: Program, planned: Planned) -> None:
         order = planned.schedule.order
+        self.stages, self.calls = program.stages, program.calls
         inputs = {v: _called(program, v) for v in order if v.op == "input"}
         self.counts = Counter(
             what.op if kind == "heavy" else kind for kind, what in planned.instructions
         )
         self.done = planned.done
         self.inputs = [f"{name} {v.shape}" for v, name in inputs.items()]
-        self.constants = [f"an array {v.shape} {v.dtype}" for v in order if v.op == "constant"]
+        self.constants = [
+            f"an array {v.shape} {v.dtype.type.__name__}" for v in order if v.op == "constant"
+        ]
         self.rows = rows(planned)
         self.flow = flow(planned, self.rows, inputs)
 

@@ -12,14 +12,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tinygrad_lstm.compiler.graph import Shape, Value
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES, VIEWS, accumulates
 from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, Stages, is_heavy, stages
 from tinygrad_lstm.compiler.sharing import Sharing
-from tinygrad_lstm.compiler.strides import contiguous, moved, reshaped
+from tinygrad_lstm.compiler.strides import contiguous, moved, repeated, reshaped
+from tinygrad_lstm.compiler.views import View
 
 __all__ = ["ALIGNMENT", "Copy", "Memory", "Place"]
 
@@ -100,22 +98,17 @@ class Memory:
         if v.op == "transpose":
             return Place(inner.offset, tuple(inner.strides[i] for i in v.attrs[0]))
         if v.op == "broadcast":
-            lead = (0,) * (v.ndim - x.ndim)
-            kept = (
-                s if n == m else 0
-                for s, n, m in zip(inner.strides, x.shape, v.shape[v.ndim - x.ndim :], strict=True)
-            )
-            return Place(inner.offset, (*lead, *kept))
+            return Place(inner.offset, repeated(inner.strides, x.shape, v.shape))
         strides = reshaped(x.shape, inner.strides, v.shape)
         return None if strides is None else Place(inner.offset, strides)
 
-    def view(self, arena: NDArray[np.uint8], v: Value, place: Place | None = None) -> NDArray[Any]:
+    def view(self, v: Value, place: Place | None = None) -> View:
         """A value's memory as an array."""
-        place = place or self.where(v)
-        strides = tuple(s * v.dtype.itemsize for s in place.strides)
         if not v.size:
-            return np.empty(v.shape, v.dtype)
-        return np.ndarray(v.shape, v.dtype, arena, place.offset, strides)
+            return View(0, v.shape, (0,) * v.ndim, v.dtype)
+        place = place or self.where(v)
+        strides = tuple([s * v.dtype.itemsize for s in place.strides])
+        return View(place.offset, v.shape, strides, v.dtype)
 
     def _last_uses(self) -> Stages:
         """The last stage in which each value is read, through views and concatenations."""

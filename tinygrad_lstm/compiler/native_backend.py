@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.blas import TYPES, gemm, layout
 from tinygrad_lstm.compiler.graph import Shape, Value
@@ -15,11 +14,13 @@ from tinygrad_lstm.compiler.native import Library
 from tinygrad_lstm.compiler.operations import accumulates, number
 from tinygrad_lstm.compiler.pieces import piece, pieces
 from tinygrad_lstm.compiler.schedule import Kernel
+from tinygrad_lstm.compiler.strides import repeated
 from tinygrad_lstm.compiler.vector_code import supported
 
-__all__ = ["NativeBackend"]
+__all__ = ["ADDRESS", "NativeBackend"]
 
 BOOL = np.dtype(bool)
+ADDRESS = 1 << 62  # what is more, counts from the first byte of the arena
 LONGEST = 200  # operations of a loop, beyond which NumPy runs it: to compile them takes too long
 Numbers = list[int]
 Entries = list[Numbers]  # one after the other in the table
@@ -31,16 +32,14 @@ class NativeBackend:
     Parameters
     ----------
     memory : Memory
-    arena : ndarray of uint8
     library : Library
     """
 
     memory: Memory
     library: Library
 
-    def __init__(self, memory: Memory, arena: NDArray[np.uint8], library: Library) -> None:
+    def __init__(self, memory: Memory, library: Library) -> None:
         self.memory, self.library = memory, library
-        self._start = arena.ctypes.data
         self._keys: dict[Any, int] = {}
 
     def _function(self, *key: Any) -> int:
@@ -87,7 +86,7 @@ class NativeBackend:
         key: tuple[Any, ...],
         size: int,
     ) -> Entries | None:
-        strides = [broadcast(place.strides, own, shape) for place, own in (*inputs, *outputs)]
+        strides = [repeated(place.strides, own, shape) for place, own in (*inputs, *outputs)]
         plane = planes(shape, strides)
         if plane is None:
             return None
@@ -99,7 +98,7 @@ class NativeBackend:
         flat = tuple(column == 0 and cols > 1 for _, column in steps[: len(inputs)])
         numbers = [rows, cols]
         for (place, _), (row, _) in zip((*inputs, *outputs), steps, strict=True):
-            numbers += [self._start + place.offset, row * size]
+            numbers += [ADDRESS + place.offset, row * size]
         return [self._entry(self._function("kernel", (*key, flat)), numbers)]
 
     def heavy(self, v: Value) -> Entries | None:
@@ -126,7 +125,7 @@ class NativeBackend:
         return None
 
     def _at(self, place: Place) -> int:
-        return self._start + place.offset
+        return ADDRESS + place.offset
 
     def _product(self, v: Value, type: str) -> Entries | None:
         blas = gemm(v.dtype)
@@ -170,15 +169,6 @@ def _key(kernel: Kernel) -> tuple[Any, ...] | None:
         code.append((v.op, tuple(given)))
         numbers[v.number] = ("t", i)
     return types.pop(), tuple(code), tuple(numbers[v.number][1] for v in kernel.outputs)
-
-
-def broadcast(strides: Shape, own: Shape, shape: Shape) -> Shape:
-    """The strides of an operand of shape `own` in a loop over `shape`."""
-    if own == shape:
-        return strides
-    lead = len(shape) - len(own)
-    kept = (s if n == m else 0 for s, n, m in zip(strides, own, shape[lead:], strict=True))
-    return (0,) * lead + tuple(kept)
 
 
 def planes(shape: Shape, strides: list[Shape]) -> tuple[int, int, list[tuple[int, int]]] | None:

@@ -20,7 +20,6 @@ __all__ = [
     "VIEWS",
     "accumulates",
     "arranged",
-    "broadcast",
     "compute",
     "count",
     "number",
@@ -76,12 +75,6 @@ def compute(op: str, args: list[Any], dtype: Dtype) -> NDArray[Any]:
     if op == "cast":
         return np.asarray(args[0]).astype(dtype)
     return np.asarray(ELEMENTWISE[op](*args)).astype(dtype, copy=False)
-
-
-@functools.lru_cache(maxsize=1024)
-def broadcast(*shapes: Shape) -> Shape:
-    """The shape that an elementwise operation makes of operands of these."""
-    return np.broadcast_shapes(*shapes)
 
 
 def count(shape: Shape, axes: Sequence[int]) -> int:

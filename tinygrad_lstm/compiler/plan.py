@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
+import pickle
 import threading
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lstm.compiler.blueprint import Blueprint
 from tinygrad_lstm.compiler.listing import Listing
 from tinygrad_lstm.compiler.native import library
-from tinygrad_lstm.compiler.native_backend import NativeBackend
-from tinygrad_lstm.compiler.numpy_backend import NumpyBackend, Step
-from tinygrad_lstm.compiler.planned import Instruction, Planned
-from tinygrad_lstm.compiler.trace import Program
+from tinygrad_lstm.compiler.native_backend import ADDRESS
+from tinygrad_lstm.compiler.numpy_backend import Bound, Step
+from tinygrad_lstm.compiler.written import RUN, Arrays, Written
 
 __all__ = ["Calls", "Replay"]
 
@@ -29,69 +31,61 @@ class Replay:
 
     Parameters
     ----------
-    program : Program
-    planned : Planned
-        What it does; nothing of it is kept.
-    backend : str
-        ``"numpy"`` or ``"native"``.
+    plan : Blueprint
 
     Attributes
     ----------
-    listing : Listing
-        What there is to say of it.
     calls : Calls
         What runs.
     arena : ndarray of uint8
         Where all values live.
+    names : list of str
+    leaves : list of Tensor or int
+        What the totals are derivatives by, as in `Program`.
+    sources : list of Tensor or int
+        What is read at each call.
     """
 
-    listing: Listing
     calls: Calls
     arena: np.ndarray
 
-    def __init__(self, program: Program, planned: Planned, backend: str) -> None:
-        self.program = program
-        memory, graph = planned.memory, planned.graph
-        self.arena = aligned(memory.size)
-        numpy = NumpyBackend(memory, self.arena)
-        native = NativeBackend(memory, self.arena, library()) if backend == "native" else None
-        self.calls = Calls(planned.instructions, numpy, native)
-        self.listing = Listing(program, planned)
-        places: dict[int, Array] = {}
-        self._inputs: list[tuple[Array, Any]] = []
-        for v in planned.schedule.order:
-            if v.op == "input":
-                self._inputs.append((numpy.view(v), program.inputs[v.number]))
-            elif v.op == "draw":
-                places[v.number] = numpy.view(v)
-            elif v.op == "constant":
-                numpy.view(v)[...] = graph.data[v.number]
-            elif v.op == "number":
-                numpy.view(v)[...] = np.frombuffer(v.attrs[0], v.dtype)[0]
-        # all in the order of the tape, and those too that no result depends on
-        self._draws = [(places.get(n), draw) for n, draw in program.draws.items()]
-        self._results = [numpy.view(root) for root in planned.roots]
-        self._checked = [self.arena[a:b].view(d) for d, (a, b) in memory.results.items()]
-        self._checked += [numpy.view(v) for v in memory.apart]
+    def __init__(self, plan: Blueprint) -> None:
+        self.arena = aligned(plan.size)
+        arrays = Arrays(plan.written.forms, self.arena)
+        self.calls = Calls(plan.written, arrays, self.arena.ctypes.data)
+        self.names, self.leaves = plan.names, plan.leaves
+        self.sources = [source for _, source in plan.inputs]
+        self.draws = [draw for _, draw in plan.draws]
+        self._listing = plan.listing
+        self._inputs = [arrays[number] for number, _ in plan.inputs]
+        self._drawn = [None if number is None else arrays[number] for number, _ in plan.draws]
+        for number, value in plan.constants:
+            arrays[number][...] = value
+        self._results = [arrays[number] for number in plan.results]
+        self._checked = [arrays[number] for number in plan.checked]
         self.lock = threading.Lock()
+
+    @property
+    def listing(self) -> Listing:
+        """What there is to say of it."""
+        found: Listing = pickle.loads(self._listing)
+        return found
 
     def __call__(self, arguments: Sequence[Array]) -> tuple[Any, list[Array]] | None:
         """The loss and the total derivatives, in memory of the caller's; None where they are not
         finite."""
         with self.lock:
-            for place, source in self._inputs:
+            for place, source in zip(self._inputs, self.sources, strict=True):
                 place[...] = arguments[source] if isinstance(source, int) else source._array
-            for drawn, draw in self._draws:
+            for drawn, draw in zip(self._drawn, self.draws, strict=True):
                 found = draw()
                 if drawn is not None:
                     drawn[...] = found
             if self.calls.silent:
-                for step, args in self.calls.steps:
-                    step(*args)
+                self.calls()
             else:
                 with np.errstate(all="ignore"):
-                    for step, args in self.calls.steps:
-                        step(*args)
+                    self.calls()
             if not all(map(finite, self._checked)):
                 return None
             loss, *totals = [result.copy() for result in self._results]
@@ -99,56 +93,58 @@ class Replay:
 
 
 class Calls:
-    """Instructions as calls. What runs natively is joined to tables, as long as they can be.
+    """What a program calls, one after the other.
+
+    Parameters
+    ----------
+    written : Written
+    arrays : Arrays
+    start : int
+        The address of the arena.
 
     Attributes
     ----------
-    steps : list of Step
-        What is called, in order.
+    functions, operands : list
+        What is called, and with what, in order.
     silent : bool
         Whether NumPy, which may warn, has no part in it.
     """
 
-    steps: list[Step]
-    silent: bool
-
-    def __init__(
-        self, instructions: list[Instruction], numpy: NumpyBackend, native: NativeBackend | None
-    ) -> None:
-        self.steps, self.silent = [], native is not None
-        self._spans = array("q")  # of each instruction: which step, where in its table, how many
-        table, count = array("q"), 0
-
-        def close() -> None:
-            nonlocal table, count
-            if native is not None and count:
-                numbers = np.array(table)
-                pointer = numbers.ctypes.data_as(ctypes.c_void_p)
-                self.steps.append((native.library.run, (pointer, count)))
-                table, count = array("q"), 0
-
-        for kind, what in instructions:
-            entries = getattr(native, kind)(what) if native is not None else None
-            if entries is None:
-                close()
-                steps = getattr(numpy, kind)(what)
-                self._spans.extend((len(self.steps), -1, len(steps)))
-                self.steps += steps
-                self.silent = self.silent and not steps
+    def __init__(self, written: Written, arrays: Arrays, start: int) -> None:
+        self.silent, self._spans = written.silent, array("q", written.spans)
+        self._table = np.frombuffer(written.table, np.int64).copy()
+        self._table[self._table >= ADDRESS] += start - ADDRESS
+        step: Step
+        run = library().run if len(self._table) else None
+        self.functions: list[Callable[..., Any]] = []
+        self.operands: list[tuple[Any, ...]] = []
+        numbers = iter(array("q", written.calls))
+        for function in numbers:
+            given = list(itertools.islice(numbers, next(numbers)))
+            if function == RUN:
+                step = run, (self._entry(given[0]), given[1])
             else:
-                self._spans.extend((len(self.steps), len(table), len(entries)))
-                for entry in entries:
-                    table.fromlist(entry)
-                count += len(entries)
-        close()
+                operands = tuple([arrays[n] if n >= 0 else written.objects[~n] for n in given])
+                call = written.objects[function]
+                step = call.make(*operands) if type(call) is Bound else (call, operands)
+            self.functions.append(step[0])
+            self.operands.append(step[1])
+
+    def _entry(self, at: int) -> ctypes.c_void_p:
+        """Where an entry of the table is."""
+        return ctypes.c_void_p(self._table.ctypes.data + 8 * at)
+
+    def __call__(self) -> None:
+        for function, operands in zip(self.functions, self.operands, strict=True):
+            function(*operands)
 
     def of(self, instruction: int) -> list[Step]:
         """The calls of one instruction alone."""
-        step, start, count = self._spans[3 * instruction : 3 * instruction + 3]
-        if start < 0:
-            return self.steps[step : step + count]
-        run, (pointer, _) = self.steps[step]
-        return [(run, (ctypes.c_void_p(pointer.value + 8 * start), count))]
+        call, start, count = self._spans[3 * instruction : 3 * instruction + 3]
+        if start >= 0:
+            return [(self.functions[call], (self._entry(start), count))]
+        last = call + count
+        return list(zip(self.functions[call:last], self.operands[call:last], strict=True))
 
 
 def finite(x: Array) -> bool:

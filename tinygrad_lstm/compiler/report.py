@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 
+from tinygrad_lstm.compiler.listing import Listing
 from tinygrad_lstm.compiler.numpy_backend import Step
 from tinygrad_lstm.compiler.passes.optimise import Done
 from tinygrad_lstm.compiler.plan import Replay
@@ -19,21 +20,21 @@ SHOWN = 40  # instructions that are listed; of more, the first and the last
 
 def report(replay: Replay) -> list[str]:
     """The lines that ``print(plan)`` shows."""
-    program, listing = replay.program, replay.listing
+    listing = replay.listing
     lines = [
-        f"program of {program.stages} stages and their backward: "
+        f"program of {listing.stages} stages and their backward: "
         f"{sum(listing.counts.values())} instructions, "
-        f"calls from Python: {len(replay.calls.steps)}",
+        f"calls from Python: {len(replay.calls.functions)}",
         f"memory: {_bytes(replay.arena.size)} for all values, inputs and results",
         f"read at each call: {', '.join(listing.inputs)}",
     ]
     if listing.constants:
         lines.append(f"as they were when it was recorded: {', '.join(listing.constants)}")
-    if program.calls:
-        named = Counter(program.calls)
+    if listing.calls:
+        named = Counter(listing.calls)
         lines.append(f"run as they are: {', '.join(f'{n} {c}' for c, n in named.items())}")
     lines += ["", "values after each pass:", *aligned(_passes(listing.done))]
-    lines += ["", "what runs, and its share of the time:", *aligned(_listed(replay))]
+    lines += ["", "what runs, and its share of the time:", *aligned(_listed(replay, listing))]
     return lines
 
 
@@ -47,11 +48,11 @@ def _passes(done: list[Done]) -> list[list[str]]:
     return rows
 
 
-def _listed(replay: Replay) -> list[list[str]]:
-    shares = _shares(replay)
+def _listed(replay: Replay, listing: Listing) -> list[list[str]]:
+    shares = _shares(replay, sum(listing.counts.values()))
     few = len(shares) <= SHOWN
     table = [["", "what", "for", "shape", "bytes", "time"]]
-    for i, row in replay.listing.rows.items():
+    for i, row in listing.rows.items():
         if few or i < SHOWN // 2 or i >= len(shares) - SHOWN // 2:
             table.append([str(i + 1), *row, f"{shares[i]:.1%}"])
         elif i == SHOWN // 2:
@@ -59,9 +60,8 @@ def _listed(replay: Replay) -> list[list[str]]:
     return table
 
 
-def _shares(replay: Replay) -> list[float]:
+def _shares(replay: Replay, count: int) -> list[float]:
     """The time of each instruction, run by itself, as a part of all."""
-    count = sum(replay.listing.counts.values())
     with replay.lock, np.errstate(all="ignore"):
         times = [_time(replay.calls.of(i)) for i in range(count)]
     total = sum(times) or 1.0

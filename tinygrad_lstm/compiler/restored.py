@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["put", "refill", "restore", "set_state", "state"]
+__all__ = ["put", "refill", "restore", "same_state", "set_state", "state"]
 
 
 def refill(container: Any, before: Any) -> None:
@@ -58,3 +58,12 @@ def set_state(source: Any, state: Any) -> None:
         source.bit_generator.state = state
     else:
         (source.setstate if isinstance(source, random.Random) else source.set_state)(state)
+
+
+def same_state(a: Any, b: Any) -> bool:
+    """Whether sources stand at the same."""
+    if isinstance(a, dict):
+        return all(same_state(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return all(map(same_state, a, b))
+    return bool(np.all(a == b))

@@ -6,7 +6,7 @@ import math
 
 from tinygrad_lstm.compiler.graph import Shape, Value
 
-__all__ = ["contiguous", "moved", "reshaped"]
+__all__ = ["contiguous", "moved", "repeated", "reshaped"]
 
 
 def moved(v: Value) -> bool:
@@ -22,6 +22,15 @@ def moved(v: Value) -> bool:
 def contiguous(shape: Shape) -> Shape:
     """The strides of an array in C order, in entries."""
     return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+
+
+def repeated(strides: Shape, own: Shape, shape: Shape) -> Shape:
+    """The strides of an array of shape `own` that is broadcast to `shape`."""
+    if own == shape:
+        return strides
+    lead = len(shape) - len(own)
+    kept = (s if n == m else 0 for s, n, m in zip(strides, own, shape[lead:], strict=True))
+    return (0,) * lead + tuple(kept)
 
 
 def reshaped(shape: Shape, strides: Shape, new: Shape) -> Shape | None:
