@@ -9,35 +9,17 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any
 
-from tinygrad_lstm.compiler.graph import Shape, Value
+from tinygrad_lstm.compiler.graph import Value
+from tinygrad_lstm.compiler.holes import Holes, whole
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES, VIEWS, accumulates
 from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, Stages, is_heavy, stages
 from tinygrad_lstm.compiler.sharing import Sharing
 from tinygrad_lstm.compiler.strides import contiguous, moved, repeated, reshaped
-from tinygrad_lstm.compiler.views import View
+from tinygrad_lstm.compiler.views import Copy, Place, View
 
-__all__ = ["ALIGNMENT", "Copy", "Memory", "Place"]
-
-ALIGNMENT = 64  # bytes: a cache line
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a value lies: its first byte in the arena, and its strides, in entries."""
-
-    offset: int
-    strides: Shape
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A value that is written to a second place."""
-
-    source: Value
-    place: Place
+__all__ = ["Memory"]
 
 
 class Memory:
@@ -69,13 +51,14 @@ class Memory:
             self._rank[v.number] = i
         self._last = self._last_uses()
         self._sharing = Sharing(schedule, self._last)
+        self._holes = Holes()
         self._taken: set[int] = set()  # whose places others have now
         self.results: dict[Any, tuple[int, int]] = {}
         self.apart: list[Value] = []
         self._place_results()
         self._join()
         self._give_homes()
-        del self._rank, self._last, self._sharing, self._taken  # nobody asks any more
+        del self._rank, self._last, self._sharing, self._holes, self._taken  # nobody asks any more
 
     def where(self, v: Value) -> Place:
         """Where a value lies."""
@@ -134,7 +117,7 @@ class Memory:
 
     def _new(self, v: Value) -> Place:
         place = Place(self.size, contiguous(v.shape))
-        self.size += -(-v.size * v.dtype.itemsize // ALIGNMENT) * ALIGNMENT
+        self.size += whole(v.size * v.dtype.itemsize)
         return place
 
     def _place_results(self) -> None:
@@ -235,6 +218,8 @@ class Memory:
                     continue
                 size = v.size * v.dtype.itemsize
                 waiting = free[size]
+                if not waiting and self._fill(v, now):
+                    continue
                 place = Place(waiting.pop(), contiguous(v.shape)) if waiting else self._new(v)
                 if v.op == "concatenate":
                     self._put(v, place, v)
@@ -245,15 +230,30 @@ class Memory:
                 if self._last[v.number] < NEVER:
                     heapq.heappush(ends, (self._last[v.number], v.number, size, place.offset))
 
+    def _fill(self, v: Value, now: int) -> bool:
+        """Let a value that is computed by itself live in a hole."""
+        if v.op in ("concatenate", "reshape"):
+            return False
+        offset = self._holes.take(v.size * v.dtype.itemsize, now, self._last[v.number])
+        if offset is not None:
+            self.homes[v.number] = Place(offset, contiguous(v.shape))
+        return offset is not None
+
     def _lodge(self, v: Value, loop: Kernel | None) -> bool:
         """Let an output of a loop live where one of its inputs was read for the last time."""
-        place = None if loop is None else self._sharing.lodger(v, loop)
-        if place is None and loop is not None:
-            place = next((a for a in loop.inputs if self._spent(a, v, loop)), None)
-        if place is None:
+        if loop is None:
             return False
-        self.homes[v.number] = self.where(place)
-        return True
+        region = self._sharing.lodger(v, loop)
+        if region is not None:
+            place = self.homes[v.number] = self.where(region.cut)
+            if place.strides == contiguous(v.shape):
+                size = v.size * v.dtype.itemsize
+                self._holes.add(place.offset, size, self._last[v.number], region.until)
+            return True
+        spent = next((a for a in loop.inputs if self._spent(a, v, loop)), None)
+        if spent is not None:
+            self.homes[v.number] = self.where(spent)
+        return spent is not None
 
     def _spent(self, a: Value, v: Value, loop: Kernel) -> bool:
         """Whether a loop is the last to read what is read afresh at each call, where its output `v`

@@ -9,13 +9,14 @@ import numpy as np
 
 from tinygrad_lstm.compiler.blas import TYPES, gemm, layout
 from tinygrad_lstm.compiler.graph import Shape, Value
-from tinygrad_lstm.compiler.memory import Copy, Memory, Place
+from tinygrad_lstm.compiler.memory import Memory
 from tinygrad_lstm.compiler.native import Library
 from tinygrad_lstm.compiler.operations import accumulates, number
 from tinygrad_lstm.compiler.pieces import piece, pieces
 from tinygrad_lstm.compiler.schedule import Kernel
 from tinygrad_lstm.compiler.strides import repeated
 from tinygrad_lstm.compiler.vector_code import supported
+from tinygrad_lstm.compiler.views import Copy, Place
 
 __all__ = ["ADDRESS", "NativeBackend"]
 

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from tinygrad_lstm.compiler.blas import gemm
 from tinygrad_lstm.compiler.calls import Call
 from tinygrad_lstm.compiler.graph import Dtype, Shape, Value
-from tinygrad_lstm.compiler.memory import ALIGNMENT, Copy, Memory
+from tinygrad_lstm.compiler.holes import whole
+from tinygrad_lstm.compiler.memory import Memory
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, REDUCTIONS, accumulates, number
 from tinygrad_lstm.compiler.pieces import piece, pieces
 from tinygrad_lstm.compiler.schedule import Kernel
 from tinygrad_lstm.compiler.strides import contiguous
-from tinygrad_lstm.compiler.views import View
+from tinygrad_lstm.compiler.views import Copy, View
 from tinygrad_lstm.engine.memory import read_only
 
 __all__ = ["Bound", "Changed", "NumpyBackend", "Step"]
@@ -78,7 +79,7 @@ class NumpyBackend:
         """Memory of a call's own."""
         strides = tuple([n * dtype.itemsize for n in contiguous(shape)])
         view = View(self.size, shape, strides, dtype)
-        self.size += -(-view.size * dtype.itemsize // ALIGNMENT) * ALIGNMENT
+        self.size += whole(view.size * dtype.itemsize)
         return view
 
     def _bound(self, key: Any, make: Callable[..., Any]) -> Bound:

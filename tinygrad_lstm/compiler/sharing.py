@@ -117,7 +117,7 @@ class Sharing:
             found.append((region, when))
         return found
 
-    def lodger(self, v: Value, loop: Kernel) -> Value | None:
+    def lodger(self, v: Value, loop: Kernel) -> Region | None:
         """The part among the inputs of a loop in whose place an output `v` of it can live; it is
         taken then."""
         cuts = {a.number for a in loop.inputs if self._lent(a)}
@@ -130,7 +130,7 @@ class Sharing:
         if not self._gone(v, region.until):
             return None
         del self._of_cut[region.cut.number]
-        return region.cut
+        return region
 
     def _lent(self, cut: Value) -> bool:
         """Whether a part is free, and belongs to a product whose place a stack will take."""

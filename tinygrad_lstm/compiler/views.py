@@ -1,17 +1,34 @@
-"""Arrays that are yet to be made: where in the arena each begins, and what it looks like."""
+"""Where values lie in the arena, and arrays that are yet to be made there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lstm.compiler.graph import Dtype, Shape
+from tinygrad_lstm.compiler.graph import Dtype, Shape, Value
 from tinygrad_lstm.compiler.strides import contiguous, repeated
 
-__all__ = ["View"]
+__all__ = ["Copy", "Place", "View"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value lies: its first byte in the arena, and its strides, in entries."""
+
+    offset: int
+    strides: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A value that is written to a second place."""
+
+    source: Value
+    place: Place
 
 
 class View(NamedTuple):
