@@ -1,6 +1,7 @@
 """The memory plan: nothing is read but what was written there last."""
 
 import gc
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -128,6 +129,22 @@ def test_nothing_is_kept_of_a_graph(backend):
     fast(x)
     assert values() <= before
     assert "run as they are: 1 sort" in str(fast.plan(x))
+
+
+@pytest.mark.parametrize("backend", ["numpy", None])
+def test_a_first_call_takes_less_memory_than_the_tape(backend):
+    def peak(call):
+        gc.collect()
+        tracemalloc.start()
+        call()
+        return tracemalloc.get_traced_memory()[1], tracemalloc.stop()
+
+    lstm = LSTM(16, 32, rng=0, dtype="float32")
+    x, y = (RNG.normal(size=(20, 16, n)).astype("f4") for n in (16, 32))
+    fast = compile(lstm.error, backend=backend)
+    fast(x[:2], y[:2])
+    (planned, _), (tape, _) = peak(lambda: fast(x, y)), peak(lambda: lstm.error(x, y).backward())
+    assert planned < 0.95 * tape  # the graph is not there when the program runs
 
 
 def test_sums_gates_and_their_gradients_share_a_place():
