@@ -237,11 +237,12 @@ class Builder:
         """`value` on other arguments."""
         if args == value.args:  # values are equal where they are the same
             return value
-        outer, self.graph.origin = self.graph.origin, value.origin
+        outer = self.graph.origins.here
+        self.graph.follow(value)
         try:
             return self.like(value, args)
         finally:
-            self.graph.origin = outer
+            self.graph.origins.here = outer
 
     def updated(self, value: Value, args: tuple[Value, ...]) -> Value:
         """`value` on other arguments, which are equal to its own and depend on nothing that depends

@@ -59,9 +59,9 @@ def _row(planned: Planned, kind: str, what: Any) -> Row:
         values = f"{len(what.values)} operations, {len(what.inputs)} in, {len(what.outputs)} out"
         return "loop", values, str(what.shape), _where(planned, what.outputs[0])
     if kind == "copy":
-        return "copy", what.source.origin, str(what.source.shape), f"at {what.place.offset}"
+        return "copy", planned.told(what.source), str(what.source.shape), f"at {what.place.offset}"
     name = what.attrs[0].name if what.op == "call" else what.op
-    return name, what.origin, str(what.shape), _where(planned, what)
+    return name, planned.told(what), str(what.shape), _where(planned, what)
 
 
 def _where(planned: Planned, v: Value) -> str:

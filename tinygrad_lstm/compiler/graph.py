@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lstm.compiler.origins import Origins
+
 __all__ = ["Graph", "Readers", "Shape", "Value", "in_order", "numbers"]
 
 Shape = tuple[int, ...]
@@ -45,18 +47,15 @@ class Value:
         As an array has them.
     number : int
         Which value of its graph it is.
-    origin : str
-        The stage it belongs to, or the edge of backward.
     """
 
-    __slots__ = ("args", "attrs", "dtype", "number", "op", "origin", "shape")
+    __slots__ = ("args", "attrs", "dtype", "number", "op", "shape")
 
     args: tuple[Value, ...]
     attrs: tuple[Any, ...]
     dtype: Dtype
     number: int
     op: str
-    origin: str
     shape: Shape
 
     def __init__(
@@ -67,10 +66,9 @@ class Value:
         shape: Shape,
         dtype: Dtype,
         number: int,
-        origin: str,
     ) -> None:
         self.op, self.args, self.attrs = op, args, attrs
-        self.shape, self.dtype, self.number, self.origin = shape, dtype, number, origin
+        self.shape, self.dtype, self.number = shape, dtype, number
 
     @property
     def ndim(self) -> int:
@@ -95,8 +93,8 @@ class Graph:
     ----------
     data : dict
         The array of every ``"constant"``, by its number.
-    origin : str
-        What new values say of where they come from.
+    origins : Origins
+        Which stages the values come from.
     columns : dict
         The order in which a set of values was joined as columns: whoever joins them again, and is
         free to choose, takes the same order, and has the same value.
@@ -113,7 +111,7 @@ class Graph:
         self.data: dict[int, NDArray[Any]] = {}
         self.columns: dict[frozenset[int], tuple[int, ...]] = {}
         self.uses: dict[int, str] = {}
-        self.origin = ""
+        self.origins = Origins()
         self._count = 0
 
     def new(
@@ -127,12 +125,22 @@ class Graph:
             attrs = tuple([once(x, x) for x in attrs]) if each else once(attrs, attrs)
         key, value = self._known_as(op, args, attrs, shape, dtype)
         if value is None:
-            value = Value(op, args, attrs, shape, dtype, self._count, self.origin)
+            value = Value(op, args, attrs, shape, dtype, self._count)
+            self.origins.note(self.origins.here)
             self._count += 1
             self._known[op][key] = value
             if self._fresh is not None:
                 self._fresh.append(value)
         return value
+
+    def follow(self, value: Value) -> None:
+        """Let what is made from now on come from where `value` does."""
+        self.origins.here = self.origins[value.number]
+
+    def follow_all(self, values: list[Value]) -> None:
+        """Let what is made from now on come from where some values do."""
+        first = self.origins.told(values[0].number)
+        self.origins.here = self.origins.text(f"{first} and {len(values) - 1} more")
 
     def _known_as(
         self, op: str, args: tuple[Value, ...], attrs: tuple[Any, ...], shape: Shape, dtype: Dtype

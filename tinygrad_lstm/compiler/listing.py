@@ -40,7 +40,7 @@ class Listing:
     def __init__(self, program: Program, planned: Planned) -> None:
         order = planned.schedule.order
         self.stages, self.calls = program.stages, program.calls
-        inputs = {v: _called(program, v) for v in order if v.op == "input"}
+        inputs = {v: _called(program, planned, v) for v in order if v.op == "input"}
         self.counts = Counter(
             what.op if kind == "heavy" else kind for kind, what in planned.instructions
         )
@@ -53,6 +53,6 @@ class Listing:
         self.flow = flow(planned, self.rows, inputs)
 
 
-def _called(program: Program, v: Value) -> str:
+def _called(program: Program, planned: Planned, v: Value) -> str:
     source = program.inputs[v.number]
-    return f"argument {source + 1}" if isinstance(source, int) else v.origin
+    return f"argument {source + 1}" if isinstance(source, int) else planned.told(v)

@@ -55,6 +55,10 @@ class Planned:
         self.instructions = instructions(self.schedule, self.memory)
         del self.schedule.readers, self.schedule.stage
 
+    def told(self, v: Value) -> str:
+        """Which stage a value belongs to."""
+        return self.graph.origins.told(v.number)
+
 
 def taken(program: Program) -> list[Value]:
     """The roots of a program, for whoever rewrites them: it keeps neither what they were nor the

@@ -93,7 +93,7 @@ def trace(function: Callable[..., Any], args: Any, tracer: Tracer) -> Program:
         if loss.shape != () or loss.dtype.kind != "f" or not loss._requires_grad:
             raise Untraceable("what it returns is no real scalar with a gradient")
         nodes: list[Any] = ancestors(loss)
-        names, stages, value = described(nodes, loss), len(nodes), loss._array.value
+        names, stages, value = described(nodes, loss, tracer), len(nodes), loss._array.value
         totals: dict[Any, Any] = {loss: np.ones_like(loss._array)}
         del loss  # nobody but the list has the tape now
         backward(totals, nodes, tracer)
@@ -119,10 +119,11 @@ def named(leaves: Iterable[Any], nodes: list[Any], root: Any) -> list[str]:
     return [str(naming.of(x)) for x in leaves]
 
 
-def described(nodes: list[Any], loss: Any) -> dict[Any, str]:
+def described(nodes: list[Any], loss: Any, tracer: Tracer) -> dict[Any, str]:
     """The names of the leaves of a tape. Its values get to know the stages that they come from."""
+    origins = tracer.graph.origins
     for node in nodes:
-        node._array.value.origin = node.name or node._op.name
+        origins[node._array.value.number] = origins.stage(node)
     naming = Naming(nodes, loss)
     return {x: str(naming.of(x)) for x in naming.leaves}
 
@@ -136,7 +137,7 @@ def backward(totals: dict[Any, Any], nodes: list[Any], tracer: Tracer) -> None:
         if node._hooks is not None:
             raise Untraceable(f"{called(node)} has a hook")
         g = totals.pop(node)
-        tracer.graph.origin = f"{node.name or node._op.name}, backward"
+        tracer.graph.origins.here = tracer.graph.origins.stage(node, backward=True)
         for i, x in reversed(list(enumerate(node._inputs))):
             if not isinstance(x, Node) or not x._requires_grad:
                 continue

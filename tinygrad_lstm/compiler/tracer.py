@@ -81,7 +81,7 @@ class Tracer:
                 raise Untraceable(f"{called(node)} is edited")
             return known[2]
         value = self.input(node, array)
-        value.origin = called(node)
+        self.graph.origins[value.number] = self.graph.origins.text(called(node))
         self._leaves[id(node)] = node, array, value
         return value
 
@@ -99,7 +99,7 @@ class Tracer:
             elif isinstance(x, Node) and isinstance(value, np.ndarray):
                 value = self.abstract(self.leaf(x))
             read.append(value)
-        self.graph.origin, values = op.name, tuple(read)
+        self.graph.origins.here, values = self.graph.origins.text(op.name), tuple(read)
         return values, self.stage(op, None, op.forward, values, params)
 
     def looked(self, node: Node) -> Any:

@@ -30,7 +30,7 @@ def accumulate(build: Builder, roots: list[Value]) -> list[Value]:
                 continue
             product = v.args[1 - i]
             if product.op == "matmul" and len(read[product.number]) == 1:
-                build.graph.origin = v.origin
+                build.graph.follow(v)
                 found = (*args[1 - i].args, args[i])
                 return build.graph.new("matmul", found, (), v.shape, v.dtype)
         return None

@@ -31,7 +31,7 @@ def apart(build: Builder, roots: list[Value]) -> list[Value]:
         return roots
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
-        build.graph.origin = v.origin
+        build.graph.follow(v)
         first, x = v.args[0], args[0]
         if v.op == "cut":
             return _cut(build, v, x) if first in products and x.op == "matmul" else None

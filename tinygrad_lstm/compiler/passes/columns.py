@@ -29,7 +29,7 @@ def columns(build: Builder, roots: list[Value]) -> list[Value]:
         whole = found.get(tuple(p.number for p in args[0].args))
         if whole is None or args[0].attrs != (0,):
             return None
-        build.graph.origin = v.origin
+        build.graph.follow(v)
         total = build.reduce("sum", whole[0], (0,), v.dtype)
         return build.cut(total, ((whole[1], whole[1] + v.shape[0]),))
 

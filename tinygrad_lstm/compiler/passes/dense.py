@@ -23,7 +23,7 @@ def dense(build: Builder, roots: list[Value]) -> list[Value]:
         if any(a.op not in ELEMENTWISE or a.shape != first.shape for a in args):
             return None
         n, width = first.shape
-        build.graph.origin = v.origin
+        build.graph.follow(v)
         below = build.concatenate(args, 0)
         apart = build.reshape(below, (len(args), n, width))
         return build.reshape(build.transpose(apart, (1, 0, 2)), v.shape)

@@ -71,7 +71,7 @@ def _one_product(
 ) -> Iterator[tuple[Value, Value]]:
     """The product that a group becomes, and where each member is in it."""
     own, axis = 1 - shared, shared ^ 1
-    build.graph.origin = f"{group[0].origin} and {len(group) - 1} more"
+    build.graph.follow_all(group)
     factors = [new.get(m.args[own], m.args[own]) for m in group]
     common = group[0].args[shared]
     common = new.get(common, common)

@@ -48,7 +48,7 @@ def ones(build: Builder, roots: list[Value]) -> list[Value]:
     joined = _joined(order, wider)
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
-        build.graph.origin = v.origin
+        build.graph.follow(v)
         if v in biased:
             return build.matmul(wider[v.args[0]], _with_rows(build, biased[v]), v.dtype)
         if v in gone:

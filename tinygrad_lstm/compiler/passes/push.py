@@ -19,7 +19,7 @@ def push(build: Builder, roots: list[Value]) -> list[Value]:
             return None
         if any(u is None or u.op != "cut" for u in read[v.args[0].number]):
             return None
-        build.graph.origin = v.origin
+        build.graph.follow(v)
         (a, b), (rows, columns) = args[0].args, v.attrs
         a = build.cut(a, (rows, (0, a.shape[1])))
         return build.matmul(a, build.cut(b, ((0, b.shape[0]), columns)), v.dtype)

@@ -76,7 +76,7 @@ def rewrite_sums(
             walk.update(v)
         elif not _inside(v, read):
             sums, terms = _chain(v, read)
-            build.graph.origin = v.origin
+            build.graph.follow(v)
             found = join([walk.new.get(t, t) for t in terms], v)
             if found is not None:
                 walk.put(v, found)

@@ -19,7 +19,7 @@ def split(build: Builder, roots: list[Value]) -> list[Value]:
     """Split every product that gains by it."""
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
-        build.graph.origin = v.origin
+        build.graph.follow(v)
         a, b = args
         if a.op == "concatenate" and a.attrs == (1,) and any(map(leafy, a.args)):
             return _sum_of_products(build, a, b, v)

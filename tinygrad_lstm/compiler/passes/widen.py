@@ -65,7 +65,7 @@ class Widened:
         """The value that a run becomes, and which part of it each member is; nobody asks where
         inner ones are."""
         first, build = run[0], self._build
-        build.graph.origin = f"{first.origin} and {len(run) - 1} more"
+        build.graph.follow_all(run)
         columns = [
             (self._wholes.get(column), [new.get(a, a) for a in column]) for column in _operands(run)
         ]
