@@ -26,6 +26,7 @@ def merge(build: Builder, roots: list[Value]) -> list[Value]:
             if groups:
                 roots = regrouped(build, roots, order, groups, partial(_one_product, build, shared))
                 order = build.graph.order(roots)
+                build.graph.keep(order)
     return roots
 
 
