@@ -21,8 +21,8 @@ from tinygrad_lstm.comparison.combined import FOLLOWS, Guess
 from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED, beyond
 from tinygrad_lstm.comparison.likely import Likely, nearest
 from tinygrad_lstm.comparison.rows import Entry
-from tinygrad_lstm.comparison.steps import LINE, RULE, SUM
-from tinygrad_lstm.comparison.sums import OTHER, WHOLE
+from tinygrad_lstm.comparison.steps import LINE, MET, RULE, SUM, TERMS, WHOLES
+from tinygrad_lstm.comparison.sums import EACH, OTHER, WHOLE
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.engine.tape import Branch
 
@@ -35,11 +35,11 @@ ALIKE = " (and so in the others like it)"
 AHEAD = 8  # groups of mistakes that are tried at once, where others work
 FIRST, MOST = 4, 64  # mistakes in the first group, and in a later one
 LONG = (*SIMPLE, "brackets", "numbers")  # what is worth a try in long formulas first
-LAST = ((SUM, OTHER), (LINE, (*NEAR, *FAR)), (RULE, FAR))
+LAST = ((SUM, OTHER), (MET, (*NEAR, *FAR)), (LINE, (*NEAR, *FAR)), (RULE, FAR))
 STAGES = (  # of the search, the last one first
     *LAST,
     *((RULE, part) for part in PARTS[:0:-1]),
-    *((SUM, WHOLE), (LINE, LONG), (RULE, SIMPLE)),
+    *((SUM, WHOLE), (TERMS, EACH), (MET, LONG), (LINE, LONG), (RULE, SIMPLE)),
 )
 POINTING = 0.3  # how far off a mistake may be, to be tried before more are looked at
 KEPT = 4_000_000  # numbers of a tape, for all mistakes of a group
@@ -239,7 +239,7 @@ class Above(Likely):
         also = "" if len(altered) < 2 else EVERYWHERE if len(blocks) > 1 else ALIKE
         arriving, text = self.formulas.gradient(node), self.formulas.text
         changed, correct = tree.formula(change.changed), tree.root
-        if self.places[number].level == SUM:
+        if self.places[number].level in WHOLES:
             x = node._inputs[branch.argument]
             head = f"{self.formulas.gradient_name(x)} = "
             looks = f"further up, in {self.formulas.derivative(x)}: {change.said}{also}"

@@ -17,7 +17,7 @@ from tinygrad_lstm.ops.reduce import sum as summed
 from tinygrad_lstm.ops.select import index
 from tinygrad_lstm.ops.shape import broadcast_to
 
-__all__ = ["axes"]
+__all__ = ["axes", "summed_over"]
 
 ROWS = 64  # of a batch, up to which single ones are tried
 
@@ -54,7 +54,7 @@ def _sums(i: int, node: Apply) -> Iterator[Change]:
     inner, ndim = node.args[0], len(node.args[0].shape)
     keep = bool(node.params.get("keepdims"))
     every = chain.from_iterable(combinations(range(ndim), n) for n in range(1, ndim + 1))
-    used = _summed_over(node)
+    used = summed_over(node)
     words = f"the sum over {_axes(used, ndim)} is missing"
     yield Change(("no axis", i), "axis", words, {id(node): inner})
     for axis in every:
@@ -82,7 +82,7 @@ def _sums(i: int, node: Apply) -> Iterator[Change]:
 def _of_one(i: int, node: Apply) -> Iterator[Change]:
     """One entry along an axis that a sum runs over, alone or with others; of a gradient alone
     :func:`axes` says it."""
-    inner, used = node.args[0], _summed_over(node)
+    inner, used = node.args[0], summed_over(node)
     if node.params.get("keepdims") or (len(used) == 1 and isinstance(inner, Leaf)):
         return
     for axis in used:
@@ -102,11 +102,12 @@ def _kept(
 ) -> Iterator[Change]:
     """Another axis where the sum is spread along its axis again; what is the same along that axis
     stands outside of the sum on paper."""
-    inner, used = node.args[0], _summed_over(node)
+    inner, used = node.args[0], summed_over(node)
     kept = tuple(1 if a in used else n for a, n in enumerate(inner.shape))
     users = tree.users[id(node)]
-    whole = node if node.shape == kept else users[0] if len(users) == 1 else node
-    if whole.shape != kept or (whole is not node and whole.op.name != "reshape"):
+    leading = kept[len(kept) - len(node.shape) :] == node.shape  # NumPy puts in the axes before
+    whole = node if leading else users[0] if len(users) == 1 else node
+    if not leading and (whole.shape != kept or whole.op.name != "reshape"):
         return
     plain = factors(inner)
     written = [f for part in plain for f in factors(opened(part))]
@@ -119,7 +120,7 @@ def _moved_out(
 ) -> Iterator[Change]:
     """The sum over another axis of a product, with those of its factors outside that are the same
     along the right one."""
-    inner, used = node.args[0], _summed_over(node)
+    inner, used = node.args[0], summed_over(node)
     kept = tuple(1 if a in used else n for a, n in enumerate(inner.shape))
     outside = [f for f in found if _alike_along(f, used, len(kept))]
     for axis in range(len(kept)):
@@ -146,7 +147,7 @@ def _alike_along(e: Expression, axes: tuple[int, ...], ndim: int) -> bool:
     return all(a < ndim - len(e.shape) or e.shape[a - ndim] == 1 for a in axes)
 
 
-def _summed_over(node: Apply) -> tuple[int, ...]:
+def summed_over(node: Apply) -> tuple[int, ...]:
     """The axes that a sum or a mean runs over."""
     ndim, axis = len(node.args[0].shape), node.params.get("axis")
     return tuple(range(ndim)) if axis is None else tuple(int(a) % ndim for a in np.atleast_1d(axis))

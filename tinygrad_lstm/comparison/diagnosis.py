@@ -12,7 +12,7 @@ from tinygrad_lstm.comparison.above import Outcome, Where
 from tinygrad_lstm.comparison.combined import Guess, written
 from tinygrad_lstm.comparison.implied import Implied
 from tinygrad_lstm.comparison.rows import Entry
-from tinygrad_lstm.comparison.work import Rows, Try, Work, safely, told
+from tinygrad_lstm.comparison.work import Rows, Try, Work, each_safely, safely, told
 from tinygrad_lstm.parallel.spread import HandOut, spreading
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -95,7 +95,7 @@ def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
             outcomes: list[list[Outcome]] = hand_out(work, jobs, "compare, further up")
             return outcomes
 
-        for entry, guess in above.explained(several if ahead else None):
+        for entry, guess in each_safely(above.explained(several if ahead else None)):
             found[next(i for i in open_ if work.wrong[i] is entry)] = told(guess)
     found = doubtful | found
     left = {group: tuple(i for i in group.numbers if i not in found) for group in groups}

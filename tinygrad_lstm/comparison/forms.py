@@ -186,14 +186,15 @@ class Forms(Parts):
                     )
                     other = times(place, form(leaf))
                     yield Change(label, "extra factor", words, {id(place): other})
-        rows = root.shape[1:]  # what is there once for a whole batch
-        beside = self.vocabulary.of_shape(rows, self.at) if rows else []
-        for w in (*self.vocabulary.of_shape(root.shape, self.at), *beside):
-            leaf = self.formulas.leaf(w)
-            words = self._words("there is a factor too many: {}", leaf)
-            for seen in self.vocabulary.references(w, self.at):
-                other = times(root, leaf)
-                yield Change(("times near", seen), "extra factor", words, {id(root): other})
+        for i, place in enumerate(dict.fromkeys([root, *gradients])):
+            rows = place.shape[1:]  # what is there once for a whole batch
+            beside = self.vocabulary.of_shape(rows, self.at) if rows else []
+            for w in (*self.vocabulary.of_shape(place.shape, self.at), *beside):
+                leaf = self.formulas.leaf(w)
+                words = self._words("there is a factor too many: {}", leaf)
+                for seen in self.vocabulary.references(w, self.at):
+                    label = ("times near", i, seen)
+                    yield Change(label, "extra factor", words, {id(place): times(place, leaf)})
         yield from self._once_more()
         for g in gradients:
             words = "the gradient that arrives was multiplied in twice"
@@ -230,7 +231,7 @@ class Forms(Parts):
     def _multiplied(self) -> Iterator[Change]:
         """What sums and means are made with."""
         root, node = self.tree.root, self.formulas.written(self.branch.stage.output)
-        for value, said in self.vocabulary.numbers.items():
+        for value, said in self.vocabulary.sizes.factors.items():
             words = self._words(f"the branch through {{}} is {said}", node)
             yield Change(("number", value), "factor", words, {id(root): times(number(value), root)})
 

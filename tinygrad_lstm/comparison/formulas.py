@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain, edge
 from tinygrad_lstm.comparison.loops import Place, loop
-from tinygrad_lstm.comparison.tidy import tidy
+from tinygrad_lstm.comparison.tidy import softmax_of, tidy
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.derivation.constants import constants
 from tinygrad_lstm.derivation.expression import (
@@ -124,8 +124,7 @@ class Formulas:
         return apply(x._op, args, x._params, x.shape)
 
     def _said(self, leaf: Leaf, depth: int = DEEP) -> Expression:
-        """What a leaf is called in words: a value without a name by what it computes, where that is
-        short."""
+        """What a leaf is called in words: without a name by what it computes, if that is short."""
         x = self.source.get(leaf)
         if leaf.gradient or x is None or x.name or x._op is None or not depth:
             return leaf
@@ -266,8 +265,13 @@ class Formulas:
                     Symbol(self.gradient_leaf(node)),
                     self._symbol,
                 )
-            self._rules[key] = tidy(formula)
+            self._rules[key] = tidy(formula, self._softmax)
         return self._rules[key]
+
+    def _softmax(self, e: Expression) -> Expression | None:
+        """The softmax that is the exponential of a value, where that is its logarithm."""
+        x = self.source.get(e) if isinstance(e, Leaf) else None
+        return None if x is None else softmax_of(x, self.written)
 
     def correct(self, branch: Branch) -> Expression:
         """What the rule of a branch sends back, written through."""

@@ -12,7 +12,7 @@ from tinygrad_lstm.comparison.parts import Parts
 from tinygrad_lstm.comparison.slopes import FORMS
 from tinygrad_lstm.comparison.tree import Change, inverse, spread, times
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number
-from tinygrad_lstm.ops.elementwise import exp
+from tinygrad_lstm.ops.elementwise import exp, sign
 from tinygrad_lstm.ops.reduce import softmax
 
 __all__ = ["Functions"]
@@ -41,6 +41,16 @@ class Functions(Parts):
                 yield Change(("f", i, text), "local form", words, {id(node): form(node)})
 
         yield from self._written_out()
+        yield from self._unlimited()
+
+    def _unlimited(self) -> Iterator[Change]:
+        """A value where it has to be limited, and its sign alone."""
+        for i, node in self.nodes:
+            if isinstance(node, Apply) and node.op.name == "clip" and not self._sends(node):
+                x = node.args[0]
+                for how, other in (("x", x), ("sign", apply(sign.op, (x,), {}, x.shape))):
+                    words = self._words(STANDS, other, node)
+                    yield Change(("unlimited", i, how), "local form", words, {id(node): other})
 
     def _written_out(self) -> Iterator[Change]:
         """A softmax that is written out, without the sum by which it is divided, or along another

@@ -29,8 +29,8 @@ class Indices:
         What a value is called in every block.
     block : callable
         The block of a value.
-    ends : int
-        The sum of the first block and the last: what a block and its mirror image add up to.
+    mirror : callable
+        The mirror image of a block.
     """
 
     def __init__(
@@ -38,9 +38,9 @@ class Indices:
         tape: Tape,
         role: Callable[[Any], str],
         block: Callable[[Any], int | None],
-        ends: int,
+        mirror: Callable[[int], int],
     ) -> None:
-        self._ends = ends
+        self._mirror = mirror
         self._arrays: dict[Any, dict[int | None, np.ndarray]] = defaultdict(dict)
         for node in (stage.output for stage in tape.stages):
             found = [*arrays(node._params)]
@@ -57,7 +57,7 @@ class Indices:
             blocks: list[tuple[int | str, np.ndarray]] = [(0, alone)] if alone is not None else []
             if at is not None and alone is None:
                 there: dict[int | str, int] = {-1: at - 1, 1: at + 1, 0: at}
-                there[MIRROR] = self._ends - at
+                there[MIRROR] = self._mirror(at)
                 blocks = [(k, by_block[b]) for k, b in there.items() if b in by_block]
             for step, other in blocks:
                 if other.shape == array.shape and not np.array_equal(other, array):
@@ -73,7 +73,7 @@ class Indices:
             If there is none.
         """
         alone = _alone(self._arrays[role], at)
-        there = self._ends - (at or 0) if isinstance(shift, str) else (at or 0) + shift
+        there = self._mirror(at or 0) if isinstance(shift, str) else (at or 0) + shift
         return self._arrays[role][there] if alone is None else alone
 
 

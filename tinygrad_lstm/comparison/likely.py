@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import edge
-from tinygrad_lstm.comparison.changes import FAR, SIMPLE
+from tinygrad_lstm.comparison.changes import FAR, SIMPLE, Changes
 from tinygrad_lstm.comparison.everywhere import FAR_FETCHED
 from tinygrad_lstm.comparison.places import Place
 from tinygrad_lstm.comparison.pointing import EXACT, Effect, Pointing, Supposed, Target
@@ -23,7 +24,7 @@ from tinygrad_lstm.comparison.progress import Progress
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.stacked import Blocks, Columns
-from tinygrad_lstm.comparison.steps import LINE, RULE, SUM
+from tinygrad_lstm.comparison.steps import MET, RULE, SUM
 from tinygrad_lstm.comparison.supposed import Supposing
 from tinygrad_lstm.comparison.tree import Change
 from tinygrad_lstm.derivation.expression import Leaf
@@ -40,6 +41,7 @@ LEAST, MORE = 0.4, 1.5  # how far-fetched a simple mistake is, and one of FAR_FE
 AGAIN = 1.2  # .. that comes to the same as one in another place, but for what it feeds back
 ACROSS = 1.0  # how far off is what has nothing to do with the rows
 AWAY = 1.2  # .. and what is not tried unless it is simple, as it points away from them
+MANY = 5  # terms that may have the same mistake
 SPOILING = 2.0  # what is added for a mistake that would change right rows too
 
 
@@ -107,7 +109,7 @@ class Likely(Supposing):
         for number, place in enumerate(self.places):
             rows = place.rows & self.open_
             own = rows.bit_count() == 1 or all(x._op is None for x, _ in place.edges)
-            long = level in (LINE, SUM) or sorts == FAR
+            long = level != RULE or sorts == FAR
             if place.level == level and rows and (own and long and rows != self.open_) == self.rest:
                 yield from self._in_place(number, sorts)
 
@@ -132,7 +134,7 @@ class Likely(Supposing):
             if (same := np.round(points, 9).tobytes()) in seen:
                 continue
             seen.add(same)
-            simpler = change.label in simple or place.level == SUM
+            simpler = change.label in simple or place.level in (SUM, MET)
             off = 0.0
             if not effect.known:
                 off = _apart(points[wrong], missing[wrong])
@@ -170,7 +172,7 @@ class Likely(Supposing):
         answer = self.answer(self.places[number], blocks.branches)
         if answer is None:
             return
-        tried = set() if tried is None else tried
+        tried, alone = set() if tried is None else tried, []
         found = Pointing(blocks, self.effects.seen(answer), world, tells, self._columns)
         stacked = found.stacked
         cost = AT_ONCE * len(stacked.order) * (1 + stacked.array.size / STACKED)
@@ -184,6 +186,8 @@ class Likely(Supposing):
                 self.progress.step(self.spent / self.budget)
                 if effect is not None:
                     yield change, effect
+                    alone.append((change, effect))
+        yield from _several(changes, alone)
 
     def _stands_out(self, change: Change, blocks: Blocks) -> bool:
         """Whether what another value is taken for has a name in a derivation, or is the same value
@@ -198,6 +202,25 @@ class Likely(Supposing):
             if not alike and not vocabulary.stands_out(source[e]):
                 return False
         return True
+
+
+def _several(
+    changes: Changes, alone: Sequence[tuple[Change, Effect]]
+) -> Iterator[tuple[Change, Effect]]:
+    """The same mistake in several terms at once, where its effects add up."""
+    alike: dict[Any, list[tuple[Any, Effect]]] = defaultdict(list)
+    for change, effect in alone:
+        if change.label[0] == "each" and not len(effect.along):
+            alike[change.label[:2]].append((change.label[2], effect))
+    for label, found in alike.items():
+        for n in range(2, min(len(found), MANY) + 1):
+            for chosen in combinations(found, n):
+                along = chosen[0][1].along
+                points = [np.add.reduce([effect.points[0] for _, effect in chosen])]
+                where = tuple(k for (k,), _ in chosen)
+                both = changes.labelled((*label, where))
+                if both is not None:
+                    yield both, Effect(points, along, all(e.known for _, e in chosen))
 
 
 def nearest(candidates: Sequence[Candidate]) -> list[Candidate]:

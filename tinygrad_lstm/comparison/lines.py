@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain, edge
 from tinygrad_lstm.comparison.formulas import Formulas
+from tinygrad_lstm.comparison.multiplied import Multiplied, TooMany
 from tinygrad_lstm.comparison.tidy import tidy
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.derivation.expression import (
@@ -18,15 +21,21 @@ from tinygrad_lstm.derivation.expression import (
     Leaf,
     leaves,
     number,
+    occurrences,
     parts,
     substitute,
     total,
 )
+from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["Lines"]
 
 LONGEST = 4  # stages that one line goes past
+TOGETHER = 8  # branches of a value that are looked at for where they come together
+REGION = 20  # values that are passed until they do
+PASSING = ("add", "add_n")
+SEEDS = ("add", "add_n", "subtract", "negative", "multiply", "divide")
 OPENED = 8  # parts of what has no name and is opened in one
 
 
@@ -71,6 +80,113 @@ class Lines(Formulas):
         if id(x) not in self._lines:  # one formula, whose parts are known by their identity
             self._lines[id(x)] = total([self.line(b) for b in self.chain.gradients.branches(x)])
         return self._lines[id(x)]
+
+    def met(self, branch: Branch) -> Expression:
+        """The derivative by what a branch belongs to, past values whose branches come together
+        again: as it is written at the end of a derivation."""
+        x = branch.stage.output._inputs[branch.argument]
+        key = id(x), "met"
+        if key not in self._lines:
+            groups = [self._past_forks(group) for group in self._groups(x)]
+            self._lines[key] = total([e for e, _ in groups])
+            self._lines[id(x), "terms"] = total([term for _, found in groups for term in found])
+        return self._lines[key]
+
+    def terms(self, branch: Branch) -> Expression:
+        """The same as the sum of all that it is when it is multiplied out."""
+        self.met(branch)
+        return self._lines[id(branch.stage.output._inputs[branch.argument]), "terms"]
+
+    def meets(self, x: Any) -> bool:
+        """Whether there is more in that than in the line of each branch."""
+        branches = self.chain.gradients.branches(x)
+        if len(branches) == 1 and branches[0].stage.op in PASSING:
+            return False  # what is passed on as it is has been written
+        return any(self._region(group)[1] is not None for group in self._groups(x))
+
+    def _groups(self, x: Any) -> list[list[Branch]]:
+        """The branches of a value, those together that come together again."""
+        branches = self.chain.gradients.branches(x)
+        groups = [[b] for b in branches]
+        for pair in combinations(branches, 2) if len(branches) <= TOGETHER else ():
+            mine = [g for g in groups if any(b in g for b in pair)]
+            if len(mine) == 2 and self._region(pair)[1] is not None:
+                groups = [g for g in groups if g not in mine] + [mine[0] + mine[1]]
+        return groups
+
+    def _region(self, group: Sequence[Branch]) -> tuple[list[Any], Any]:
+        """The values between some branches and the one where they come together again, and that;
+        None where they do not, or never part. No line goes past a product of matrices."""
+        front = {id(b.stage.output): b.stage.output for b in group}
+        passed: list[Any] = []
+        parted = len(front) > 1 or any(map(self._twice, group))
+        found: tuple[list[Any], Any] = [], None
+        while len(passed) < REGION:
+            y = max(front.values(), key=lambda v: self.places[id(v)])
+            above = self.chain.gradients.branches(y)
+            if len(front) == 1 and parted and passed:
+                found = passed[:], y
+                if y.name or any(map(self._is_layer, above)) or len(above) > 1:
+                    break
+            if y._op.kind == "product" or y._hooks or self.chain.is_given(y) or not above:
+                break
+            del front[id(y)]
+            passed.append(y)
+            front |= {id(b.stage.output): b.stage.output for b in above}
+            parted = parted or len(above) > 1 or any(map(self._twice, above))
+        return found
+
+    @staticmethod
+    def _is_layer(branch: Branch) -> bool:
+        """Whether a stage reads a parameter: a line of its own."""
+        read = (x for x in branch.stage.inputs if isinstance(x, Node))
+        return any(x._op is None and x.requires_grad for x in read)
+
+    def _twice(self, branch: Branch) -> bool:
+        """Whether the rule of a branch has the gradient that arrives in several places."""
+        arriving = self.gradient_leaf(branch.stage.output)
+        return occurrences(self.rule(branch)).get(arriving, 0) > 1
+
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """The places of values in the order of backward."""
+        return {id(y): i for i, y in enumerate(self.chain.order)}
+
+    def _past_forks(self, group: Sequence[Branch]) -> tuple[Expression, list[Expression]]:
+        """What some branches send back, of the derivative where they come together; and its
+        terms."""
+        passed, last = self._region(group)
+        if last is None:
+            return total(lines := [self.line(b) for b in group]), lines
+        made: dict[int, Expression] = {}
+        for y in sorted(passed, key=lambda v: self.places[id(v)]):
+            made[id(y)] = self._sum_of(self.chain.gradients.branches(y), made)
+        read = [v for y in (*passed, last) for v in (y, *y._inputs) if isinstance(v, Node)]
+        formula = self._sum_of(group, made)
+        found, seed = [formula], self._seed(last)
+        with suppress(TooMany):
+            written = Multiplied(formula, dict.fromkeys(map(self.leaf, read)))
+            formula, found = written.formula, written.terms
+        return self.put(formula, last, seed), [self.put(e, last, seed) for e in found]
+
+    def _sum_of(self, branches: Sequence[Branch], made: Mapping[int, Expression]) -> Expression:
+        """What branches send back, of derivatives that are written already."""
+        rules = ((self.rule(b), b.stage.output) for b in branches)
+        return total(
+            [self.put(rule, y, made.get(id(y), self.gradient_leaf(y))) for rule, y in rules]
+        )
+
+    def _seed(self, x: Any) -> Expression:
+        """The derivative by a value, as a number where it is one: what a loss is added up of."""
+        y = x
+        while y.shape == () and not self.chain.is_given(y) and y._op.kind == "arithmetic":
+            above = self.chain.gradients.branches(y)
+            if not above:
+                return number(self.chain.totals[id(x)])
+            if len(above) > 1 or above[0].stage.op not in SEEDS:
+                break
+            y = above[0].stage.output
+        return self.gradient_leaf(x)
 
     def locals(self, branch: Branch) -> Iterator[Expression]:
         """The local derivatives of one stage after another, from a branch on, as far as each is

@@ -4,7 +4,8 @@ blocks."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +13,10 @@ import numpy as np
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Tape
 
-__all__ = ["Place", "loop"]
+__all__ = ["Place", "Spans", "loop"]
 
 NUMBER = re.compile(r"\d+")
+FEW = 3  # loops beside one, whose steps are compared
 MOST = 4000  # stages of a tape that is looked at
 SHARE = 0.5  # of the stages that a loop has to hold at least
 
@@ -109,3 +111,49 @@ def _roles(run: Sequence[Any], period: int) -> list[str]:
         name if name and found.count(name) == 1 else f"{run[k]._op.name}#{k}"
         for k, name in enumerate(found)
     ]
+
+
+class Spans:
+    """The loops of a tape, by their first and last blocks.
+
+    Parameters
+    ----------
+    tape : Tape
+        The tape.
+    base : callable
+        What a value is called, without its block.
+    blocks : mapping of int to int
+        The blocks of values, by their ``id``.
+    """
+
+    def __init__(
+        self, tape: Tape, base: Callable[[Any], str], blocks: Mapping[int, int | None]
+    ) -> None:
+        names: dict[int, set[str]] = defaultdict(set)
+        for stage in tape.stages:
+            block = blocks[id(stage.output)]
+            if block is not None:
+                read = (x for x in (stage.output, *stage.inputs) if isinstance(x, Node))
+                names[block] |= {base(x) for x in read if x.requires_grad and x.name}
+        self._loops: list[tuple[int, int]] = []
+        for block in sorted(names):  # one without a name of the block before begins another loop
+            first = self._loops[-1][0] if self._loops else block
+            goes_on = not names[block].isdisjoint(names.get(block - 1, ()))
+            self._loops[-1:] = [(first, block)] if goes_on else [*self._loops[-1:], (block, block)]
+
+    def _of(self, block: int) -> tuple[int, int]:
+        """The loop of a block; beyond all loops, they as one."""
+        own = (loop for loop in self._loops if loop[0] <= block <= loop[1])
+        every = self._loops or [(0, 0)]
+        return next(own, (every[0][0], every[-1][1]))
+
+    def mirror(self, block: int) -> int:
+        """The mirror image of a block in the time of its loop."""
+        return sum(self._of(block)) - block
+
+    def beside(self, block: int) -> Iterator[int]:
+        """The blocks of other loops at the same step as a block, and those before them."""
+        own = self._of(block)
+        others = [loop for loop in self._loops if loop != own]
+        for first, _ in others if len(others) <= FEW else ():
+            yield from (first + block - own[0], first + block - own[0] - 1)

@@ -59,16 +59,17 @@ class Moved(Parts):
         found = [(where, a) for where, a in arrays(node.params) if where[1] is not None]
         for (one, a), (other, b) in combinations(found, 2):
             if a.shape == b.shape and not np.array_equal(a, b):
-                params = partial(self._crosswise, node.op, one, other)
+                params = partial(self._crosswise, node, one, other)
                 changed = Apply(node.op, node.args, params(self.branch), node.shape)
                 label = ("indices exchanged", i, str(one), str(other))
                 yield Change(label, "axis", EXCHANGED, {id(part): changed}, params)
 
-    def _crosswise(self, op: Any, one: Where, other: Where, branch: Any) -> Mapping[str, Any]:
-        """The parameters of an operation in the rule of a branch, two index arrays exchanged."""
+    def _crosswise(self, node: Apply, one: Where, other: Where, branch: Any) -> Mapping[str, Any]:
+        """The parameters of a part, or of the same operation in the rule of another branch, two
+        index arrays exchanged."""
         rule = parts(self.formulas.rule(branch))
-        own = (e.params for e in rule if isinstance(e, Apply) and e.op is op)
-        return exchanged(next(own, branch.stage.output._params), one, other)
+        own = (e.params for e in rule if isinstance(e, Apply) and e.op is node.op)
+        return exchanged(next(own, node.params), one, other)
 
     def _with(
         self, params: Mapping[str, Any], name: Where, role: Any, shift: int | str

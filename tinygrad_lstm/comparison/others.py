@@ -6,8 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from tinygrad_lstm.comparison.parts import Parts
-from tinygrad_lstm.comparison.tree import Change, added, summed_up, terms, turned
-from tinygrad_lstm.derivation.expression import Leaf, apply, leaves, number, substitute
+from tinygrad_lstm.comparison.tree import Change, Tree, added, spread, summed_up, terms, turned
+from tinygrad_lstm.derivation.expression import (
+    Apply,
+    Expression,
+    Leaf,
+    apply,
+    leaves,
+    number,
+    substitute,
+)
 from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.engine.memory import SCALARS
 from tinygrad_lstm.ops.move import flip
@@ -51,7 +59,7 @@ class Others(Parts):
         """A value in the place of one that occurs several times, in one of these places."""
         users, other = self.tree.users[id(leaf)], self.formulas.leaf(w)
         for k, user in enumerate(users if len(users) > 1 else ()):
-            changed = substitute(user, {leaf: other})
+            changed = _read_once(user, leaf, other)
             words = self._words("{} was used where {} belongs, in {}", other, leaf, user)
             for seen in self.vocabulary.references(w, self.at):
                 yield Change(("once", i, k, seen), kind, words, {id(user): changed})
@@ -63,26 +71,39 @@ class Others(Parts):
             if inner is leaf:
                 joined = v._op is not None and v._op.name in JOINS
                 yield from self._read(i, leaf, v, every=True) if joined else ()
-                continue
-            for k, u in enumerate(leaves(inner)):
-                if u not in self.formulas.source:
-                    continue
-                source = self.formulas.source[u]
-                same = self.formulas.base(source)
-                near = self.vocabulary.near(source, self.at)
-                for w in filter(self.vocabulary.stands_out, near):
-                    other = substitute(inner, {u: self.formulas.leaf(w)})
-                    kind = "wrong block" if self.formulas.base(w) == same else "wrong value"
-                    words = self._words("{} was used where {} belongs", self.formulas.leaf(w), u)
-                    for seen in self.vocabulary.references(w, self.at):
-                        label = ("inside", i, k, seen)
-                        yield Change(label, kind, words, {id(leaf): other})
-            yield from self._read(i, leaf, v)
-            signed = terms(inner)
+                inner = self.formulas.computed(v) if v._op is not None else leaf
+            else:
+                yield from self._inner_values(i, leaf, inner)
+                yield from self._read(i, leaf, v)
+            signed = terms(inner, spread=True)
             for k, (sign, term) in enumerate(signed if len(signed) > 1 else []):
-                other = summed_up([*signed[:k], (-sign, term), *signed[k + 1 :]])
+                flipped = [*signed[:k], (-sign, term), *signed[k + 1 :]]
                 words = self._words("the sign of {} is flipped", term)
+                other = summed_up([(s, spread(t, leaf.shape)) for s, t in flipped])
                 yield Change(("inside ±", i, k), "sign", words, {id(leaf): other})
+
+    def _inner_values(self, i: int, leaf: Leaf, inner: Expression) -> Iterator[Change]:
+        """Another value in what is written through, in all places or in one of several."""
+        tree = Tree(inner)
+        for k, u in enumerate(leaves(inner)):
+            if u not in self.formulas.source:
+                continue
+            source, users = self.formulas.source[u], tree.users[id(u)]
+            same = self.formulas.base(source)
+            near = self.vocabulary.near(source, self.at)
+            for w in filter(self.vocabulary.stands_out, near):
+                read = self.formulas.leaf(w)
+                kind = "wrong block" if self.formulas.base(w) == same else "wrong value"
+                words = self._words("{} was used where {} belongs", read, u)
+                each = [substitute(inner, {u: read})]
+                each += [
+                    tree.formula({id(user): _read_once(user, u, read)})
+                    for user in (users if len(users) > 1 else ())
+                ]
+                for n, other in enumerate(each):
+                    for seen in self.vocabulary.references(w, self.at):
+                        label = ("inside", i, k, n, seen)
+                        yield Change(label, kind, words, {id(leaf): other})
 
     def _read(self, i: int, leaf: Leaf, v: Any, every: bool = False) -> Iterator[Change]:
         """Another value where one that has no name either is read, or where `every` one is; axes
@@ -143,6 +164,11 @@ class Others(Parts):
         """A gradient that was added though it does not come here, and a value where one belongs."""
         root = self.tree.root
         x = self.branch.stage.output._inputs[self.branch.argument]
+        for w in self.vocabulary.gradients_near(x, self.at, x):
+            also = self.formulas.gradient_leaf(w)
+            words = self._words(ADDED, also)
+            for seen in self.vocabulary.references(w, self.at) if also.shape == root.shape else ():
+                yield Change(("+δ near", seen), "extra term", words, {id(root): added(root, also)})
         for i, leaf in self.nodes:
             if not isinstance(leaf, Leaf) or not leaf.gradient:
                 continue
@@ -173,3 +199,9 @@ class Others(Parts):
                 f"{len(branches)}"
             )
             yield Change(("part", i, k), "wrong gradient", words, {id(leaf): other})
+
+
+def _read_once(user: Apply, leaf: Leaf, other: Leaf) -> Expression:
+    """A part that reads another value, where what it is made of besides reads the right one."""
+    args = tuple(other if arg is leaf else arg for arg in user.args)
+    return apply(user.op, args, user.params, user.shape)

@@ -18,8 +18,8 @@ from tinygrad_lstm.comparison.likely import Candidate
 from tinygrad_lstm.comparison.pointing import EXACT, Supposed, differs
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
-from tinygrad_lstm.comparison.steps import LINE, RULE, SUM
-from tinygrad_lstm.comparison.sums import WHOLE
+from tinygrad_lstm.comparison.steps import LINE, MET, RULE, SUM, TERMS
+from tinygrad_lstm.comparison.sums import EACH, WHOLE
 from tinygrad_lstm.comparison.tree import Change
 from tinygrad_lstm.engine.gradients import Part
 
@@ -33,7 +33,8 @@ SEPARATE = 3  # rows that may have a mistake each, of any sort
 SHARE = 0.1  # of the budget that these may take
 MATCHED = 0.5  # .. and those where the gradients by hand are known
 NEARLY = 1e-6  # of the square of what is missing: how far off pairs are that are looked at
-PAIRED = {RULE: NEAR, LINE: LONG, SUM: WHOLE}  # sorts of mistakes that are made beside others
+# Sorts of mistakes that are made beside others.
+PAIRED = {RULE: NEAR, LINE: LONG, SUM: WHOLE, MET: LONG, TERMS: EACH}
 
 Pair = tuple[Candidate, Candidate]
 Pointed = tuple[Candidate, np.ndarray]  # a mistake, and where its effect points

@@ -16,7 +16,7 @@ from tinygrad_lstm.comparison.rerun import Rerun
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.stacked import Blocks
-from tinygrad_lstm.comparison.steps import LINE, RULE, SUM
+from tinygrad_lstm.comparison.steps import LINE, MET, RULE, SUM, TERMS
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.derivation.expression import Apply, parts
 from tinygrad_lstm.engine.gradients import Part
@@ -98,7 +98,7 @@ class Places:
             places.append(Place(edges, rows, spoils))
             if self._has_line(*edges[self._middle(edges)], len(edges) > 1):
                 places.append(Place(edges, rows, spoils, LINE))
-        places += self._sums(below)
+        places += self._wholes(below)
         every = (1 << len(self.rows)) - 1
         places = list({_same(place): place for place in reversed(places)}.values())[::-1]
         places.sort(
@@ -111,27 +111,36 @@ class Places:
         )
         return places
 
-    def _sums(self, below: dict[int, int]) -> Iterator[Place]:
-        """The sums of branches as wholes, each by the first of its branches."""
-        sums: dict[str, Edges] = defaultdict(list)
+    def _wholes(self, below: dict[int, int]) -> Iterator[Place]:
+        """The derivatives by values as wholes, each by the first of its branches: sums of these,
+        and what is written past forks."""
+        sums: dict[tuple[int, str], Edges] = defaultdict(list)
         for x in self.chain.order:
             branches = self.chain.gradients.branches(x)
             open_ = x._op is not None and not x._hooks and not self.chain.is_given(x)
-            sums_up = open_ and 1 < len(branches) <= WAYS
-            if sums_up and self.rerun.inherits.get(edge(branches[0])):
-                sums[self.formulas.base(x)].append((x, branches[0]))
-        layers: dict[str, list[Edges]] = defaultdict(list)
-        for base, edges in sums.items():
-            layers[self.search.scopes.alike(base)].append(edges)
-        every = (list(chain.from_iterable(found)) for found in layers.values() if len(found) > 1)
-        for edges in (*sums.values(), *every):
+            few = open_ and 0 < len(branches) <= WAYS
+            if few and self.rerun.inherits.get(edge(branches[0])):
+                if len(branches) > 1:
+                    sums[SUM, self.formulas.base(x)].append((x, branches[0]))
+                if self.formulas.meets(x):
+                    sums[MET, self.formulas.base(x)].append((x, branches[0]))
+                    sums[TERMS, self.formulas.base(x)].append((x, branches[0]))
+        layers: dict[tuple[int, str], list[Edges]] = defaultdict(list)
+        for (level, base), edges in sums.items():
+            layers[level, self.search.scopes.alike(base)].append(edges)
+        every = (
+            (level, list(chain.from_iterable(found)))
+            for (level, _), found in layers.items()
+            if len(found) > 1
+        )
+        for level, edges in (*((level, edges) for (level, _), edges in sums.items()), *every):
             rows = spoils = 0
             for x, branch in edges:
                 rows |= self.rerun.inherits[edge(branch)]
                 spoils |= below.get(id(x), 0)
-            whole = self.formulas.whole(edges[self._middle(edges)][1])
+            whole = self.search.formula(edges[self._middle(edges)][1], level)
             if len(parts(whole)) <= LONGEST:
-                yield Place(edges, rows, spoils, SUM)
+                yield Place(edges, rows, spoils, level)
 
     def _has_line(self, x: Any, branch: Branch, several: bool) -> bool:
         """Whether a derivation may have more than its rule in the line of a branch: where several

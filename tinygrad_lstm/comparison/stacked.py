@@ -91,7 +91,7 @@ class Blocks:
         if self.at is None or block is None or how in FIXED or id(leaf) in self.index:
             return None
         if how == MIRROR:
-            return [self.vocabulary.ends - here for here in self.numbers]
+            return [self.vocabulary.mirror(here) for here in self.numbers]
         return [here + block - self.at for here in self.numbers]
 
     @property

@@ -14,9 +14,9 @@ from tinygrad_lstm.comparison.chain import Chain, edge
 from tinygrad_lstm.comparison.changes import Changes
 from tinygrad_lstm.comparison.combined import Term, Words, added
 from tinygrad_lstm.comparison.lines import Lines
-from tinygrad_lstm.comparison.rows import Judge
+from tinygrad_lstm.comparison.rows import Entry, Judge
 from tinygrad_lstm.comparison.scopes import Scopes
-from tinygrad_lstm.comparison.sums import Sums
+from tinygrad_lstm.comparison.sums import Met, Sums, Terms
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.comparison.vocabulary import Vocabulary
 from tinygrad_lstm.derivation.expression import Expression, leaves
@@ -24,16 +24,24 @@ from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Branch, Tape
 
-__all__ = ["LINE", "MANY_NUMBERS", "OPEN", "RULE", "SUM", "Steps"]
+__all__ = ["LINE", "MANY_NUMBERS", "MET", "OPEN", "RULE", "SUM", "TERMS", "WHOLES", "Steps"]
 
 CLOSE = {2: 1e-2, 4: 1e-5, 8: 1e-9}  # by the bytes of a number: how closely a guess has to fit
 MANY_NUMBERS = 2  # from more on, a tolerance that the user gave holds for explanations too
 
 WAY = 4  # operations on the way to a value with a name that tell what a stage is computed for
+TERMS = -6  # stages: the same, each of its terms by itself
+MET = -5  # stages: past values whose branches come together again, multiplied out
 SUM = -4  # stages: the whole of a sum, its branches as lines
 LINE = -3  # stages: several are written as one, all that has no name is opened
 OPEN = -2  # stages: what has no name is opened, and what the stage itself computed
 RULE = -1  # stages: the gradient that arrives stands as it is, though it has no name
+WHOLES = (
+    SUM,
+    MET,
+    TERMS,
+)  # which write the derivative by a value, and not what a branch sends back
+NOTHING = 1e-4  # of the right value: what is less is held against guesses as if it were so large
 LOOSE = 1e-2  # no guess fits that is further off, in parts of the largest entry
 
 
@@ -70,6 +78,7 @@ class Steps:
 
     def __init__(self, judge: Judge, chain: Chain, close: float = 0.0) -> None:
         self.close, self._goal = close, Goal(np.empty(0), 0, 0.0, 0.0)
+        self._least: dict[int, float] = {}
         self.allowed = math.inf  # formulas that may still be computed
         self.judge, self.chain, self.tape = judge, chain, judge.gradients.tape
         self.formulas = Lines(chain)
@@ -94,8 +103,16 @@ class Steps:
 
     def _aim(self, hand: np.ndarray) -> Goal:
         at = int(np.argmax(np.abs(hand)))
-        self._goal = Goal(hand, at, hand.item(at), abs(hand.item(at)))
+        size = max(abs(hand.item(at)), self._least.get(id(hand), 0.0))
+        self._goal = Goal(hand, at, hand.item(at), size)
         return self._goal
+
+    def weigh(self, entry: Entry) -> None:
+        """Let a row be held against guesses by what its right value is, if by hand it is nothing
+        beside that: what is 0 but for rounding."""
+        if entry.part is not None and entry.usable:
+            right = np.max(np.abs(self.chain.follows(entry.part)), initial=0)
+            self._least[id(entry.hand)] = NOTHING * float(right)
 
     def within(self, formulas: int = 1) -> bool:
         """Whether so many more formulas may be computed, which counts them."""
@@ -141,15 +158,15 @@ class Steps:
         alone, which is the same in all blocks."""
         key = edge(branch), level, shaped
         if key not in self._changes:
-            kind, tree = Sums if level == SUM else Changes, Tree(self.formula(branch, level))
-            self._changes[key] = kind(tree, self.vocabulary, branch, shaped)
+            kinds, tree = {SUM: Sums, MET: Met, TERMS: Terms}, Tree(self.formula(branch, level))
+            self._changes[key] = kinds.get(level, Changes)(tree, self.vocabulary, branch, shaped)
         return self._changes[key]
 
     def formula(self, branch: Branch, level: int) -> Expression:
         """The formula of a branch, written past so many stages."""
         formulas = self.formulas
         how = {0: formulas.correct, RULE: formulas.rule, OPEN: formulas.opened}
-        how |= {LINE: formulas.line, SUM: formulas.whole}
+        how |= {LINE: formulas.line, SUM: formulas.whole, MET: formulas.met, TERMS: formulas.terms}
         return how[level](branch) if level in how else formulas.past(branch, level)
 
     def kind(self, branch: Branch) -> tuple[Any, ...]:

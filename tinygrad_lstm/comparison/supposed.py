@@ -23,7 +23,7 @@ from tinygrad_lstm.comparison.pointing import Supposed
 from tinygrad_lstm.comparison.responses import solved
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
-from tinygrad_lstm.comparison.steps import SUM
+from tinygrad_lstm.comparison.steps import WHOLES
 from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["Supposing"]
@@ -97,7 +97,7 @@ class Supposing(Places):
         """What is added in a place, with what that does to the rows."""
         found = {}
         for x, branch in place.edges:
-            whole = place.level == SUM or self.effects.is_whole(x, branch)
+            whole = place.level in WHOLES or self.effects.is_whole(x, branch)
             answer = self.effects.on(x) if whole else self.effects.of(x, branch)
             if answer is not None:
                 found[id(x) if whole else edge(branch)] = x.shape, answer
@@ -149,12 +149,12 @@ class Supposing(Places):
     def key(place: Place, x: Any, branch: Branch) -> Edge | int:
         """What is changed in a place: what a branch sends back, or the whole of the sum that it
         begins."""
-        return id(x) if place.level == SUM else edge(branch)
+        return id(x) if place.level in WHOLES else edge(branch)
 
     def answer(self, place: Place, branches: Sequence[Branch]) -> np.ndarray | None:
         """What an addition to some branches of a place does to the rows; None where that is not
         known."""
-        effects, whole = self.effects, place.level == SUM
+        effects, whole = self.effects, place.level in WHOLES
         values = {edge(b): x for x, b in place.edges}
         at = ((values[edge(b)], b) for b in branches)
         found = [effects.on(x) if whole else effects.of(x, b) for x, b in at]

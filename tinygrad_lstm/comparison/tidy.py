@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +13,9 @@ from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, 
 from tinygrad_lstm.engine.operation import Operation
 from tinygrad_lstm.ops.elementwise import greater, greater_equal, less, less_equal
 from tinygrad_lstm.ops.loss import one_hot
+from tinygrad_lstm.ops.reduce import softmax
 
-__all__ = ["tidy"]
+__all__ = ["softmax_of", "tidy"]
 
 OPPOSITE = {
     "less_equal": greater.op,
@@ -23,8 +26,18 @@ OPPOSITE = {
 ONE_HOT = "onehot"  # as it is written on paper: how many classes there are, the shape says
 
 
-def tidy(formula: Expression) -> Expression:
-    """The same formula: the numbers of a product are one number, a sum over a one-hot is 1."""
+def tidy(
+    formula: Expression, exponential: Callable[[Expression], Expression | None] = lambda e: None
+) -> Expression:
+    """The same formula: the numbers of a product are one number, a sum over a one-hot is 1.
+
+    Parameters
+    ----------
+    formula : Expression
+        The formula.
+    exponential : callable, optional
+        What the exponential of a part is, where that has a name of its own.
+    """
     done: dict[int, Expression] = {}
     for part in parts(formula):
         if isinstance(part, Leaf):
@@ -32,8 +45,17 @@ def tidy(formula: Expression) -> Expression:
             continue
         args = tuple(done[id(arg)] for arg in part.args)
         same = all(a is b for a, b in zip(args, part.args, strict=True))
-        done[id(part)] = _simpler(part if same else apply(part.op, args, part.params, part.shape))
+        other = exponential(args[0]) if part.op.name == "exp" else None
+        whole = part if same else apply(part.op, args, part.params, part.shape)
+        done[id(part)] = other or _simpler(whole)
     return done[id(formula)]
+
+
+def softmax_of(x: Any, read: Callable[[Any], Expression]) -> Expression | None:
+    """The softmax whose logarithm a value of the tape is; None where it is something else."""
+    if x._op is None or x._op.name != "log_softmax":
+        return None
+    return apply(softmax.op, (read(x._inputs[0]),), x._params, x.shape)
 
 
 def _simpler(e: Expression) -> Expression:

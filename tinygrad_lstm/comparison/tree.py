@@ -279,15 +279,16 @@ def is_plain(e: Expression, value: float) -> bool:
     return isinstance(e, Leaf) and e.name is None and e.shape == () and e.array == value
 
 
-def terms(e: Expression) -> list[tuple[int, Expression]]:
-    """The terms of a sum with their signs."""
-    if isinstance(e, Apply) and any(arg.shape == e.shape for arg in e.args):
-        if e.op.name in ("add", "add_n"):
-            return [term for arg in e.args for term in terms(arg)]
-        if e.op.name == "subtract":
-            return terms(e.args[0]) + [(-sign, term) for sign, term in terms(e.args[1])]
+def terms(e: Expression, spread: bool = False) -> list[tuple[int, Expression]]:
+    """The terms of a sum with their signs; of those that may be `spread` along each other's axes
+    too."""
+    if isinstance(e, Apply) and (spread or any(arg.shape == e.shape for arg in e.args)):
+        signs = (1, -1) if e.op.name == "subtract" else (1,) * len(e.args)
+        if e.op.name in ("add", "add_n", "subtract"):
+            pairs = zip(signs, e.args, strict=True)
+            return [(sign * s, t) for sign, arg in pairs for s, t in terms(arg, spread)]
         if e.op.name == "negative":
-            return [(-sign, term) for sign, term in terms(e.args[0])]
+            return [(-sign, term) for sign, term in terms(e.args[0], spread)]
     return [(1, e)]
 
 

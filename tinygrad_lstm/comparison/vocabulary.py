@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.indices import Indices
 from tinygrad_lstm.comparison.lines import Lines
+from tinygrad_lstm.comparison.loops import Spans
 from tinygrad_lstm.comparison.whole import Sizes
 from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.names import signed
@@ -51,7 +52,6 @@ class Vocabulary:
 
     formulas: Lines
     places: dict[int, int]
-    ends: int
     chain: Chain
     tape: Tape
 
@@ -63,9 +63,7 @@ class Vocabulary:
         for x in self.tape.values:
             for key in ((x.shape, self.block(x)), (None, self.block(x)), x.shape):
                 self._alike[key].append(x)
-        ran = (self._blocks[id(stage.output)] for stage in self.tape.stages)
-        blocks = [b for b in ran if b is not None]
-        self.ends = min(blocks, default=0) + max(blocks, default=0)
+        self._spans = Spans(self.tape, self.formulas.base, self._blocks)
         self._extent, self._outer = self._ends()
         self.sizes = Sizes(self.tape)
 
@@ -82,6 +80,10 @@ class Vocabulary:
                 for shape in (x.shape, None):
                     outer[shape].append(x)
         return {role: (min(found), max(found)) for role, found in roles.items()}, outer
+
+    def mirror(self, block: int) -> int:
+        """The mirror image of a block in the time of its loop."""
+        return self._spans.mirror(block)
 
     def block(self, x: Any) -> int | None:
         """The block of a value."""
@@ -132,11 +134,12 @@ class Vocabulary:
         return [w for w in self._close(shape, at) if self.stands_out(w)][:MOST]
 
     def _close(self, shape: tuple[int, ...] | None, at: int | None) -> list[Any]:
-        """Values in a block, beside it, in its mirror image, or in none; of a shape, if one is
-        asked for."""
+        """Values in a block, beside it, in its mirror image, at the same step of another loop,
+        or in none; of a shape, if one is asked for."""
         if at is None:
             return list(self.tape.values) if shape is None else self._alike.get(shape, [])
-        blocks = dict.fromkeys((None, at - 1, at, at + 1, self.ends - at))
+        near = (None, at - 1, at, at + 1, self.mirror(at), *self._spans.beside(at))
+        blocks = dict.fromkeys(near)
         return [w for block in blocks for w in self._alike.get((shape, block), ())]
 
     def gradients_near(self, v: Any, at: int | None, x: Any) -> Iterator[Any]:
@@ -144,7 +147,7 @@ class Vocabulary:
         since it does not come from there."""
         totals = self.chain.totals
         for w in (w for w in self.near(v, at) if id(w) in totals):
-            mirrored = self.block(w) == self.ends - (at or 0) and at is not None
+            mirrored = at is not None and self.block(w) == self.mirror(at)
             known = (mirrored and self.formulas.base(w) == self.formulas.base(v)) or not (
                 w._op is None or self._leads(w, x)
             )
@@ -185,7 +188,7 @@ class Vocabulary:
         if b is None:
             return [(base, ""), *away]
         found = [(base, signed(b - at))]
-        found += [(base, "mirror")] * (b == self.ends - at)
+        found += [(base, "mirror")] * (b == self.mirror(at))
         first, last = self._extent[base]
         for end, word, step in ((first, "the first", 1), (last, "the last", -1)):
             if b == end and first != last:
@@ -211,21 +214,9 @@ class Vocabulary:
         return found
 
     @cached_property
-    def numbers(self) -> dict[float, str]:
-        """Numbers that something may be multiplied by in error, in words."""
-        found: dict[float, str] = {}
-        known = self.sizes.of(())
-        for n, words in known.items():
-            found[n], found[1 / n] = f"multiplied by {n}, {words}", f"divided by {n}, {words}"
-        for n in (n for n in known if n > 2):
-            for m in (n - 1, n + 1):
-                found.setdefault(m / n, f"divided by {n}, where {m} is right")
-        return found
-
-    @cached_property
     def indices(self) -> Indices:
         """The index arrays of the tape."""
-        return Indices(self.tape, self.formulas.base, self.block, self.ends)
+        return Indices(self.tape, self.formulas.base, self.block, self.mirror)
 
     @cached_property
     def branches(self) -> dict[tuple[str, int | None], list[tuple[Node, Branch]]]:

@@ -17,12 +17,14 @@ from tinygrad_lstm.comparison.tree import flipped, times
 from tinygrad_lstm.derivation.expression import Expression, apply, leaves, number, substitute
 from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.derivation.signs import SIGN
+from tinygrad_lstm.engine.memory import SCALARS
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.ops.elementwise import divide
 from tinygrad_lstm.ops.shape import transpose
 
 __all__ = ["Sizes", "limited", "scaled", "whole"]
 
+MOST = 6  # numbers that a tape multiplies by
 TINY = 1e-9  # of a number that is one part of a whole one
 
 
@@ -48,6 +50,34 @@ class Sizes:
             said = {n: " or ".join(dict.fromkeys(words)) for n, words in found.items() if n > 1}
             self._known[shape] = said
         return self._known[shape]
+
+    @cached_property
+    def factors(self) -> dict[float, str]:
+        """Numbers that something may be multiplied by in error, in words: those of sums and means,
+        and those that the tape multiplies by somewhere."""
+        found: dict[float, str] = {}
+        known = self.of(())
+        for n, words in known.items():
+            found[n], found[1 / n] = f"multiplied by {n}, {words}", f"divided by {n}, {words}"
+        for n in (n for n in known if n > 2):
+            for m in (n - 1, n + 1):
+                found.setdefault(m / n, f"divided by {n}, where {m} is right")
+        for c in self._constants:
+            found.setdefault(c, f"multiplied by {c:g}, a number that belongs elsewhere")
+            found.setdefault(1 / c, f"divided by {c:g}, a number that belongs elsewhere")
+        return found
+
+    @cached_property
+    def _constants(self) -> list[float]:
+        """The first numbers that something is multiplied or divided by."""
+        read = (
+            float(x.real)
+            for stage in self._tape.stages
+            if stage.op in ("multiply", "divide")
+            for x in stage.output._inputs
+            if isinstance(x, SCALARS) and abs(float(x.real)) not in (0, 1)
+        )
+        return list(itertools.islice(dict.fromkeys(read), MOST))
 
     def joints(self, n: int) -> list[int]:
         """Where an axis of length `n` is joined of two parts, by the concatenations of the tape."""

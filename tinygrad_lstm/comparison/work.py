@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -26,7 +26,7 @@ from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.parallel.tapes import packed_tape, read_tape
 
-__all__ = ["Rows", "Try", "Work", "begun", "safely", "told"]
+__all__ = ["Rows", "Try", "Work", "begun", "each_safely", "safely", "told"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,6 +41,12 @@ def safely(search: Callable[P, R], *args: P.args, **options: P.kwargs) -> R | No
         return search(*args, **options)
     except FAILED:
         return None
+
+
+def each_safely(found: Iterable[R]) -> Iterator[R]:
+    """The same of what a search finds one after another: all up to there."""
+    with contextlib.suppress(*FAILED):
+        yield from found
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,8 @@ class Desk:
     def __init__(self, work: Work) -> None:
         self._work, self.search = work, Search(work.judge, work.chain)
         self._above: dict[tuple[int, ...], Pairs] = {}
+        for entry in work.wrong:
+            self.search.weigh(entry)
 
     def above(self, among: tuple[int, ...]) -> Pairs:
         """The search further up for some rows."""
