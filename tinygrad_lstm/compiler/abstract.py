@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Dtype, Shape, Value
 from tinygrad_lstm.engine.node import Node
-from tinygrad_lstm.engine.recorder import detector
+from tinygrad_lstm.engine.state import detector
 
 __all__ = ["FUNCTIONS", "Abstract", "Recorder", "Untraceable", "refused"]
 

@@ -24,7 +24,7 @@ from tinygrad_lstm.compiler.results import Leaves, on_tape
 from tinygrad_lstm.compiler.signature import loose, signature
 from tinygrad_lstm.engine.collector import uncollected
 from tinygrad_lstm.engine.node import Node
-from tinygrad_lstm.engine.recorder import detector, recorder, watching
+from tinygrad_lstm.engine.state import detector, recorder, watching
 from tinygrad_lstm.errors import DrawingError, DtypeError
 
 __all__ = ["Compiled", "Plan", "compile"]

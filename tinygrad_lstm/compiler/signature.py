@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.node import Node
-from tinygrad_lstm.engine.recorder import recorder
+from tinygrad_lstm.engine.state import recorder
 
 __all__ = ["loose", "mapped", "objects", "outline", "same", "signature"]
 

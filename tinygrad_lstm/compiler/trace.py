@@ -25,7 +25,7 @@ from tinygrad_lstm.engine.lazy import Sparse
 from tinygrad_lstm.engine.memory import conjugated
 from tinygrad_lstm.engine.naming import Naming
 from tinygrad_lstm.engine.node import Node
-from tinygrad_lstm.engine.recorder import detector, watching
+from tinygrad_lstm.engine.state import detector, watching
 from tinygrad_lstm.engine.tape import ancestors
 
 __all__ = ["Program", "abstracted", "named", "trace"]

@@ -9,7 +9,7 @@ from tinygrad_lstm.derivation.rewired import moved, rewired
 from tinygrad_lstm.engine.names import canonical, joined, spelled
 from tinygrad_lstm.engine.naming import Naming
 from tinygrad_lstm.engine.node import Node
-from tinygrad_lstm.engine.recorder import Place
+from tinygrad_lstm.engine.state import Place
 from tinygrad_lstm.engine.tape import ancestors
 from tinygrad_lstm.tensor.checkpoint import Part
 

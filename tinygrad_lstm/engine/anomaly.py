@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.program import line
-from tinygrad_lstm.engine.recorder import detector, watching
+from tinygrad_lstm.engine.state import detector, watching
 from tinygrad_lstm.errors import AnomalyError
 
 __all__ = ["detect_anomaly"]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tinygrad_lstm.engine.recorder import recorder
+from tinygrad_lstm.engine.state import recorder
 from tinygrad_lstm.errors import DtypeError, Error, GradientError, IndexingError, ShapeError
 
 __all__ = ["Each", "bound", "complaint", "described", "missing"]

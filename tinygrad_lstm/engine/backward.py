@@ -24,8 +24,9 @@ from tinygrad_lstm.engine.hooks import hooked
 from tinygrad_lstm.engine.lazy import Adding, Lazy
 from tinygrad_lstm.engine.memory import conjugated, finite, frozen
 from tinygrad_lstm.engine.node import Node
-from tinygrad_lstm.engine.recorder import detector, recording, watching
+from tinygrad_lstm.engine.recorder import recording
 from tinygrad_lstm.engine.seed import seed
+from tinygrad_lstm.engine.state import detector, watching
 from tinygrad_lstm.engine.tape import Branch, Tape, ancestors
 from tinygrad_lstm.engine.walk import conform, sent, walk
 
@@ -76,25 +77,25 @@ def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Nod
         op, params, values, arguments = node._op, node._params, node._values, node._inputs
         output, inputs = (node, arguments) if recorded else (node._array, values)
         rules = None if guard or params or op.variadic else op.rules
+        given = (g, output) + inputs
         for i in read:
             if rules:  # what `send` does, in line for speed
-                contribution = rules[i](g, output, *inputs)
+                contribution = rules[i](*given)
             elif guard:
                 contribution = sent(node, i, g)
             else:
                 contribution = op.send(i, g, output, inputs, params)
             x, value = arguments[i], values[i]
-            total = totals.get(x)
             if contribution.dtype is not value.dtype or contribution.shape != value.shape:
                 contribution = conform(contribution, node, i)
             if type(contribution) is not ndarray and isinstance(contribution, Lazy):
                 adding.add(x, contribution)
-            elif total is None:
+            elif x not in totals:
                 totals[x] = contribution
             elif x in own:
                 totals[x] += contribution
             else:
-                totals[x] = total + contribution
+                totals[x] = totals[x] + contribution
                 if not recorded:
                     own.add(x)
             if watched and (watch := detector()):

@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.program import line, user_frame
-from tinygrad_lstm.engine.recorder import recorder
-from tinygrad_lstm.engine.state import Setting
+from tinygrad_lstm.engine.state import Setting, State, recorder
 from tinygrad_lstm.errors import GradientError
 
 __all__ = ["watched", "went"]
@@ -27,15 +25,12 @@ class watched(Setting):
         The arguments of the function.
     """
 
-    setting = "left"
-
     def __init__(self, inputs: Sequence[Node]) -> None:
-        super().__init__(None)
         self.inputs, self.outer = inputs, recorder().left
         self.gone: list[tuple[Node, str]] = []
 
-    def inside(self, outside: Any) -> Any:
-        return self
+    def change(self, state: State) -> None:
+        state.left = self
 
     def check(self, y: Node, where: str) -> None:
         """Raise if an argument of the function has no recorded path to the result `y`, and what was

@@ -23,6 +23,7 @@ from tinygrad_lstm.errors import DataError, DtypeError
 
 __all__ = [
     "CHECKED",
+    "SCOPES",
     "Key",
     "Name",
     "apart",
@@ -209,6 +210,10 @@ CHECKED: dict[str, str] = {}
 """Names that were given already, each by itself: a loop gives the same again and again."""
 
 
+SCOPES: set[str] = set()
+"""Scopes that were given: none, and so next to nothing to ask, where nobody uses them."""
+
+
 def checked_name(name: Any, where: str) -> str:
     """A name that is given to a value.
 
@@ -253,6 +258,7 @@ def checked_scope(name: Any) -> str:
             expected='a name such as "layer2" or "encoder.layer2", without <, > and @',
             got=repr(name),
         )
+    SCOPES.add(checked)
     return checked
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from tinygrad_lstm.engine.arrays import Params, Value
 from tinygrad_lstm.engine.memory import loan, same
 from tinygrad_lstm.engine.names import spelled
-from tinygrad_lstm.engine.recorder import NOWHERE, Place, detector, next_order, recorder, watching
+from tinygrad_lstm.engine.state import NOWHERE, Place, detector, next_order, recorder, watching
 
 __all__ = ["Node"]
 

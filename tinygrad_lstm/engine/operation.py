@@ -15,12 +15,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from numpy import ndarray
 
 from tinygrad_lstm.engine.arguments import Each, bound, complaint, described, missing
 from tinygrad_lstm.engine.arrays import Params, Value
 from tinygrad_lstm.engine.memory import SCALARS, array_like, frozen, own, unbroadcast
 from tinygrad_lstm.engine.node import Node
-from tinygrad_lstm.engine.recorder import detector, recorder, watching
+from tinygrad_lstm.engine.state import detector, recorder, watching
 from tinygrad_lstm.errors import DataError, Error
 
 __all__ = ["NUMPY", "Operation", "implements", "operation", "unbroadcast"]
@@ -160,7 +161,7 @@ def recorded(op: Operation) -> Recorded:
 
     @functools.wraps(forward)
     def call(*inputs: Any, **params: Any) -> Any:
-        if arity is not None and len(inputs) != arity:
+        if len(inputs) != arity and arity is not None:
             inputs, params = bound(op, inputs, params)
         node, record, foreign = None, False, False  # a Tensor among the inputs, if there is one
         values: Any = []
@@ -175,21 +176,21 @@ def recorded(op: Operation) -> Recorded:
         if node is None:
             return forward(*map(array_like, values), **params)
         record = record and recorder().enabled and (op.rules or node.symbolic)
-        if record and foreign:
-            inputs = _keep(inputs, values, node)
-        values = tuple(values if record or not foreign else map(array_like, values))
-        if record and params:
-            params = {key: frozen(value) for key, value in params.items()}
-        watch = detector() if watching else None
+        if record and (foreign or params):
+            inputs, params = _keep(inputs, values, node, params)
+        elif foreign:
+            values = map(array_like, values)
+        values = tuple(values)
+        watch = watching and detector()
         try:
-            if watch is not None:
+            if watch:
                 values, array = watch.compute(op, inputs, values, params)
-            elif not isinstance(array := forward(*values, **params), np.ndarray):
+            elif type(array := forward(*values, **params)) is not ndarray:
                 array = np.asarray(array)  # NumPy returns scalars for 0-d results
         except (ValueError, IndexError, TypeError, RecursionError) as error:
             raise complaint(op, error, inputs, values) from error
         output = node._computed(array, op, inputs, values, params) if record else node._leaf(array)
-        if watch is not None:
+        if watch:
             watch.forward(output, op, inputs, values)
         return output
 
@@ -197,15 +198,17 @@ def recorded(op: Operation) -> Recorded:
     return call  # type: ignore[return-value]
 
 
-def _keep(inputs: tuple[Value, ...], values: list[Value], node: Node) -> tuple[Value, ...]:
-    """What a stage keeps of its inputs: of arrays copies, since their owner may edit them before
-    backward. They become leaves."""
+def _keep(
+    inputs: tuple[Value, ...], values: list[Value], node: Node, params: Params
+) -> tuple[tuple[Value, ...], Params]:
+    """What a stage keeps of its inputs and parameters: of arrays copies, since their owner may edit
+    them before backward. Those among the inputs become leaves."""
     kept = list(inputs)
     for i, x in enumerate(inputs):
         if not isinstance(x, (Node, SCALARS)):
             values[i] = own(x)
             kept[i] = node._leaf(values[i])
-    return tuple(kept)
+    return tuple(kept), {key: frozen(value) for key, value in params.items()}
 
 
 NUMPY: dict[Any, Callable[..., Any]] = {}

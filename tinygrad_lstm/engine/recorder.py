@@ -3,41 +3,20 @@ which order."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinygrad_lstm.engine.names import checked_block, checked_scope, joined
-from tinygrad_lstm.engine.state import (
-    NOWHERE,
-    Place,
-    Setting,
-    detector,
-    drawn,
-    next_order,
-    recorder,
-    watching,
-)
+from tinygrad_lstm.engine.state import Place, Setting, State, next_order
 
-__all__ = [
-    "NOWHERE",
-    "Place",
-    "block",
-    "detector",
-    "drawn",
-    "enable_grad",
-    "nested",
-    "next_order",
-    "no_grad",
-    "recorder",
-    "recording",
-    "scope",
-    "watching",
-]
+__all__ = ["block", "enable_grad", "nested", "no_grad", "recording", "scope"]
 
 
 class recording(Setting):
     """Switch the recording of stages on or off in this thread."""
 
-    setting = "enabled"
+    def __init__(self, enabled: bool) -> None:
+        self._enabled = enabled
+
+    def change(self, state: State) -> None:
+        state.enabled = self._enabled
 
 
 class no_grad(recording):
@@ -69,10 +48,8 @@ class enable_grad(recording):
 class nested(Setting):
     """Run a transform: what others inside it return stays a Tensor."""
 
-    setting = "depth"
-
-    def __init__(self) -> None:
-        super().__init__(recorder().depth + 1)
+    def change(self, state: State) -> None:
+        state.depth += 1
 
 
 class block(Setting):
@@ -101,17 +78,16 @@ class block(Setting):
     'y<1>'
     """
 
-    setting = "place"
-
     def __init__(self, number: int | None) -> None:
-        super().__init__(checked_block(number))
+        self._number = checked_block(number)
 
-    def inside(self, outside: Place) -> Place:
-        return Place(self._value, outside.scope, self._start)
+    def change(self, state: State) -> None:
+        state.place = Place(self._number, state.place.scope, self._start)
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> block:
         self._start = next_order()
-        return super().__enter__()
+        Setting.__enter__(self)  # without super(), which costs as much as the rest of it
+        return self
 
 
 class scope(Setting):
@@ -140,10 +116,8 @@ class scope(Setting):
     'layer2.y<1>'
     """
 
-    setting = "place"
-
     def __init__(self, name: str) -> None:
-        super().__init__(checked_scope(name))
+        self._name = checked_scope(name)
 
-    def inside(self, outside: Place) -> Place:
-        return outside._replace(scope=joined(outside.scope, self._value))
+    def change(self, state: State) -> None:
+        state.place = state.place._replace(scope=joined(state.place.scope, self._name))

@@ -65,13 +65,12 @@ class State:
 
     def __init__(self, outer: State | None = None, context: Setting | None = None) -> None:
         self.outer, self.context = outer, context
-        if outer is None:
+        if outer is None or context is None:
             self.enabled, self.place, self.depth, self.left = True, NOWHERE, 0, None
         else:
             self.enabled, self.place = outer.enabled, outer.place
             self.depth, self.left = outer.depth, outer.left
-        if context is not None:
-            setattr(self, context.setting, context.inside(getattr(self, context.setting)))
+            context.change(self)
 
 
 OUTSIDE = State()
@@ -110,14 +109,9 @@ class Setting(ContextDecorator):
     function a context holds in the generator alone.)
     """
 
-    setting: str
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def inside(self, outside: Any) -> Any:
-        """The value of the setting in this context, given the one outside of it."""
-        return self._value
+    def change(self, state: State) -> None:
+        """Make what holds outside of this context what holds inside."""
+        raise NotImplementedError
 
     def __enter__(self) -> Any:
         _current.set(State(_current.get(), self))

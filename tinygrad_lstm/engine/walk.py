@@ -21,7 +21,7 @@ from tinygrad_lstm.engine.lazy import Lazy
 from tinygrad_lstm.engine.memory import array_of, finite, fitting, same
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import Operation, unbroadcast
-from tinygrad_lstm.engine.recorder import detector, watching
+from tinygrad_lstm.engine.state import detector, watching
 
 __all__ = ["conform", "edges", "guarded", "sent", "walk"]
 

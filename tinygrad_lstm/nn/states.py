@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_lstm.engine.recorder import drawn
+from tinygrad_lstm.engine.state import drawn
 from tinygrad_lstm.errors import ShapeError
 from tinygrad_lstm.lstm.inputs import check_finite
 from tinygrad_lstm.ops.shape import broadcast_to, stack

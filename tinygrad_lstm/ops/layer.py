@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_lstm.engine.memory import by_shape
 from tinygrad_lstm.engine.operation import operation, unbroadcast
-from tinygrad_lstm.engine.recorder import drawn
+from tinygrad_lstm.engine.state import drawn
 from tinygrad_lstm.errors import DtypeError, IndexingError, ShapeError
 from tinygrad_lstm.ops.select import at
 

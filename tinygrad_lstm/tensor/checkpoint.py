@@ -12,7 +12,8 @@ from tinygrad_lstm.engine.backward import reverse
 from tinygrad_lstm.engine.memory import array_of
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.operation import operation
-from tinygrad_lstm.engine.recorder import next_order, no_grad, recorder, recording
+from tinygrad_lstm.engine.recorder import no_grad, recording
+from tinygrad_lstm.engine.state import next_order, recorder
 from tinygrad_lstm.engine.tape import ancestors
 from tinygrad_lstm.errors import DtypeError, GradientError
 from tinygrad_lstm.tensor.tensor import Tensor

@@ -10,8 +10,8 @@ import numpy as np
 
 from tinygrad_lstm.engine.leaving import went
 from tinygrad_lstm.engine.memory import array_of, own
-from tinygrad_lstm.engine.names import CHECKED, checked_name
-from tinygrad_lstm.engine.recorder import Place, recorder
+from tinygrad_lstm.engine.names import CHECKED, SCOPES, checked_name
+from tinygrad_lstm.engine.state import Place, recorder
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.errors import DtypeError, GradientError, ShapeError
 from tinygrad_lstm.ops.select import index, plain
@@ -138,8 +138,8 @@ class Tensor(Differentiable):
             self._label = CHECKED[name]
         except (KeyError, TypeError):
             self._label = checked_name(name, "a Tensor's name")
-        if self._place is not (now := recorder().place) and now.scope and not self._place.scope:
-            self._place = self._place._replace(scope=now.scope)  # recorded before, named inside
+        if SCOPES and not self._place.scope and (scope := recorder().place.scope):
+            self._place = self._place._replace(scope=scope)  # recorded before, named inside
         return self
 
     @property

@@ -17,7 +17,8 @@ import numpy as np
 from tinygrad_lstm.engine.backward import outgoing, reverse
 from tinygrad_lstm.engine.leaving import watched
 from tinygrad_lstm.engine.node import Node
-from tinygrad_lstm.engine.recorder import nested, recorder, recording
+from tinygrad_lstm.engine.recorder import nested, recording
+from tinygrad_lstm.engine.state import recorder
 from tinygrad_lstm.engine.tape import ancestors
 from tinygrad_lstm.engine.trees import leaves, matched, parts, placed, rebuilt
 from tinygrad_lstm.errors import DtypeError
