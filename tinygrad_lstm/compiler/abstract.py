@@ -8,7 +8,9 @@ printing) raises `Untraceable`, so that nothing is computed from numbers that ar
 
 from __future__ import annotations
 
+import functools
 import operator
+import os
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Dtype, Shape, Value
 from tinygrad_lstm.engine.node import Node
+from tinygrad_lstm.engine.program import user_frame
 from tinygrad_lstm.engine.state import detector
 
 __all__ = ["FUNCTIONS", "Abstract", "Recorder", "Untraceable", "refused"]
@@ -30,13 +33,22 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 graph. All others are recorded as calls."""
 
 
-class Untraceable(Exception):
-    """Something asks for numbers while only shapes are known. Its text says what. Who records
-    learns of it even where the function catches it."""
+NUMBER = "compute with it as it is, or give the number as an argument"
+IN_PLACE = {"partition", "put", "resize", "sort"}
+ARRAY = "NumPy's functions take it as it is, and become a part of the program"
+EDIT = "make a new one, by np.where or concatenate"
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        refused().append(text)
+
+class Untraceable(Exception):
+    """Something asks for numbers while only shapes are known. Its text says what, in which line of
+    the function, and what to do. Who records learns of it even where the function catches it."""
+
+    def __init__(self, text: str, do: str = "") -> None:
+        frame, caller = user_frame(), getattr(detector(), "caller", None)
+        if caller is not None and frame is not None and frame is not caller:
+            text += f", in line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}"
+        super().__init__(f"{text} ({do})" if do else text)
+        refused().append(str(self))
 
 
 def refused() -> list[str]:
@@ -48,6 +60,7 @@ class Recorder(Protocol):
     """Who records: the tracer."""
 
     build: Builder
+    given: dict[int, NDArray[Any]]
 
     def abstract(self, value: Value) -> Abstract: ...
 
@@ -107,39 +120,54 @@ class Abstract(NDArrayOperatorsMixin):
     def __len__(self) -> int:
         return self.shape[0]
 
+    def stands_for(self, other: Any) -> bool:
+        """Whether its numbers are those of another array, or of one that the function has found."""
+        if isinstance(other, Abstract):
+            return other.value is self.value
+        return self.recorder.given.get(self.value.number) is other
+
     # What it cannot say.
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
-        raise Untraceable("an array of its numbers is made")
+        raise Untraceable("an array of its numbers is made", ARRAY)
 
     def __bool__(self) -> bool:
-        raise Untraceable("a condition depends on its value")
+        raise Untraceable("a condition depends on its value", "np.where chooses in a program")
 
     def __float__(self) -> float:
-        raise Untraceable("float() asks for its value")
+        raise Untraceable("float() asks for its value", NUMBER)
 
     def __int__(self) -> int:
-        raise Untraceable("int() asks for its value")
+        raise Untraceable("int() asks for its value", NUMBER)
 
     def __complex__(self) -> complex:
-        raise Untraceable("complex() asks for its value")
+        raise Untraceable("complex() asks for its value", NUMBER)
 
     def __index__(self) -> int:
-        raise Untraceable("an index depends on its value")
+        raise Untraceable("an index depends on its value", "an array of whole numbers is an index")
 
     def __repr__(self) -> str:
-        raise Untraceable("its value is printed")
+        raise Untraceable("its value is printed", "print what the function returns")
+
+    def __getattr__(self, name: str) -> Any:
+        """A method of arrays, as NumPy's function of that name; but those in place."""
+        if not hasattr(np.ndarray, name) or name.startswith("__"):
+            raise AttributeError(f"an array has no attribute {name}")
+        function = getattr(np, name, None)
+        if name in IN_PLACE or not callable(function):
+            raise Untraceable(f"{name} of an array that a program computes", ARRAY)
+        return functools.partial(function, self)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        raise Untraceable("its entries are edited")
+        raise Untraceable("its entries are edited", EDIT)
 
     def item(self, *index: Any) -> Any:
         """Refused: there is no number."""
-        raise Untraceable("item() asks for its value")
+        raise Untraceable("item() asks for its value", NUMBER)
 
     def tolist(self) -> Any:
         """Refused: there are no numbers."""
-        raise Untraceable("tolist() asks for its value")
+        raise Untraceable("tolist() asks for its value", ARRAY)
 
     tobytes = tolist
 
@@ -152,7 +180,7 @@ class Abstract(NDArrayOperatorsMixin):
         if any(isinstance(x, Node) for x in inputs):
             return NotImplemented
         if options.pop("out", None) is not None:
-            raise Untraceable(f"np.{ufunc.__name__} writes into an array")
+            raise Untraceable(f"np.{ufunc.__name__} writes into an array", EDIT)
         # NumPy makes the text anew each time, and Python would keep each as a name it has looked up
         function = ufunc if method == "__call__" else getattr(ufunc, sys.intern(method))
         ours = FUNCTIONS.get(function)

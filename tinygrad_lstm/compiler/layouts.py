@@ -90,7 +90,7 @@ def _copy(a: Any) -> Any:
 
 @records(np.array2string, np.array_repr, np.array_str)
 def _printed(*args: Any, **kwargs: Any) -> str:
-    raise Untraceable("its value is printed")
+    raise Untraceable("its value is printed", "print what the function returns")
 
 
 @records(np.shape)

@@ -30,6 +30,7 @@ class Sketch:
     def __init__(self) -> None:
         self.graph = Graph()
         self.build = Builder(self.graph)
+        self.given: dict[int, NDArray[Any]] = {}
 
     def abstract(self, value: Value) -> Abstract:
         return Abstract(value, self)

@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.abstract import Abstract, Untraceable
+from tinygrad_lstm.compiler.edges import contribution
 from tinygrad_lstm.compiler.graph import Graph, Value
-from tinygrad_lstm.compiler.layouts import basic, placed
 from tinygrad_lstm.compiler.signature import mapped
 from tinygrad_lstm.compiler.tracer import Tracer, called
-from tinygrad_lstm.engine.lazy import Sparse
 from tinygrad_lstm.engine.memory import conjugated
 from tinygrad_lstm.engine.naming import Naming
 from tinygrad_lstm.engine.node import Node
@@ -141,49 +140,8 @@ def backward(totals: dict[Any, Any], nodes: list[Any], tracer: Tracer) -> None:
         for i, x in reversed(list(enumerate(node._inputs))):
             if not isinstance(x, Node) or not x._requires_grad:
                 continue
-            contribution = _contribution(tracer, node, i, g)
-            totals[x] = totals[x] + contribution if x in totals else contribution
-
-
-def _contribution(tracer: Tracer, node: Any, i: int, g: Any) -> Any:
-    """What one edge sends back, in the dtype of the value it belongs to."""
-    value, rule = node._values[i], Rule(node._op, i)
-    if node._op.variadic:  # not all of its inputs for each of them
-        found = tracer.run(rule, (g, node._array, node._values), node._params)
-    else:
-        found = tracer.stage(node._op, i, rule, (g, node._array, *node._values), node._params)
-    if found.shape != value.shape:
-        raise Untraceable(f"the rule of {node._op.name} returns the wrong shape")
-    if found.dtype.kind == "c" and value.dtype.kind != "c":
-        found = found.real
-    return found if found.dtype == value.dtype else found.astype(value.dtype)
-
-
-class Rule:
-    """The rule of an argument, as a function that returns whole arrays. Where the number of inputs
-    is open it is given all of them as one tuple."""
-
-    __slots__ = ("argument", "op")
-
-    def __init__(self, op: Any, argument: int) -> None:
-        self.op, self.argument = op, argument
-
-    @property
-    def __name__(self) -> str:
-        return f"{self.op.name}, rule {self.argument}"
-
-    def __call__(self, g: Any, y: Any, *values: Any, **params: Any) -> Any:
-        if self.op.variadic:
-            (values,) = values
-        found = self.op.send(self.argument, g, y, values, params)
-        return spread(found) if isinstance(found, Sparse) else found
-
-
-def spread(found: Sparse) -> Any:
-    """What an index sends back, as a whole array."""
-    if isinstance(found.entries, Abstract) and basic(found.key):
-        return placed(found.entries, found.key, found.shape)
-    return np.asarray(found)
+            sent = contribution(tracer, node, i, g)
+            totals[x] = totals[x] + sent if x in totals else sent
 
 
 def abstracted(tracer: Tracer, arguments: Any) -> tuple[Any, dict[int, int]]:

@@ -15,11 +15,13 @@ from tinygrad_lstm.compiler import functions
 from tinygrad_lstm.compiler.abstract import Abstract, Untraceable
 from tinygrad_lstm.compiler.calls import Call, emptied
 from tinygrad_lstm.compiler.construct import Builder
+from tinygrad_lstm.compiler.edges import contribution
 from tinygrad_lstm.compiler.graph import Graph, Value
 from tinygrad_lstm.compiler.reference import evaluate
 from tinygrad_lstm.compiler.templates import Templates
 from tinygrad_lstm.engine.memory import read_only
 from tinygrad_lstm.engine.node import Node
+from tinygrad_lstm.engine.program import user_frame
 
 __all__ = ["Tracer", "called"]
 
@@ -31,10 +33,14 @@ class Tracer:
 
     Attributes
     ----------
+    caller : frame or None
+        The line of the user's program that wants a recording.
     graph, build
         The graph, and who adds to it.
     inputs, draws : dict
         As of :class:`Program`.
+    given : dict of ndarray
+        What stands behind each input and draw now, by its number.
     generators : sequence of numpy.random.Generator
         Those that the function finds outside itself, and may draw from.
     refused : list of str
@@ -42,6 +48,7 @@ class Tracer:
     """
 
     def __init__(self, generators: Sequence[np.random.Generator] = ()) -> None:
+        self.caller = user_frame()
         self.graph = Graph()
         self.build = Builder(self.graph)
         self.templates = Templates(self.build)
@@ -50,7 +57,7 @@ class Tracer:
         self.generators = generators
         self.calls: list[str] = []
         self.refused: list[str] = []
-        self._given: dict[int, Array] = {}
+        self.given: dict[int, Array] = {}
         self._known: dict[int, Array] = {}
         self._leaves: dict[int, tuple[Node, Array, Value]] = {}
 
@@ -69,7 +76,7 @@ class Tracer:
         number = len(self.inputs)
         value = self.graph.new("input", (), (number,), array.shape, array.dtype)
         self.inputs[value.number] = source
-        self._given[value.number] = array
+        self.given[value.number] = np.asarray(array)
         return value
 
     def leaf(self, node: Node) -> Value:
@@ -117,14 +124,14 @@ class Tracer:
         found = getattr(copy.deepcopy(generator), draw.__name__)(*args)
         value = self.graph.new("draw", (), (len(self.draws),), np.shape(found), found.dtype)
         self.draws[value.number] = functools.partial(draw, *args)
-        self._given[value.number] = found
+        self.given[value.number] = np.asarray(found)
         return self.abstract(value)
 
     def sent(self, node: Any, argument: int, g: Any, run: Callable[[], Any]) -> Any:
         """What a stage sends back in a derivative that the function itself asks for."""
-        return run()
+        return run() if isinstance(g, Node) else contribution(self, node, argument, g)
 
-    def added(self, x: Any, total: Any, contribution: Any) -> None:
+    def added(self, x: Any, total: Any, sent: Any) -> None:
         """Nothing: the sum is in the graph."""
 
     def forward(self, output: Any, op: Any, inputs: tuple[Any, ...], values: list[Any]) -> None:
@@ -171,15 +178,16 @@ class Tracer:
         only it knows."""
         values: list[Value] = []
         call = Call(function, emptied((tuple(args), dict(kwargs)), values))
-        arrays = evaluate(self.graph, values, self._given, self._known)
+        arrays = evaluate(self.graph, values, self.given, self._known)
         with np.errstate(all="ignore"):
             found = call(*(read_only(a) for a in arrays))
         if not isinstance(found, (np.ndarray, np.generic)):
             raise Untraceable(f"{call.name} returns no array")
         found = np.array(found)
         value = self.graph.new("call", tuple(values), (call,), found.shape, found.dtype)
-        self._known[value.number] = found
-        self.calls.append(call.name)
+        if value.number not in self._known:
+            self._known[value.number] = found
+            self.calls.append(call.name)
         return self.abstract(value)
 
 

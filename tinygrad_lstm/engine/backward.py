@@ -22,7 +22,7 @@ from tinygrad_lstm.engine.faults import check_grad, check_unspent
 from tinygrad_lstm.engine.gradients import Gradients
 from tinygrad_lstm.engine.hooks import hooked
 from tinygrad_lstm.engine.lazy import Adding, Lazy
-from tinygrad_lstm.engine.memory import conjugated, finite, frozen
+from tinygrad_lstm.engine.memory import conjugated, finite, kept
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.recorder import recording
 from tinygrad_lstm.engine.seed import seed
@@ -96,7 +96,7 @@ def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Nod
                 totals[x] += contribution
             else:
                 totals[x] = totals[x] + contribution
-                if not recorded:
+                if type(totals[x]) is ndarray:
                     own.add(x)
             if watched and (watch := detector()):
                 watch.added(x, totals[x], contribution)
@@ -136,7 +136,7 @@ def gradients(root: Node, gradient: Value = None, create_graph: bool = False) ->
         totals = {x: outgoing(x, g) for x, g in totals.items()}
         branches = {x: list(map(_branch, reversed(arrived[x]))) for x in arrived}
     if not create_graph:
-        totals = {x: frozen(np.asarray(g)) for x, g in totals.items()}
+        totals = {x: kept(g) for x, g in totals.items()}
     return Gradients(tape, totals, branches)
 
 
@@ -153,7 +153,7 @@ def _kept(tape: Tape, start: Value, arrived: dict[Node, list[Branch]]) -> dict[N
             for i in read:
                 contribution = sent(node, i, g)
                 if not isinstance(contribution, Node):  # what keys return never shares memory
-                    contribution = frozen(np.asarray(contribution))
+                    contribution = kept(contribution)
                 arrived[node._inputs[i]].append(Branch(stage, i, contribution))
         return totals | {x: summed(found) for x, found in arrived.items() if x not in totals}
 

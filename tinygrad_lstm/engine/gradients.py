@@ -6,11 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, overload
 
-import numpy as np
-
 from tinygrad_lstm.engine.arrays import Array
 from tinygrad_lstm.engine.displayed import Displayed
-from tinygrad_lstm.engine.memory import frozen
+from tinygrad_lstm.engine.memory import kept
 from tinygrad_lstm.engine.names import Key, Name
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.stage import Branch, Part, matching
@@ -63,7 +61,7 @@ class Gradients(Displayed, Mapping[str, Array]):
             return self._totals[part.value]
         first, *others = (branch.gradient for branch in part.branches)
         total = sum(others, first)  # a Tensor where gradients are recorded
-        return total if isinstance(total, Node) else frozen(np.asarray(total))
+        return total if isinstance(total, Node) else kept(total)
 
     def part(self, key: Any) -> Part:
         """What a key asks for: a name, the key of a part as text or as ``Key``, or a Tensor.

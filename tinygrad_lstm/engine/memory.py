@@ -25,6 +25,7 @@ __all__ = [
     "fitting",
     "floats",
     "frozen",
+    "kept",
     "loan",
     "own",
     "read_only",
@@ -123,8 +124,15 @@ def loan(array: np.ndarray) -> np.ndarray:
     return np.asarray(memoryview(memory))
 
 
+def kept(value: Any) -> Any:
+    """An array that nobody writes to."""
+    return value if by_shape(value) else frozen(np.asarray(value))
+
+
 def same(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two arrays are the same in every bit."""
+    if by_shape(a):
+        return bool(a.stands_for(b))  # type: ignore[attr-defined]
     return (
         a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
     )  # bytes: a NaN is equal to itself

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.engine.arrays import Seed
+from tinygrad_lstm.engine.memory import array_like, array_of
 from tinygrad_lstm.errors import DtypeError, ShapeError
 from tinygrad_lstm.nn.module import Module, generator, precision
 from tinygrad_lstm.ops.elementwise import where
@@ -109,7 +110,7 @@ class Embedding(Module):
 
     def forward(self, words: Any) -> Any:
         """The rows of words, which are whole numbers: shape ``(*words.shape, D)``."""
-        words = np.asarray(words)
+        words = array_like(array_of(words))
         rows = embedding(self.weight, words)
         if self.padding_idx is None:
             return rows
