@@ -10,6 +10,7 @@ from cases import contrast, levelled, lstm_loss, rnn_loss
 from tinygrad_lstm import (
     LSTM,
     Tensor,
+    block,
     concatenate,
     gradients,
     linear,
@@ -128,6 +129,18 @@ def test_parameters_outside_of_blocks_are_nodes():
         "out": "linear",
         "squared_error#1": "squared_error",
     }
+
+
+@pytest.mark.parametrize("level", ["stages", "gates", "rolled"])
+def test_what_a_constant_goes_into_before_the_blocks_is_a_node(level):
+    a, W = Tensor([1.0, 2.0], True, "a_start"), Tensor(np.eye(2), True, "W")
+    a = a + np.zeros((3, 2))  # a state for each row
+    for t in (1, 2):
+        with block(t):
+            a = (a @ W).named("a")
+    graph = build(a.sum().tape, level=level)
+    assert {edge.target for edge in graph.edges} <= set(graph.by_key)
+    assert [p.name for p in graph.parameters] == ["W"]
 
 
 def test_formulas_name_the_block_only_where_it_is_another_one():

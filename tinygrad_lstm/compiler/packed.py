@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,16 +38,12 @@ class Packed:
     def pack(self, x: Any) -> None:
         """Hold this."""
         file = io.BytesIO()
-        pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
-        pickler.persistent_id = self._number  # type: ignore[method-assign]
-        pickler.dump(x)
+        _Writer(file, self._number).dump(x)
         self._bytes = file.getvalue()
 
     def unpacked(self) -> Any:
         """What is held."""
-        unpickler = pickle.Unpickler(io.BytesIO(self._bytes))
-        unpickler.persistent_load = self._found  # type: ignore[method-assign]
-        return unpickler.load()
+        return _Reader(io.BytesIO(self._bytes), self._found).load()
 
     def __bool__(self) -> bool:
         return bool(self._bytes)
@@ -71,3 +68,21 @@ class Packed:
             return np.dtype(number)
         data, dtype, shape = number
         return np.frombuffer(data, dtype).reshape(shape)[()]
+
+
+class _Writer(pickle.Pickler):
+    def __init__(self, file: io.BytesIO, number: Callable[[Any], Any]) -> None:
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self._number = number
+
+    def persistent_id(self, x: Any) -> Any:
+        return self._number(x)
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, found: Callable[[Any], Any]) -> None:
+        super().__init__(file)
+        self._found = found
+
+    def persistent_load(self, number: Any) -> Any:
+        return self._found(number)

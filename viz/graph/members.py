@@ -94,8 +94,8 @@ class Members:
             if x.is_leaf:
                 made.add(id(x))
             elif x._op.kind == "move" or x._op.name == "add":
-                sources = [i for i in x._inputs if isinstance(i, Value) and i.requires_grad]
-                if all(id(i) in made for i in sources):
+                sources = [i for i in x._inputs if isinstance(i, Value)]
+                if all(id(i) in made for i in sources):  # what a constant goes into is drawn
                     made.add(id(x))
         found: set[int] = set()
         for stage in reversed(self.tape.stages):
