@@ -69,7 +69,6 @@ class NumpyBackend:
     def __init__(self, memory: Memory) -> None:
         self.memory, self.size = memory, memory.size
         self._scratch: dict[Any, list[View]] = {}
-        self._functions: dict[Any, Bound] = {}
 
     def view(self, v: Value) -> View:
         """The memory of a value."""
@@ -81,10 +80,6 @@ class NumpyBackend:
         view = View(self.size, shape, strides, dtype)
         self.size += whole(view.size * dtype.itemsize)
         return view
-
-    def _bound(self, key: Any, make: Callable[..., Any]) -> Bound:
-        """What makes a call, once for all that are alike."""
-        return self._functions.setdefault(key, Bound(make))
 
     def copy(self, copy: Copy) -> list[Step]:
         """A value written to a second place."""
@@ -119,7 +114,7 @@ class NumpyBackend:
         blas = gemm(v.dtype) if others else None
         for factors in others:
             if blas is not None and blas.reads(*factors, out):
-                steps.append((self._bound(("added", v.dtype), blas.added), (*factors, out)))
+                steps.append((ADDED, (*factors, out)))
             else:
                 part = self._scrap(out.shape, v.dtype)
                 steps += [(np.matmul, (*factors, part)), (np.add, (out, part, out))]
@@ -206,7 +201,7 @@ class NumpyBackend:
             elif begins.get(out.offset, -1) > i:
                 moves.append((np.copyto, (out, out := self._temporary(free[v.dtype], shape, v))))
             known[v.number] = out
-            steps.append(self._elementwise(v.op, operands, out))
+            steps.append(_elementwise(v.op, operands, out))
         return steps + moves
 
     def _temporary(self, free: list[View], shape: Shape, v: Value) -> View:
@@ -216,21 +211,31 @@ class NumpyBackend:
         self._scratch[shape, v.dtype].append(out)
         return out
 
-    def _elementwise(self, op: str, operands: list[Any], out: View) -> Step:
-        if op == "cast":
-            return _cast, (out, operands[0])
-        if op == "where":
-            return _where, (*operands, out)
-        if op == "multiply" and operands[0] is operands[1] and out.dtype.kind == "f":
-            return np.square, (operands[0], out)  # reads it once
-        ufunc = ELEMENTWISE[op]
-        if op in ("maximum", "minimum"):  # NumPy wants their out by keyword
-            return self._bound(op, functools.partial(_by_keyword, ufunc)), (*operands, out)
-        return ufunc, (*operands, out)
+
+def _added(a: Array, b: Array, out: Array) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    found = gemm(out.dtype)
+    assert found is not None
+    return found.added(a, b, out)
 
 
 def _by_keyword(ufunc: Any, *operands: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     return functools.partial(ufunc, out=operands[-1]), operands[:-1]
+
+
+ADDED = Bound(_added)
+EXTREMES = {  # NumPy wants their out by keyword
+    op: Bound(functools.partial(_by_keyword, ELEMENTWISE[op])) for op in ("maximum", "minimum")
+}
+
+
+def _elementwise(op: str, operands: list[Any], out: View) -> Step:
+    if op == "cast":
+        return _cast, (out, operands[0])
+    if op == "where":
+        return _where, (*operands, out)
+    if op == "multiply" and operands[0] is operands[1] and out.dtype.kind == "f":
+        return np.square, (operands[0], out)  # reads it once
+    return EXTREMES.get(op) or ELEMENTWISE[op], (*operands, out)
 
 
 def _cast(out: Array, x: Array) -> None:
