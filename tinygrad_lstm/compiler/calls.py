@@ -60,8 +60,10 @@ def _is_library(function: Any) -> bool:
 
 def key_of(tree: Any) -> Any:
     """What is equal for arguments that are the same in every bit."""
-    if isinstance(tree, np.ndarray):
+    if isinstance(tree, np.ndarray) and not tree.dtype.hasobject:
         return tree.shape, tree.dtype.str, tree.tobytes()
+    if isinstance(tree, (float, complex, np.generic)):
+        return type(tree), repr(tree)  # 0.0 is not -0.0
     if isinstance(tree, slice):
         return slice, key_of(tree.start), key_of(tree.stop), key_of(tree.step)
     if type(tree) in (tuple, list):
