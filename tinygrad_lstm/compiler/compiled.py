@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextvars
 import functools
-import gc
 from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any
@@ -22,7 +21,7 @@ from tinygrad_lstm.compiler.recording import Recorded, record
 from tinygrad_lstm.compiler.report import report
 from tinygrad_lstm.compiler.results import Leaves, on_tape
 from tinygrad_lstm.compiler.signature import loose, signature
-from tinygrad_lstm.engine.collector import uncollected
+from tinygrad_lstm.engine.collector import released, uncollected
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.state import detector, recorder, watching
 from tinygrad_lstm.errors import DrawingError, DtypeError
@@ -166,7 +165,7 @@ class Compiled:
         with uncollected():
             found = contextvars.copy_context().run(record, *asked)
         if found.blueprint:
-            gc.collect()  # tuples that Python keeps for later hold the memory of the graph
+            released()
         plan = Plan(found)
         if found.unsettled:
             self._again[key] += MANY // 3
