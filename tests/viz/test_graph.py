@@ -143,6 +143,16 @@ def test_what_a_constant_goes_into_before_the_blocks_is_a_node(level):
     assert [p.name for p in graph.parameters] == ["W"]
 
 
+def test_what_is_made_for_blocks_of_a_leaf_that_is_read_outside_too_is_a_node():
+    s = Tensor([1.0, 2.0], True, "s")
+    c = (s + s).named("c")
+    with block(1):
+        a = (c * c).named("a")
+    graph = build((a.sum() + s.sum()).tape)
+    assert {edge.target for edge in graph.edges} <= set(graph.by_key)
+    assert "c" in {node.name for node in graph.nodes}
+
+
 def test_formulas_name_the_block_only_where_it_is_another_one():
     formulas = {n.name: n.formula for n in build(lstm_loss(4).tape).nodes}
     assert formulas["z<2>"] == "[a<1>, x]"

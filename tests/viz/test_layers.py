@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 from cases import levelled, lstm_loss
 
-from tinygrad_lstm import LSTM, Tensor, block, by_hand, compare, explain, gradients, nn, tanh
+from tinygrad_lstm import (
+    LSTM,
+    Tensor,
+    block,
+    by_hand,
+    compare,
+    explain,
+    gradients,
+    nn,
+    scope,
+    tanh,
+)
 from tinygrad_lstm.errors import DrawingError
 from tinygrad_lstm.viz import draw
 from tinygrad_lstm.viz.compose import Composer
@@ -86,6 +97,21 @@ def test_layers_are_drawn(tmp_path, options, suffix):
     marks = {"comparison": report} if suffix == "svg" else {}
     draw(loss, path, gradients=g, **marks)
     assert path.stat().st_size > 10_000
+
+
+def test_what_only_folded_blocks_hand_to_the_left(tmp_path):
+    w, a = Tensor(0.5, True, "w"), Tensor(1.0, True, "a_end")
+    for t in (4, 3, 2):
+        with scope("back"), block(t):
+            a = tanh(a * w).named("a")
+    with block(1):
+        with scope("back"):
+            b = (a * w).named("b")
+        with scope("top"):
+            c = (b * w).named("c")
+    draw(c, tmp_path / "folded.svg", level="blocks", expand=1)
+    text = (tmp_path / "folded.svg").read_text(encoding="utf-8")
+    assert "back.b" in text and "top.c" in text
 
 
 @pytest.mark.parametrize("cell", [nn.LSTM, nn.GRU], ids=lambda cell: cell.__name__)

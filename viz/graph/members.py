@@ -4,7 +4,7 @@ out, or in the ledger."""
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -86,32 +86,36 @@ class Members:
 
     def _prepared(self) -> set[int]:
         """The parameters of which others are made outside of blocks, for blocks to read, and what
-        is made of them: W_f is rows of a larger weight, b_f of the sum of two biases."""
-        made: set[int] = set()
-        for x in self.values:
-            if not x.requires_grad or self.blocks_by_value[id(x)] is not None:
-                continue
-            if x.is_leaf:
-                made.add(id(x))
-            elif x._op.kind == "move" or x._op.name == "add":
-                sources = [i for i in x._inputs if isinstance(i, Value)]
-                if all(id(i) in made for i in sources):  # what a constant goes into is drawn
-                    made.add(id(x))
-        found: set[int] = set()
-        for stage in reversed(self.tape.stages):
-            x = stage.output
-            if id(x) in made and self._is_for_blocks(x, found):
-                found.add(id(x))
-        leaves = {id(x) for x in self.tape.leaves if self._is_for_blocks(x, found)}
-        return found | {
-            i for i in leaves & made if any(id(b.stage.output) in found for b in self.uses[i])
+        is made of them: W_f is rows of a larger weight, b_f of the sum of two biases.
+
+        All that such a value is made of is listed too, and all that reads it is in a block or
+        listed: whatever fails this is drawn, and then so is what hangs on it.
+        """
+        made = [x for x in self.values if self._may_be_prepared(x)]
+        listed: dict[int, Any] = {}
+        while len(listed) != len(made):
+            listed = {id(x): x for x in made}
+            for x in reversed(made):
+                if not self._is_for_blocks(x, listed):
+                    del listed[id(x)]
+            made = [x for x in listed.values() if all(id(i) in listed for i in self._sources(x))]
+        values = {id(x) for x in made if not x.is_leaf}
+        return values | {
+            id(x) for x in made if any(id(b.stage.output) in values for b in self.uses[id(x)])
         }
 
-    def _is_for_blocks(self, x: Any, found: set[int]) -> bool:
+    def _may_be_prepared(self, x: Any) -> bool:
+        outside = x.requires_grad and self.blocks_by_value[id(x)] is None
+        return outside and (x.is_leaf or x._op.kind == "move" or x._op.name == "add")
+
+    def _sources(self, x: Any) -> list[Any]:
+        return [] if x.is_leaf else [i for i in x._inputs if isinstance(i, Value)]
+
+    def _is_for_blocks(self, x: Any, listed: Container[int]) -> bool:
         """Whether all that reads a value is in a block, or made for blocks itself."""
         readers = [use.stage for use in self.uses[id(x)]]
         return bool(readers) and all(
-            stage.block is not None or id(stage.output) in found for stage in readers
+            stage.block is not None or id(stage.output) in listed for stage in readers
         )
 
     def _is_copied_leaf(self, x: Any) -> bool:

@@ -95,11 +95,7 @@ def slots(wiring: Wiring, measures: Measures) -> dict[Slot, float]:
             slot = wiring.slot(edge)
             found[slot] = max(found.get(slot, 0.0), label)
     ways_out = [(role, ("exit", role), 0) for role in wiring.leaving]
-    ways_out += [
-        (role, ("send", role), 0)
-        for role in dict.fromkeys(wiring.roles[n.key] for n in wiring.graph.nodes)
-        if role in wiring.leftward
-    ]
+    ways_out += [(role, ("send", role), 0) for role in wiring.lanes if role in wiring.leftward]
     return found | dict.fromkeys(ways_out, 0.0)
 
 
