@@ -45,17 +45,6 @@ class Rule:
     def __init__(self, op: Any, argument: int) -> None:
         self.op, self.argument = op, argument
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Rule) and (other.op, other.argument) == (self.op, self.argument)
-
-    def __hash__(self) -> int:
-        return hash((self.op, self.argument))
-
-    @property
-    def forward(self) -> Any:
-        """The function whose rule it is."""
-        return self.op.forward
-
     @property
     def __name__(self) -> str:
         return f"{self.op.name}, rule {self.argument}"

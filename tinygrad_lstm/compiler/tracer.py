@@ -131,6 +131,14 @@ class Tracer:
         """What a stage sends back in a derivative that the function itself asks for."""
         return run() if isinstance(g, Node) else contribution(self, node, argument, g)
 
+    def plain(self, part: Callable[[], Any]) -> Any:
+        """A part that the tape would compute again: its stages, if the tape would take it."""
+        drawn = len(self.draws)
+        found = part()
+        if len(self.draws) > drawn or not isinstance(found, Node):
+            raise Untraceable("a checkpoint draws random numbers, or returns no Tensor")
+        return found
+
     def added(self, x: Any, total: Any, sent: Any) -> None:
         """Nothing: the sum is in the graph."""
 
@@ -185,9 +193,8 @@ class Tracer:
             raise Untraceable(f"{call.name} returns no array")
         found = np.array(found)
         value = self.graph.new("call", tuple(values), (call,), found.shape, found.dtype)
-        if value.number not in self._known:
-            self._known[value.number] = found
-            self.calls.append(call.name)
+        self._known[value.number] = found
+        self.calls.append(call.name)
         return self.abstract(value)
 
 
