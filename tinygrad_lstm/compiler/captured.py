@@ -241,8 +241,11 @@ def _equal_arrays(a: NDArray[Any], b: NDArray[Any]) -> bool:
     return bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
 
 
-def _library(module: str) -> bool:
-    """Whether a module is none of the user's: this package, NumPy, Python itself."""
+def _library(module: Any) -> bool:
+    """Whether a module is none of the user's: this package, NumPy, Python itself. What stands in
+    the place of its name in some classes that are not written in Python, is no text."""
+    if not isinstance(module, str):
+        return True
     first = module.split(".")[0]
     return first in ("tinygrad_lstm", "numpy") or first in sys.stdlib_module_names
 

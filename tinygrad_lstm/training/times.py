@@ -52,6 +52,8 @@ def _counted(numbers: list[int], gap: int, count: int) -> list[int]:
 def _dates(times: Sequence[str], steps: int) -> list[str]:
     """The next dates; none where these are no dates, or not as far from each other."""
     try:
+        if any(t.lower() in ("", "nat") for t in times):  # NumPy's marks of a missing date
+            return []
         dates: Any = np.array(times, "M8")
     except ValueError:
         return []
