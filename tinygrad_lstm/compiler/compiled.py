@@ -193,8 +193,9 @@ class Plan:
     def __init__(self, found: Recorded) -> None:
         self.captured, self.reason = found.captured, found.reason
         self.replay = Replay(found.blueprint.unpacked()) if found.blueprint else None
-        sources = self.replay.sources if self.replay is not None else ()
-        self._captured = {id(x): (x, x._requires_grad) for x in sources if not isinstance(x, int)}
+        inputs = self.replay.inputs if self.replay is not None else ()
+        tensors = (x for _, x in inputs if not isinstance(x, int))
+        self._captured = {id(x): (x, x._requires_grad) for x in tensors}
 
     def __str__(self) -> str:
         if self.replay is None:

@@ -42,8 +42,10 @@ class Replay:
     names : list of str
     leaves : list of Tensor or int
         What the totals are derivatives by, as in `Program`.
-    sources : list of Tensor or int
-        What is read at each call.
+    inputs : list of (ndarray, Tensor or int)
+        What is read at each call: its place, and where it comes from.
+    draws : list of (ndarray or None, callable)
+        Random numbers: their place, if they are read, and what draws them.
     """
 
     calls: Calls
@@ -54,11 +56,9 @@ class Replay:
         arrays = Arrays(plan.written.forms, self.arena)
         self.calls = Calls(plan.written, arrays, self.arena.ctypes.data)
         self.names, self.leaves = plan.names, plan.leaves
-        self.sources = [source for _, source in plan.inputs]
-        self.draws = [draw for _, draw in plan.draws]
         self._listing = plan.listing
-        self._inputs = [arrays[number] for number, _ in plan.inputs]
-        self._drawn = [None if number is None else arrays[number] for number, _ in plan.draws]
+        self.inputs = [(arrays[number], source) for number, source in plan.inputs]
+        self.draws = [(None if n is None else arrays[n], draw) for n, draw in plan.draws]
         for number, value in plan.constants:
             arrays[number][...] = value
         self._results = [arrays[number] for number in plan.results]
@@ -75,9 +75,9 @@ class Replay:
         """The loss and the total derivatives, in memory of the caller's; None where they are not
         finite."""
         with self.lock:
-            for place, source in zip(self._inputs, self.sources, strict=True):
+            for place, source in self.inputs:
                 place[...] = arguments[source] if isinstance(source, int) else source._array
-            for drawn, draw in zip(self._drawn, self.draws, strict=True):
+            for drawn, draw in self.draws:
                 found = draw()
                 if drawn is not None:
                     drawn[...] = found
