@@ -49,6 +49,9 @@ class Bound:
 
     make: Callable[..., tuple[Callable[..., Any], tuple[Any, ...]]]
 
+    def __call__(self, *operands: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self.make(*operands)
+
 
 class NumpyBackend:
     """Turns the instructions of a program into calls.

@@ -126,7 +126,7 @@ class Calls:
             else:
                 operands = tuple([arrays[n] if n >= 0 else written.objects[~n] for n in given])
                 call = written.objects[function]
-                step = call.make(*operands) if type(call) is Bound else (call, operands)
+                step = call(*operands) if type(call) is Bound else (call, operands)
             self.functions.append(step[0])
             self.operands.append(step[1])
 
