@@ -21,8 +21,17 @@ from tinygrad_lstm import (
     sqrt,
     tanh,
 )
+from tinygrad_lstm.comparison import diagnosis, work
 
 N, D, H, K = 6, 3, 4, 3
+
+
+@pytest.fixture(autouse=True)
+def errors(monkeypatch):
+    """An error in a search is an explanation that is missing, so users see none: here it shows."""
+    for module in (diagnosis, work):
+        monkeypatch.setattr(module, "safely", lambda search, *args, **kw: search(*args, **kw))
+        monkeypatch.setattr(module, "each_safely", iter)
 
 
 def parameters(**shapes):
@@ -129,7 +138,39 @@ def picked_by_hand(p, x, y):
     return {"W": x.T @ dg, "V": x.T @ (du * (s > 0)), "U": f.T @ dl}
 
 
+def dilated():
+    """A convolution of two dilated taps, two gates that are computed at once, and a second layer
+    that adds to the first."""
+    p, rng = parameters(S=(D, H), C=(2, H, H), A=(H, 2 * H), B=(H, H))
+    x, q = rng.normal(size=(8, D)), tensors(p)
+    h = tanh(x @ q["S"]).named("h")
+    late = concatenate([np.zeros((2, H)), h[:-2]], axis=0)
+    gates = sigmoid((h @ q["C"][0] + late @ q["C"][1]) @ q["A"])
+    z = (gates[:, :H] * h + gates[:, H:]).named("z1")
+    z = (z + (z @ q["B"]).named("b2")).named("z2")
+    return (z**2).sum(), (p, x)
+
+
+def dilated_by_hand(p, x):
+    h = np.tanh(x @ p["S"])
+    late = np.concatenate([np.zeros((2, len(p["B"]))), h[:-2]])
+    u = h @ p["C"][0] + late @ p["C"][1]
+    r, s = np.split(σ(u @ p["A"]), 2, axis=1)
+    z = r * h + s
+    dz = 2 * (z + z @ p["B"])
+    d = {"B": z.T @ dz}
+    dz = dz + dz @ p["B"].T
+    da = np.concatenate([dz * h * r * (1 - r), dz * s * (1 - s)], axis=1)
+    du = da @ p["A"].T
+    d["A"] = u.T @ da
+    d["C"] = np.stack([h.T @ du, late.T @ du])
+    dh = dz * r + du @ p["C"][0].T
+    dh[:-2] += (du @ p["C"][1].T)[2:]
+    return d | {"S": x.T @ (dh * (1 - h**2))}
+
+
 CASES = {
+    "dilated": (dilated, dilated_by_hand),
     "normed": (normed, normed_by_hand),
     "policy": (policy, policy_by_hand),
     "both ways": (both_ways, both_ways_by_hand),
@@ -168,6 +209,11 @@ def test_what_nothing_explains_is_said_to_be_so(name):
         ("policy", "dl = (every * pi - a -> dl = pi * (1 - pi) * (every * pi - a", "", ""),
         ("both ways", "x[4 - t].T @ dq -> x[t - 1].T @ dq", "wrong block", "belongs"),
         ("both ways", "p[\"v\"] - p[\"th\"] -> p[\"v\"] + p[\"th\"]", "sign", "the sign of th"),
+        ("dilated", "late.T @ du -> h.T @ du", "slice", "read 0 steps later where 2 is right"),
+        ("dilated", "dh[:-2] += (du @ p[\"C\"][1].T)[2:] -> dh[:-2] += (du @ p[\"C\"][1].T)[:-2]",
+         "slice", "sent back without its last"),
+        ("dilated", "dh[:-2] += -> dh[:-2] =", "overwritten", "written over"),
+        ("dilated", "dz * s * (1 - s)] -> dz * r * (1 - r)]", "wrong value", "part 1 of"),
         ("picked", "du = df * g * sg -> du = df * u * sg", "wrong value", "was used where"),
         ("picked", "dg = df * u * sg * (1 + -> dg = df * u * (1 +", "local f", "missing"),
         ("picked", "np.eye(len(p[\"U\"].T))[y]) / len(x) -> np.eye(len(p[\"U\"].T))[y])", "", ""),

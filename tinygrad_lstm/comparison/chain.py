@@ -73,6 +73,11 @@ class Chain:
             self.sent[id(node), i] = rule(node, i, self.totals[id(node)])
         self.totals |= {id(x): self._total(x) for x in self.order if id(x) not in self.totals}
 
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """The place of each value in the order of backward, by its ``id``."""
+        return {id(x): i for i, x in enumerate(self.order)}
+
     def _total(self, x: Any) -> np.ndarray:
         part = Part(x, self.gradients.branches(x), "total")
         return (

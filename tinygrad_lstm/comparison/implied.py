@@ -159,7 +159,7 @@ class Implied:
     def _suspect(self, roles: tuple[str, ...]) -> Suspect | None:
         values = sorted(
             (x for role in roles for x in self.roles[role]),
-            key=lambda x: self.search.vocabulary.places[id(x)],
+            key=lambda x: self.chain.places[id(x)],
         )
         unknown, known = (sum(map(np.size, a)) for a in ([x._array for x in values], self.missing))
         if unknown > min(known, UNKNOWN):

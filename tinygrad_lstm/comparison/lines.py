@@ -102,7 +102,18 @@ class Lines(Formulas):
         branches = self.chain.gradients.branches(x)
         if len(branches) == 1 and branches[0].stage.op in PASSING:
             return False  # what is passed on as it is has been written
-        return any(self._region(group)[1] is not None for group in self._groups(x))
+        for group in self._groups(x):
+            passed, last = self._region(group)
+            forks = any(len(self.chain.gradients.branches(y)) > 1 for y in passed)
+            several = len(group) > 1 or forks or any(map(self._twice, group))
+            if last is not None and (several or len(passed) > LONGEST):
+                return True
+        return False
+
+    @staticmethod
+    def is_line(x: Any) -> bool:
+        """Whether a derivation has a line for a value: it has a name, or is a product."""
+        return x._op is not None and bool(x.name or x._op.kind == "product")
 
     def _groups(self, x: Any) -> list[list[Branch]]:
         """The branches of a value, those together that come together again."""
@@ -119,14 +130,16 @@ class Lines(Formulas):
         None where they do not, or never part. No line goes past a product of matrices."""
         front = {id(b.stage.output): b.stage.output for b in group}
         passed: list[Any] = []
-        parted = len(front) > 1 or any(map(self._twice, group))
+        node = group[0].stage.output
+        x = node._inputs[group[0].argument]
+        parted = len(front) > 1 or any(map(self._twice, group)) or self.is_line(x)
         found: tuple[list[Any], Any] = [], None
         while len(passed) < REGION:
-            y = max(front.values(), key=lambda v: self.places[id(v)])
+            y = max(front.values(), key=lambda v: self.chain.places[id(v)])
             above = self.chain.gradients.branches(y)
             if len(front) == 1 and parted and passed:
                 found = passed[:], y
-                if y.name or any(map(self._is_layer, above)) or len(above) > 1:
+                if len(above) > 1 or any(map(self._is_layer, above)):
                     break
             if y._op.kind == "product" or y._hooks or self.chain.is_given(y) or not above:
                 break
@@ -147,11 +160,6 @@ class Lines(Formulas):
         arriving = self.gradient_leaf(branch.stage.output)
         return occurrences(self.rule(branch)).get(arriving, 0) > 1
 
-    @cached_property
-    def places(self) -> dict[int, int]:
-        """The places of values in the order of backward."""
-        return {id(y): i for i, y in enumerate(self.chain.order)}
-
     def _past_forks(self, group: Sequence[Branch]) -> tuple[Expression, list[Expression]]:
         """What some branches send back, of the derivative where they come together; and its
         terms."""
@@ -159,7 +167,7 @@ class Lines(Formulas):
         if last is None:
             return total(lines := [self.line(b) for b in group]), lines
         made: dict[int, Expression] = {}
-        for y in sorted(passed, key=lambda v: self.places[id(v)]):
+        for y in sorted(passed, key=lambda v: self.chain.places[id(v)]):
             made[id(y)] = self._sum_of(self.chain.gradients.branches(y), made)
         read = [v for y in (*passed, last) for v in (y, *y._inputs) if isinstance(v, Node)]
         formula = self._sum_of(group, made)

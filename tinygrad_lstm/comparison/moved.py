@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.comparison.indices import Where, arrays, exchanged, put
-from tinygrad_lstm.comparison.parts import Parts
+from tinygrad_lstm.comparison.shifted import Shifted
 from tinygrad_lstm.comparison.tree import Change
 from tinygrad_lstm.derivation.expression import Apply, Expression, apply, number, parts
 from tinygrad_lstm.engine.names import signed
@@ -29,7 +29,7 @@ PICKING = ("max", "min")
 EXCHANGED = "the indices of two axes are exchanged"
 
 
-class Moved(Parts):
+class Moved(Shifted):
     """What is picked out otherwise."""
 
     def _indices(self) -> Iterator[Change]:
@@ -42,6 +42,8 @@ class Moved(Parts):
                 read = self.formulas.leaf(v._inputs[0]) if hasattr(v._inputs[0], "_op") else None
                 if read is not None:
                     yield from self._picked(i, leaf, Apply(v._op, (read,), v._params, v.shape))
+
+        yield from self._placed_otherwise()
 
     def _picked(self, i: int, part: Expression, node: Apply) -> Iterator[Change]:
         """A part that is `node`, with other index arrays."""

@@ -90,7 +90,7 @@ class Others(Parts):
                 continue
             source, users = self.formulas.source[u], tree.users[id(u)]
             same = self.formulas.base(source)
-            near = self.vocabulary.near(source, self.at)
+            near = self.vocabulary.near(source, self.at, outer=True)
             for w in filter(self.vocabulary.stands_out, near):
                 read = self.formulas.leaf(w)
                 kind = "wrong block" if self.formulas.base(w) == same else "wrong value"

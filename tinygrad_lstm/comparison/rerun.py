@@ -149,6 +149,8 @@ class Rerun:
         differ: dict[int, np.ndarray] = {}
         with self.running():
             for y in self.chain.order:
+                for branch in run.waiting.pop(id(y), ()):
+                    self._send(y, branch, run, differ)
                 run.change(y)
                 if id(y) in run.begins or id(y) in run.moved:
                     self._pass_on(y, run, mask, differ)
@@ -161,11 +163,18 @@ class Rerun:
             key = edge(branch)
             if not self.inherits[key] & mask or not (id(y) in run.moved or key in run.changed):
                 continue
-            by = run.added(x, branch)
-            for i in self._answering.get(key, ()):
-                differ[i] = differ[i] + by if i in differ else by
-            if key in self.chain.passing:
-                _add(run.moved, id(x), by)
+            if run.waits(key, x):
+                run.waiting[id(x)].append(branch)
+            else:
+                self._send(x, branch, run, differ)
+
+    def _send(self, x: Any, branch: Branch, run: _Run, differ: dict[int, np.ndarray]) -> None:
+        """What a branch sends to `x`."""
+        key, by = edge(branch), run.added(x, branch)
+        for i in self._answering.get(key, ()):
+            differ[i] = differ[i] + by if i in differ else by
+        if key in self.chain.passing:
+            _add(run.moved, id(x), by)
 
 
 def _add(moved: dict[int, np.ndarray], key: int, by: np.ndarray | None) -> None:
@@ -187,6 +196,9 @@ class _Run:
         By how much the derivatives by values differ, by ``id``, for each change.
     done : set of int
         The values whose derivatives have been passed on, so that their sums are complete.
+    waiting : dict
+        The branches that are changed to hold a gradient that was not known in their turn, by the
+        ``id`` of the value that they send to.
     count : int
         How many rules ran.
     """
@@ -202,6 +214,21 @@ class _Run:
         self.begins = {key[0] for key in self.changed if not isinstance(key, int)}
         self.moved: dict[int, np.ndarray] = {}
         self.done: set[int] = set()
+        self.waiting: dict[int, list[Branch]] = defaultdict(list)
+
+    def waits(self, key: Edge, x: Any) -> bool:
+        """Whether a branch to `x` is changed to hold the derivative by a value whose turn comes
+        after that of its stage, and before that of `x`."""
+        formulas, places = self._rerun.formulas, self._rerun.chain.places
+        found = (
+            formulas.source.get(leaf)
+            for _, tree, changed in self.changed.get(key, ())
+            for leaf in formulas.gradients_in(tree, changed)
+        )
+        return any(
+            y is not None and id(y) not in self.done and places[id(y)] < places.get(id(x), 0)
+            for y in found
+        )
 
     def change(self, y: Any) -> None:
         """Let the derivative by `y` be what it is changed to."""

@@ -33,6 +33,7 @@ FORMS: dict[str, Form] = {
     "(1 − y)²": lambda y: squared(less(ONE, y)),
     "1 + y²": lambda y: _one_plus(squared(y)),
     "−y": flipped,
+    "y − 1": lambda y: less(y, ONE),
     "1 + y": _one_plus,
     "y ∘ (1 + y)": lambda y: times(y, _one_plus(y)),
 }

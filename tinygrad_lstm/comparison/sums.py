@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from tinygrad_lstm.comparison.brackets import CLOSED
 from tinygrad_lstm.comparison.changes import Changes
+from tinygrad_lstm.comparison.shifted import sent_back, written_over
 from tinygrad_lstm.comparison.tree import (
     Change,
     Tree,
@@ -24,13 +25,23 @@ from tinygrad_lstm.comparison.tree import (
     terms,
     times,
 )
-from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, leaves, number, substitute
+from tinygrad_lstm.derivation.expression import (
+    Apply,
+    Expression,
+    Leaf,
+    leaves,
+    number,
+    substitute,
+)
 from tinygrad_lstm.engine.names import signed
 from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["EACH", "OF_A_ROW", "OTHER", "WHOLE", "Met", "Sums", "Terms"]
 
-WHOLE = ("signs", "steps", "added on", "exchanged", "slots", "brackets", "spread", "gradients")
+WHOLE = (
+    *("signs", "steps", "added on", "exchanged", "slots", "shifts", "overwritten"),
+    *("brackets", "spread", "gradients"),
+)
 EACH = ("each",)
 OTHER = ("values", "clipped", "numbers")
 OF_A_ROW = ("added on", "exchanged", "values", "gradients", "functions", "asked", "without")
@@ -140,6 +151,8 @@ class Sums(Met):
             "added on": self._added_on,
             "exchanged": self._exchanged,
             "slots": self._slots,
+            "shifts": partial(sent_back, self._terms),
+            "overwritten": partial(written_over, self.tree),
             "brackets": self._brackets,
             "spread": self._on_others,
             "values": self._values,

@@ -51,13 +51,11 @@ class Vocabulary:
     """
 
     formulas: Lines
-    places: dict[int, int]
     chain: Chain
     tape: Tape
 
     def __init__(self, formulas: Lines) -> None:
         self.formulas, self.chain, self.tape = formulas, formulas.chain, formulas.tape
-        self.places = {id(x): i for i, x in enumerate(self.chain.order)}
         self._blocks = blocks_of(self.formulas)
         self._alike: dict[Any, list[Any]] = defaultdict(list)
         for x in self.tape.values:
@@ -160,12 +158,12 @@ class Vocabulary:
         a, b = self.block(w), self.block(x)
         if a is not None and b is not None and b - a > AWAY:
             w = self.in_blocks[self.formulas.base(w)].get(b - AWAY, w)
-        found, seen, place = [x], {id(x)}, self.places.get(id(w), 0)
+        found, seen, place = [x], {id(x)}, self.chain.places.get(id(w), 0)
         for y in found:  # grows while it is walked, by what is later than w
             if y is w:
                 return True
             read = (u for u in (y._inputs if y._op is not None else ()) if isinstance(u, Node))
-            later = [u for u in read if self.places.get(id(u), place + 1) <= place]
+            later = [u for u in read if self.chain.places.get(id(u), place + 1) <= place]
             found += [u for u in later if id(u) not in seen]
             seen |= set(map(id, later))
         return False
