@@ -78,12 +78,33 @@ def test_where_values_are_in_such_a_loop():
     assert len(of) == T and len(set(of)) == 1
 
 
-def test_layers_with_weights_of_their_own_are_no_loop():
+@pytest.mark.parametrize(("names", "blocks"), [(("W0", "W1", "W2", "W3"), 4), ("ABCD", 0)])
+def test_layers_are_a_loop_where_their_weights_are_called_alike(names, blocks):
     rng = np.random.default_rng(0)
     x = Tensor(rng.normal(size=(2, 3)))
-    for n in range(4):
-        x = tanh(x @ Tensor(rng.normal(size=(3, 3)), True, f"W{n}"))
-    assert loop((x**2).sum().tape) == {}
+    for name in names:
+        x = tanh(x @ Tensor(rng.normal(size=(3, 3)), True, name))
+    assert {place.block for place in loop((x**2).sum().tape).values()} == {*range(1, blocks + 1)}
+
+
+def test_one_slip_in_layers_without_names():
+    rng = np.random.default_rng(0)
+    p = {f"{k}{n}": rng.normal(size=(3, 3) if k == "W" else 3) for n in (1, 2, 3) for k in "Wb"}
+    q = {name: Tensor(value, True, name) for name, value in p.items()}
+    x = {0: rng.normal(size=(5, 3))}
+    y = Tensor(x[0])
+    for n in (1, 2, 3):
+        y = y + tanh(y @ q[f"W{n}"] + q[f"b{n}"])
+    g = gradients((y**2).sum())
+    for n in (1, 2, 3):
+        x[n] = x[n - 1] + np.tanh(x[n - 1] @ p[f"W{n}"] + p[f"b{n}"])
+    hand, dx = {}, 2 * x[3]
+    for n in (3, 2, 1):
+        ds = dx * (1 - (x[n] - x[n - 1]) ** 2)
+        hand |= {f"W{n}": x[n - 1].T @ ds, f"b{n}": ds.sum(axis=0)}
+        dx = ds @ p[f"W{n}"].T  # and + dx
+    kinds = [d.kind for d in compare(g, hand).diagnoses]
+    assert kinds and set(kinds) <= {"branch missing", "term missing"}
 
 
 def batched(rng):

@@ -73,6 +73,8 @@ class Absent(Steps):
         leaf = tree.order[at] if at is not None and at < len(tree.order) else None
         if not isinstance(leaf, Leaf) or leaf.gradient or not 0 < np.size(leaf.array) <= FEW:
             return None
+        if np.asarray(leaf.array).dtype.kind != "f":
+            return None
         key = id(tree), at
         if key not in self.traces:
             self.traces[key] = self._traces(tree, leaf, term.array)

@@ -83,7 +83,7 @@ def _of_one(i: int, node: Apply) -> Iterator[Change]:
     """One entry along an axis that a sum runs over, alone or with others; of a gradient alone
     :func:`axes` says it."""
     inner, used = node.args[0], summed_over(node)
-    if node.params.get("keepdims") or (len(used) == 1 and isinstance(inner, Leaf)):
+    if node.params.get("keepdims") or (used == (0,) and isinstance(inner, Leaf)):
         return
     for axis in used:
         for n in dict.fromkeys((0, inner.shape[axis] - 1)) if inner.shape[axis] > 1 else ():

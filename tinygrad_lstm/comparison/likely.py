@@ -40,6 +40,7 @@ STACKED = 5000  # and of values in all blocks at once, an operation
 LEAST, MORE = 0.4, 1.5  # how far-fetched a simple mistake is, and one of FAR_FETCHED
 AGAIN = 1.2  # .. that comes to the same as one in another place, but for what it feeds back
 ACROSS = 1.0  # how far off is what has nothing to do with the rows
+COMMON = ("transpose", "wrong block")  # kinds that are simple, though other sorts come first
 AWAY = 1.2  # .. and what is not tried unless it is simple, as it points away from them
 MANY = 5  # terms that may have the same mistake
 SPOILING = 2.0  # what is added for a mistake that would change right rows too
@@ -134,7 +135,7 @@ class Likely(Supposing):
             if (same := np.round(points, 9).tobytes()) in seen:
                 continue
             seen.add(same)
-            simpler = change.label in simple or place.level in (SUM, MET)
+            simpler = change.label in simple or change.kind in COMMON or place.level in (SUM, MET)
             off = 0.0
             if not effect.known:
                 off = _apart(points[wrong], missing[wrong])

@@ -18,7 +18,7 @@ __all__ = ["Place", "Spans", "loop"]
 NUMBER = re.compile(r"\d+")
 FEW = 3  # loops beside one, whose steps are compared
 MOST = 4000  # stages of a tape that is looked at
-SHARE = 0.5  # of the stages that a loop has to hold at least
+SHARE = 0.25  # of the stages that a loop has to hold at least
 
 
 class Place(NamedTuple):
@@ -46,11 +46,29 @@ def _runs(nodes: Sequence[Any]) -> Iterator[tuple[Sequence[Any], int]]:
     longest = 0
     for period in range(1, len(nodes) // 2 + 1):
         start, end = _longest(kinds[:-period] == kinds[period:])
-        run = nodes[start : end + period]
-        longer = end - start >= period and len(run) > longest
-        if longer and _is_loop(run, period, order):
-            longest = len(run)
-            yield run, period
+        if end - start >= period and end - start + period > longest:
+            first, last = _longest(_alike(nodes[start : end + period], period))
+            run = nodes[start + first : start + last + period]
+            longer = last - first >= period and len(run) > longest
+            if longer and _is_loop(run, period, order):
+                longest = len(run)
+                yield run, period
+
+
+def _alike(run: Sequence[Any], period: int) -> np.ndarray:
+    """Which stages read the parameters that those read which repeat them, or those that are called
+    the same but for a number, as layers do that have no names otherwise."""
+    layers = not any(node.name for node in run)
+
+    def same(a: Any, b: Any) -> bool:
+        both = all(isinstance(x, Node) and x._op is None and x._requires_grad for x in (a, b))
+        if not both or a is b:
+            return True
+        return layers and bool(a.name and b.name) and _numberless(a) == _numberless(b)
+
+    pairs = zip(run, run[period:], strict=False)
+    read = (zip(one._inputs, other._inputs, strict=False) for one, other in pairs)
+    return np.array([all(same(a, b) for a, b in inputs) for inputs in read], bool)
 
 
 def _longest(same: np.ndarray) -> tuple[int, int]:
@@ -63,17 +81,13 @@ def _longest(same: np.ndarray) -> tuple[int, int]:
 
 
 def _is_loop(run: Sequence[Any], period: int, order: dict[int, int]) -> bool:
-    """Whether each repetition reads the same parameters, and what the one before it computed: so
-    a loop over time does, and layers one upon another do not."""
-    pairs = list(zip(run, run[period:], strict=False))
+    """Whether each repetition reads what the one before it computed, and parameters."""
     shared = False
-    for i, (one, other) in enumerate(pairs):
+    for i, (one, other) in enumerate(zip(run, run[period:], strict=False)):
         for a, b in zip(one._inputs, other._inputs, strict=False):
             if not isinstance(b, Node) or not isinstance(a, Node):
                 continue
             if a._op is None and b._op is None:
-                if a._requires_grad and a is not b:
-                    return False
                 shared = shared or a._requires_grad
             elif a._op is not None and b._op is not None and a is not b:
                 if order[id(b)] - order[id(a)] != period and i >= period:
@@ -84,7 +98,7 @@ def _is_loop(run: Sequence[Any], period: int, order: dict[int, int]) -> bool:
 
 
 def _placed(run: Sequence[Any], period: int) -> dict[int, Place]:
-    """The places of what the stages computed, and of the constants that those of one block read."""
+    """The places of what the stages computed, and of the leaves that those of one block read."""
     found: dict[int, Place] = {}
     read: dict[int, list[Place]] = {}
     roles = _roles(run, period)
@@ -92,8 +106,9 @@ def _placed(run: Sequence[Any], period: int) -> dict[int, Place]:
         own = Place(roles[k % period], k // period + 1)
         found[id(node)] = own
         for i, x in enumerate(node._inputs):
-            if isinstance(x, Node) and x._op is None and not x._requires_grad:
-                read.setdefault(id(x), []).append(Place(f"{own.role}[{i}]", own.block))
+            if isinstance(x, Node) and x._op is None:
+                role = _numberless(x) if x._requires_grad and x.name else f"{own.role}[{i}]"
+                read.setdefault(id(x), []).append(Place(role, own.block))
     for key, places in read.items():
         if len({place.block for place in places}) == 1:
             found[key] = places[0]
@@ -105,12 +120,18 @@ def _roles(run: Sequence[Any], period: int) -> list[str]:
     their numbers, where no other line has these."""
     found = []
     for k in range(period):
-        names = {NUMBER.sub("", node.name or "") for node in run[k::period]}
+        names = {_numberless(node) for node in run[k::period]}
         found.append(names.pop() if len(names) == 1 else "")
     return [
         name if name and found.count(name) == 1 else f"{run[k]._op.name}#{k}"
         for k, name in enumerate(found)
     ]
+
+
+def _numberless(x: Any) -> str:
+    """The name of a value without its numbers, in whose place there is a sign, as another value
+    may have the rest as its name."""
+    return NUMBER.sub("·", x.name or "")
 
 
 class Spans:

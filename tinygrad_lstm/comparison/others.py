@@ -52,7 +52,8 @@ class Others(Parts):
                 words = self._words("{} was used where {} belongs", other, leaf)
                 for seen in self.vocabulary.references(w, self.at, v):
                     yield Change(("value", i, seen), kind, words, {id(leaf): other})
-                if self.vocabulary.block(w) in (None, self.vocabulary.block(v)):
+                same = self.formulas.base(w) == base
+                if same or self.vocabulary.block(w) in (None, self.vocabulary.block(v)):
                     yield from self._once(i, leaf, w, kind)
 
     def _once(self, i: int, leaf: Leaf, w: Any, kind: str) -> Iterator[Change]:

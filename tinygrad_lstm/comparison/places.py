@@ -27,6 +27,7 @@ __all__ = ["Place", "Places"]
 
 SUMS = ("add", "add_n")
 SILENT = ("where", "reshape", "squeeze", "expand_dims", "broadcast_to")  # stages without a line
+BLOCKS = 128  # of a loop: more lines are not multiplied out
 WAYS, LONGEST = 6, 80  # branches, and parts, of a sum that is written as one
 FEW = 12  # places that may be one: of more, a loop has no blocks
 
@@ -120,11 +121,8 @@ class Places:
             open_ = x._op is not None and not x._hooks and not self.chain.is_given(x)
             few = open_ and 0 < len(branches) <= WAYS
             if few and self.rerun.inherits.get(edge(branches[0])):
-                if len(branches) > 1:
-                    sums[SUM, self.formulas.base(x)].append((x, branches[0]))
-                if self.formulas.meets(x):
-                    sums[MET, self.formulas.base(x)].append((x, branches[0]))
-                    sums[TERMS, self.formulas.base(x)].append((x, branches[0]))
+                for level in (SUM,) * (len(branches) > 1) + (MET, TERMS):
+                    sums[level, self.formulas.base(x)].append((x, branches[0]))
         layers: dict[tuple[int, str], list[Edges]] = defaultdict(list)
         for (level, base), edges in sums.items():
             layers[level, self.search.scopes.alike(base)].append(edges)
@@ -134,6 +132,9 @@ class Places:
             if len(found) > 1
         )
         for level, edges in (*((level, edges) for (level, _), edges in sums.items()), *every):
+            x, _ = edges[self._middle(edges)]
+            if level != SUM and (len(edges) > BLOCKS or not self.formulas.meets(x)):
+                continue
             rows = spoils = 0
             for x, branch in edges:
                 rows |= self.rerun.inherits[edge(branch)]

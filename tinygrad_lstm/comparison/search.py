@@ -139,7 +139,7 @@ class Search(Second):
                 yield from self._in_blocks(terms, level or RULE, correct, hand, deep)
             if alone:
                 yield from self._in_terms(something or terms, terms, level, correct, hand, deep)
-            if level == 0 and part.value._op is not None:  # a loop without blocks
+            if level == 0 and (part.value._op is not None or self.formulas.loop):  # without blocks
                 yield from self._in_blocks(terms, level, correct, hand, deep)
         yield from elsewhere(self, part, correct, hand)
         one = part.kind == "total" and part.value._op is not None and OPEN in levels

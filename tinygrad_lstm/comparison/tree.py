@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 ONE = number(1.0)
+SIGNED = ("add", "add_n", "subtract", "negative")  # which conditions cannot be
 PRODUCTS = ("multiply", "divide", "square")
 
 
@@ -49,10 +50,8 @@ class Change(NamedTuple):
 
     Attributes
     ----------
-    label : tuple
-        The same for the same mistake in the formula of another block.
-    kind : str
-        What it is called.
+    label, kind : tuple, str
+        The same for the same mistake in the formula of another block; what it is called.
     words : str or callable
         What the report says; said when it is asked for, as most changes explain nothing.
     changed : mapping of int to Expression
@@ -85,10 +84,8 @@ class Tree:
     ----------
     order : list of Expression
         The parts, each before what it is part of.
-    gradients : dict
-        The gradients in each part, by the ``id`` of the part.
-    values : dict
-        The values of the tape in each part.
+    gradients, values : dict
+        The gradients and the values of the tape in each part, by the ``id`` of the part.
     """
 
     root: Expression
@@ -152,7 +149,7 @@ class Tree:
         return leaf.array
 
     def _run(self, part: Apply, values: Mapping[int, Any]) -> Any:
-        return self._computed(part, [values[id(arg)] for arg in part.args])
+        return self._computed(part, _added(part, [values[id(arg)] for arg in part.args]))
 
     def _computed(self, part: Apply, args: list[Any]) -> Any:
         return part.op.forward(*args, **part.params)
@@ -164,7 +161,7 @@ class Tree:
             return done
         if isinstance(e, Leaf):
             return self._array(e)
-        return self._computed(e, [self._value(arg, known) for arg in e.args])
+        return self._computed(e, _added(e, [self._value(arg, known) for arg in e.args]))
 
     def _above(self, keys: frozenset[int]) -> list[Apply]:
         """What is computed from some parts, and is none of them."""
@@ -199,8 +196,14 @@ class Tree:
         return not users or any(user.op.name not in PRODUCTS for user in users)
 
 
+def _added(part: Apply, args: list[Any]) -> list[Any]:
+    """Arguments in which conditions are numbers, where they are added or have a sign."""
+    signed = part.op.name in SIGNED
+    return [a + 0.0 if np.result_type(a).kind == "b" else a for a in args] if signed else args
+
+
 def _shape(a: Expression, b: Expression) -> tuple[int, ...]:
-    """The shape of a result; where there is none, it shows when the formula is run."""
+    """The shape of a result."""
     try:
         return np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
