@@ -139,7 +139,7 @@ ROWS = [
     ),
     Row(
         "clip (one bound)",
-        lambda x: np.clip(x * x, None, 0.5) + np.clip(x, min=0.2),
+        lambda x: np.clip(x * x, None, 0.5) + x.clip(min=0.2),
         one_bound,
         [apart((2, 3))],
     ),
