@@ -95,8 +95,8 @@ def _added(nodes: list[Node], root: Node, start: Value, guard: bool) -> dict[Nod
             elif x in own:
                 totals[x] += contribution
             else:
-                totals[x] = totals[x] + contribution
-                if type(totals[x]) is ndarray:
+                total = totals[x] = totals[x] + contribution
+                if type(total) is ndarray:
                     own.add(x)
             if watched and (watch := detector()):
                 watch.added(x, totals[x], contribution)
