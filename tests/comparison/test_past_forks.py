@@ -203,9 +203,9 @@ def test_what_nothing_explains_is_said_to_be_so(name):
         ("normed", "(dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0)) -> "
          "(dn - dn.sum(axis=0) - n * (dn * n).sum(axis=0))", "factor", "a sum stands where"),
         ("normed", "np.clip(h @ p[\"V\"] - y, -0.5, 0.5) -> (h @ p[\"V\"] - y)", "local f", "clip"),
-        ("policy", "0.3 * pi * -> 0.3 *", "local factor", "is missing, in"),
+        ("policy", "0.3 * pi * -> 0.3 *", "local factor", "is missing in"),
         ("policy", "(np.log(pi) - mean) -> (np.log(pi) + mean)", "sign", "sign"),
-        ("policy", "(np.log(pi) - mean) -> (np.log(pi) + 1)", "term missing", "it is missing, in"),
+        ("policy", "(np.log(pi) - mean) -> (np.log(pi) + 1)", "term missing", "left out"),
         ("policy", "dl = (every * pi - a -> dl = pi * (1 - pi) * (every * pi - a", "", ""),
         ("both ways", "x[4 - t].T @ dq -> x[t - 1].T @ dq", "wrong block", "belongs"),
         ("both ways", "p[\"v\"] - p[\"th\"] -> p[\"v\"] + p[\"th\"]", "sign", "the sign of th"),
@@ -225,6 +225,20 @@ def test_slips_are_explained(name, slip, kind, words):
     found = compare(gradients(loss), slipped(by_hand, slip)(*arguments)).diagnoses
     assert found and "unexplained" not in [d.kind for d in found]
     assert found[0].kind.startswith(kind) and words in found[0].looks_like
+
+
+def test_a_row_by_itself_is_searched_past_forks_too():
+    """The derivative by the logits is given, and what a log_softmax is read by is not."""
+    p, rng = parameters(l=(N, K))
+    q, a = tensors(p), rng.normal(size=(N, K))
+    l = (q["l"] * 1.0).named("logits")
+    logs = log_softmax(l, axis=1)
+    g = gradients((0.3 * (exp(logs) * logs).sum() - (a * logs).sum()) / N)
+    pi = soft(p["l"])
+    mean, every = ((u).sum(axis=1, keepdims=True) for u in (pi * np.log(pi), a))
+    hand = (pi * (every * pi - a) + 0.3 * pi * (np.log(pi) - mean)) / N
+    (found,) = compare(g, {"logits": hand}).diagnoses
+    assert found.kind == "extra factor" and "too many" in found.looks_like
 
 
 def test_what_is_nothing_but_rounding_is_held_against_what_it_should_be():

@@ -22,7 +22,8 @@ from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED, beyond
 from tinygrad_lstm.comparison.likely import Likely, nearest
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.steps import LINE, MET, RULE, SUM, TERMS, WHOLES
-from tinygrad_lstm.comparison.sums import EACH, OTHER, WHOLE
+from tinygrad_lstm.comparison.sums import OTHER, WHOLE
+from tinygrad_lstm.comparison.terms import EACH
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.engine.tape import Branch
 
@@ -240,6 +241,8 @@ class Above(Likely):
         arriving, text = self.formulas.gradient(node), self.formulas.text
         changed, correct = tree.formula(change.changed), tree.root
         if self.places[number].level in WHOLES:
+            if self.places[number].level == TERMS:
+                correct = self.formulas.met(branch)  # the same, with common factors in front
             x = node._inputs[branch.argument]
             head = f"{self.formulas.gradient_name(x)} = "
             looks = f"further up, in {self.formulas.derivative(x)}: {change.said}{also}"

@@ -18,7 +18,8 @@ __all__ = ["elsewhere"]
 def elsewhere(search: Steps, part: Part, correct: Words, hand: np.ndarray) -> Iterator[Guess]:
     """What else on the tape the value by hand is."""
     gradients, formulas = search.chain.gradients, search.formulas
-    for x in search.chain.order:
+    shapes = (hand.shape, hand.shape[::-1])
+    for x in (x for x in search.chain.order if x.shape in shapes):
         if x is part.value and part.kind == "total":
             continue
         total = np.asarray(array_of(gradients[x]))

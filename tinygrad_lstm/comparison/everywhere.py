@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 
 from tinygrad_lstm.comparison.absent import ABSENT, Absent, Altered
 from tinygrad_lstm.comparison.changes import Changes, Sort
 from tinygrad_lstm.comparison.combined import Guess, Term, Words, added, summed
-from tinygrad_lstm.comparison.steps import SUM
-from tinygrad_lstm.comparison.sums import OF_A_ROW
+from tinygrad_lstm.comparison.steps import TERMS
+from tinygrad_lstm.comparison.terms import EACH
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.comparison.twice import scaled_change
 from tinygrad_lstm.derivation.expression import Expression, Leaf
@@ -94,15 +95,21 @@ class Everywhere(Absent):
                     ended = {i: (tree, b) for i, tree in left if (b := beyond(tree, change))}
                     yield altered | ended
 
-    def _in_whole(self, terms: list[Term], correct: Words, hand: np.ndarray) -> Iterator[Guess]:
+    def _in_whole(
+        self,
+        terms: list[Term],
+        level: int,
+        sorts: Sequence[str],
+        correct: Words,
+        hand: np.ndarray,
+    ) -> Iterator[Guess]:
         """Mistakes in the sum of the branches as it is written: what stands in several of them."""
-        changes, tried = self.changes(terms[0].branch, SUM), []
-        for change in changes.of(OF_A_ROW):
+        changes, tried = self.changes(terms[0].branch, level), []
+        for change in changes.of(sorts):
             if not self.within():
                 return
-            try:
-                array = changes.tree.run(change.changed)
-            except FAILED:
+            array = self._run(changes.tree, change)
+            if array is None:
                 continue
             if change.kind == "chain rule":
                 tried.append((change, array))
@@ -110,6 +117,31 @@ class Everywhere(Absent):
             yield Guess(change.kind, yours, correct, change.said, array)
         for guess, _ in scaled_change(tried, hand, self.sizes.of(hand.shape), correct):
             yield guess
+
+    def _in_several(self, terms: list[Term], correct: Words, hand: np.ndarray) -> Iterator[Guess]:
+        """The same mistake in some of the terms that the whole is when it is multiplied out."""
+        changes = self.changes(terms[0].branch, TERMS)
+        total, alike = changes.tree.array, defaultdict(list)
+        for change in changes.of(EACH):
+            added = self._run(changes.tree, change)
+            if added is not None and added.shape == hand.shape:
+                alike[change.label[:2]].append((change.label[2], added - total))
+        for label, found in alike.items():
+            for n in range(1, min(len(found), TOGETHER) + 1):
+                for chosen in combinations(found, n):
+                    array = total + np.add.reduce([added for _, added in chosen])
+                    both = (*label, tuple(k for (k,), _ in chosen))
+                    if self.fits(array, hand) and (other := changes.labelled(both)):
+                        yours = partial(self._text_of, changes.tree, other)
+                        yield Guess(other.kind, yours, correct, other.said, array)
+
+    @staticmethod
+    def _run(tree: Tree, change: Change) -> np.ndarray | None:
+        """The value of a formula with a change; None where it has none."""
+        try:
+            return tree.run(change.changed)
+        except FAILED:  # shapes that do not fit this mistake
+            return None
 
     def _text_of(self, tree: Tree, change: Change) -> str:
         return self.formulas.text(tree.formula(change.changed))
@@ -149,11 +181,8 @@ class Everywhere(Absent):
         for term in terms:
             if id(term) in altered:
                 tree, change = altered[id(term)]
-                try:
-                    other = tree.run(change.changed)
-                except FAILED:
-                    return None
-                if other.shape != total.shape:
+                other = self._run(tree, change)
+                if other is None or other.shape != total.shape:
                     return None
                 array = array - term.array + other
         return array
@@ -162,10 +191,7 @@ class Everywhere(Absent):
         self, term: Term, terms: list[Term], total: np.ndarray, tree: Tree, change: Change
     ) -> np.ndarray | None:
         """The value of a row with a change in one of its terms."""
-        try:
-            array = tree.run(change.changed)
-        except FAILED:  # shapes that do not fit this mistake
-            return None
-        if len(terms) == 1:
+        array = self._run(tree, change)
+        if array is None or len(terms) == 1:
             return array
         return total - term.array + array if array.shape == total.shape else None

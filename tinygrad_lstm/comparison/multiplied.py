@@ -204,7 +204,9 @@ class Multiplied:
             if isinstance(f, Apply) and f.op.name == "sum":
                 n = int(np.prod(f.args[0].shape)) // max(int(np.prod(f.shape)), 1)
                 if np.isclose(abs(value) * n, 1, rtol=CLOSE):
-                    value, found[k] = np.sign(value), Apply(mean.op, f.args, f.params, f.shape)
+                    axes = summed_over(f)
+                    params = {**f.params, "axis": axes[0] if len(axes) == 1 else axes}
+                    value, found[k] = np.sign(value), Apply(mean.op, f.args, params, f.shape)
         return _signed(value, product(found))
 
 

@@ -19,7 +19,8 @@ from tinygrad_lstm.comparison.pointing import EXACT, Supposed, differs
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.steps import LINE, MET, RULE, SUM, TERMS
-from tinygrad_lstm.comparison.sums import EACH, WHOLE
+from tinygrad_lstm.comparison.sums import WHOLE
+from tinygrad_lstm.comparison.terms import EACH
 from tinygrad_lstm.comparison.tree import Change
 from tinygrad_lstm.engine.gradients import Part
 

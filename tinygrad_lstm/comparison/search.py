@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain
+from tinygrad_lstm.comparison.changes import NEAR
 from tinygrad_lstm.comparison.combined import (
     Guess,
     Term,
@@ -25,7 +26,8 @@ from tinygrad_lstm.comparison.elsewhere import elsewhere
 from tinygrad_lstm.comparison.everywhere import TOGETHER
 from tinygrad_lstm.comparison.rows import Entry, Judge
 from tinygrad_lstm.comparison.second import FEW, MOST, SHARE, STAGES, Second
-from tinygrad_lstm.comparison.steps import MANY_NUMBERS, OPEN, RULE
+from tinygrad_lstm.comparison.steps import MANY_NUMBERS, MET, OPEN, RULE, SUM
+from tinygrad_lstm.comparison.sums import OF_A_ROW
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.comparison.whole import limited, scaled, whole
 from tinygrad_lstm.engine.gradients import Part
@@ -142,9 +144,8 @@ class Search(Second):
             if level == 0 and (part.value._op is not None or self.formulas.loop):  # without blocks
                 yield from self._in_blocks(terms, level, correct, hand, deep)
         yield from elsewhere(self, part, correct, hand)
-        one = part.kind == "total" and part.value._op is not None and OPEN in levels
-        if one and 1 < len(terms) <= TOGETHER:
-            yield from self._in_whole(terms, correct, hand)
+        if part.kind == "total" and part.value._op is not None and OPEN in levels:
+            yield from self._as_one(part, terms, correct, hand)
         if 1 < len(terms) <= FEW and part.value._op is not None:  # a parameter's are blocks
             yield from crossed(self, terms, correct)
         yield from (guess for guess in factors if guess.fitted)
@@ -155,6 +156,16 @@ class Search(Second):
         if part.kind == "total":
             name, x = self.formulas.label(part.value), part.value._array
             yield from limited(hand, right, x, formula, name)
+
+    def _as_one(
+        self, part: Part, terms: list[Term], correct: Words, hand: np.ndarray
+    ) -> Iterator[Guess]:
+        """Mistakes in the whole of a row, as it is written in one line."""
+        if 1 < len(terms) <= TOGETHER:
+            yield from self._in_whole(terms, SUM, OF_A_ROW, correct, hand)
+        if len(terms) <= TOGETHER and self.formulas.meets(part.value):
+            yield from self._in_whole(terms, MET, NEAR, correct, hand)
+            yield from self._in_several(terms, correct, hand)
 
     def _in_terms(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -16,7 +16,8 @@ from tinygrad_lstm.comparison.combined import Term, Words, added
 from tinygrad_lstm.comparison.lines import Lines
 from tinygrad_lstm.comparison.rows import Entry, Judge
 from tinygrad_lstm.comparison.scopes import Scopes
-from tinygrad_lstm.comparison.sums import Met, Sums, Terms
+from tinygrad_lstm.comparison.sums import Sums
+from tinygrad_lstm.comparison.terms import Met, Terms
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.comparison.vocabulary import Vocabulary
 from tinygrad_lstm.derivation.expression import Expression, leaves
@@ -79,6 +80,7 @@ class Steps:
     def __init__(self, judge: Judge, chain: Chain, close: float = 0.0) -> None:
         self.close, self._goal = close, Goal(np.empty(0), 0, 0.0, 0.0)
         self._least: dict[int, float] = {}
+        self._terms: dict[Any, list[Term]] = {}
         self.allowed = math.inf  # formulas that may still be computed
         self.judge, self.chain, self.tape = judge, chain, judge.gradients.tape
         self.formulas = Lines(chain)
@@ -134,7 +136,12 @@ class Steps:
 
     def terms(self, part: Part) -> list[Term]:
         """The branches of a row, each with its formula and its value."""
-        found, own = [], set(map(edge, part.branches))
+        if part.id not in self._terms:
+            self._terms[part.id] = list(self._found_terms(part))
+        return self._terms[part.id]
+
+    def _found_terms(self, part: Part) -> Iterator[Term]:
+        own = set(map(edge, part.branches))
         for i, branch in enumerate(self.chain.gradients.branches(part.value), 1):
             if edge(branch) in own:
                 array = self.chain.follows(Part(part.value, (branch,), "branch"))
@@ -143,8 +150,7 @@ class Steps:
                     hand = self.formulas.sent_by_hand(part.value, branch)
                 formula = self.formulas.through(self.formulas.correct(branch))
                 place = f"branch {i} (through {self.formulas.stage(branch.stage.output)})"
-                found.append(Term(branch, place, formula, array if hand is None else hand))
-        return found
+                yield Term(branch, place, formula, array if hand is None else hand)
 
     def correct(self, part: Part, terms: Sequence[Term] | None = None) -> Words:
         """The formula of a row."""

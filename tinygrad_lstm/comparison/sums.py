@@ -4,25 +4,19 @@ that are exchanged, slots of a concatenation that are mixed up."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
 from tinygrad_lstm.comparison.brackets import CLOSED
-from tinygrad_lstm.comparison.changes import Changes
 from tinygrad_lstm.comparison.shifted import sent_back, written_over
+from tinygrad_lstm.comparison.terms import Met
 from tinygrad_lstm.comparison.tree import (
     Change,
-    Tree,
     factors,
     flipped,
-    product,
-    spread,
     summed_up,
-    terms,
     times,
 )
 from tinygrad_lstm.derivation.expression import (
@@ -34,110 +28,24 @@ from tinygrad_lstm.derivation.expression import (
     substitute,
 )
 from tinygrad_lstm.engine.names import signed
-from tinygrad_lstm.engine.tape import Branch
 
-__all__ = ["EACH", "OF_A_ROW", "OTHER", "WHOLE", "Met", "Sums", "Terms"]
+__all__ = ["OF_A_ROW", "OTHER", "WHOLE", "Sums"]
 
 WHOLE = (
     *("signs", "steps", "added on", "exchanged", "slots", "shifts", "overwritten"),
     *("brackets", "spread", "gradients"),
 )
-EACH = ("each",)
 OTHER = ("values", "clipped", "numbers")
-OF_A_ROW = ("added on", "exchanged", "values", "gradients", "functions", "asked", "without")
+OF_A_ROW = (
+    *("added on", "exchanged", "values", "gradients", "functions", "asked", "without"),
+    *("shifts", "overwritten"),
+)
 
 ADDED_ON = (
     "what was carried back in the next block is in it once more: += stands where = belongs, or it "
     "was not set back to 0"
 )
-NUMBERS = {0.0: "it is missing", -1.0: "the sign is flipped", 2.0: "it is there twice", 0.5: "half"}
-REDUCED = {
-    "mean": "a sum stands where the mean belongs",
-    "sum": "a mean stands where the sum belongs",
-}
 FEW, SOME = 4, 6  # branches, of which all choices are tried
-
-
-class Met(Changes):
-    """What can go wrong in the derivative by a value as a whole; the parameters are those of
-    :class:`Parts`."""
-
-    def _begins(self) -> Sequence[Branch]:
-        x = self.branch.stage.output._inputs[self.branch.argument]
-        return self.formulas.chain.gradients.branches(x)
-
-    @property
-    def _terms(self) -> tuple[Expression, ...]:
-        """The terms of a sum that is written as one."""
-        root = self.tree.root
-        return root.args if isinstance(root, Apply) and root.op.name == "add_n" else (root,)
-
-
-class Terms(Met):
-    """What can go wrong in each term of it by itself, and alike in several."""
-
-    @cached_property
-    def _kinds(self) -> dict[str, Callable[[], Iterator[Change]]]:
-        return {"each": self._each}
-
-    def _each(self) -> Iterator[Change]:
-        for k, term in enumerate(self._terms):
-            for value, words in NUMBERS.items():
-                kind = "sign" if value < 0 else "factor" if value else "term missing"
-                yield self._in_one(k, value, kind, words, times(number(value), term))
-            sign, found = self._apart(term)
-            keys = list(map(self._key, found))
-            for j, (key, factor) in enumerate(self._factors.items()):
-                words = self._words("there is a factor {} too many", factor)()
-                other: Expression = times(term, factor)
-                yield self._in_one(k, ("times", j), "extra factor", words, other)
-                if key in keys:
-                    rest = [f for m, f in enumerate(found) if m != keys.index(key)]
-                    other = spread(summed_up([(sign, product(rest))]), term.shape)
-                    words = self._words("the factor {} is missing", factor)()
-                    yield self._in_one(k, ("without", j), "local factor", words, other)
-            for f in (f for f in found if isinstance(f, Apply) and f.op.name in REDUCED):
-                n = int(np.prod(f.args[0].shape)) // max(int(np.prod(f.shape)), 1)
-                other = times(number(float(n) if f.op.name == "mean" else 1 / n), term)
-                yield self._in_one(k, ("mean", n), "factor", REDUCED[f.op.name], other)
-
-    def _in_one(self, k: int, how: Any, kind: str, words: str, other: Expression) -> Change:
-        said = self._words(f"{words}, in {{}}", self._terms[k])
-        return Change(("each", how, (k,)), kind, said, {id(self._terms[k]): other})
-
-    @cached_property
-    def _factors(self) -> dict[Any, Expression]:
-        """The factors of the terms, each once."""
-        found: dict[Any, Expression] = {}
-        for term in self._terms:
-            for f in self._apart(term)[1]:
-                if not self._sends(f) and not (isinstance(f, Leaf) and f.name is None):
-                    found.setdefault(self._key(f), f)
-        return found
-
-    @staticmethod
-    def _apart(term: Expression) -> tuple[int, list[Expression]]:
-        """The sign of a term, and its factors."""
-        if isinstance(term, Apply) and term.op.name == "broadcast_to":
-            term = term.args[0]
-        ((sign, plain),) = terms(term)
-        return sign, factors(plain)
-
-    @staticmethod
-    def _key(e: Expression) -> Any:
-        array = Tree(e).array
-        return array.shape, array.tobytes()
-
-    def labelled(self, label: tuple[Any, ...], like: Changes | None = None) -> Change | None:
-        """The mistake of a label, in several terms too."""
-        if label[0] != "each":
-            return None
-        kind, how, several = label
-        found = [c for k in several if (c := self.sort("each").get((kind, how, (k,))))]
-        if len(found) < len(several):
-            return None
-        changed = {key: e for c in found for key, e in c.changed.items()}
-        return Change(label, found[0].kind, lambda: "; ".join(c.said for c in found), changed)
 
 
 class Sums(Met):
