@@ -231,8 +231,8 @@ def test_a_row_by_itself_is_searched_past_forks_too():
     """The derivative by the logits is given, and what a log_softmax is read by is not."""
     p, rng = parameters(l=(N, K))
     q, a = tensors(p), rng.normal(size=(N, K))
-    l = (q["l"] * 1.0).named("logits")
-    logs = log_softmax(l, axis=1)
+    logits = (q["l"] * 1.0).named("logits")
+    logs = log_softmax(logits, axis=1)
     g = gradients((0.3 * (exp(logs) * logs).sum() - (a * logs).sum()) / N)
     pi = soft(p["l"])
     mean, every = ((u).sum(axis=1, keepdims=True) for u in (pi * np.log(pi), a))
