@@ -241,6 +241,19 @@ def test_a_row_by_itself_is_searched_past_forks_too():
     assert found.kind == "extra factor" and "too many" in found.looks_like
 
 
+def test_a_value_of_each_row_where_one_of_all_rows_belongs():
+    p, rng = parameters(W=(D, H), u=H, V=(H, K))
+    q, x = tensors(p), rng.normal(size=(N, D))
+    h = tanh(x @ q["W"]).named("h")
+    g = gradients((((h * q["u"]) @ q["V"]) ** 2).sum())
+    h, dz = np.tanh(x @ p["W"]), 2 * (np.tanh(x @ p["W"]) * p["u"]) @ p["V"]
+    dr = dz @ p["V"].T * h * (1 - h**2)  # and not h, but u
+    hand = {"W": x.T @ dr, "V": (h * p["u"]).T @ dz, "u": (dz @ p["V"].T * h).sum(axis=0)}
+    (found,) = compare(g, hand).diagnoses
+    assert (found.name, found.kind) == ("W", "wrong value")
+    assert "h was used where u belongs" in found.looks_like
+
+
 def test_what_is_nothing_but_rounding_is_held_against_what_it_should_be():
     """Above batch norm the gradient of a bias is 0; a slip by which another one is, too."""
     loss, arguments = CASES["normed"][0]()

@@ -55,6 +55,22 @@ class Others(Parts):
                 same = self.formulas.base(w) == base
                 if same or self.vocabulary.block(w) in (None, self.vocabulary.block(v)):
                     yield from self._once(i, leaf, w, kind)
+        yield from self._of_other_axes()
+
+    def _of_other_axes(self) -> Iterator[Change]:
+        """In a product, a value that is there for each row where one for all rows belongs, and the
+        other way round."""
+        for i, leaf, _ in self._leaves():
+            products = [u for u in self.tree.users[id(leaf)] if u.op.name == "multiply"]
+            shapes = {u.shape for u in products if u.shape[1:] == leaf.shape}
+            shapes |= {leaf.shape[1:]} if products and len(leaf.shape) > 1 else set()
+            for shape in sorted(shapes):
+                for w in self.vocabulary.of_shape(shape, self.at):
+                    other = self.formulas.leaf(w)
+                    words = self._words("{} was used where {} belongs", other, leaf)
+                    for seen in self.vocabulary.references(w, self.at):
+                        label = ("of other axes", i, seen)
+                        yield Change(label, "wrong value", words, {id(leaf): other})
 
     def _once(self, i: int, leaf: Leaf, w: Any, kind: str) -> Iterator[Change]:
         """A value in the place of one that occurs several times, in one of these places."""
