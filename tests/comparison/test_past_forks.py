@@ -17,6 +17,7 @@ from tinygrad_lstm import (
     log_softmax,
     relu,
     sigmoid,
+    softmax,
     softplus,
     sqrt,
     tanh,
@@ -252,6 +253,42 @@ def test_a_value_of_each_row_where_one_of_all_rows_belongs():
     (found,) = compare(g, hand).diagnoses
     assert (found.name, found.kind) == ("W", "wrong value")
     assert "h was used where u belongs" in found.looks_like
+
+
+def test_a_step_that_is_read_outside_of_the_loop():
+    """Attention over the steps of a loop: the share of a step is read beside its state."""
+    p, rng = parameters(W=(D, H), U=(H, H), s=(H, 1))
+    q, x = tensors(p), rng.normal(size=(4, N, D))
+    h, states, scores = np.zeros((N, H)), [], []
+    for t in range(1, 5):
+        with block(t):
+            h = tanh(x[t - 1] @ q["W"] + h @ q["U"]).named("h")
+            states, scores = [*states, h], [*scores, h @ q["s"]]
+    w = softmax(concatenate(scores, axis=1), axis=1)
+    pool = add_n(*(w[:, t : t + 1] * h for t, h in enumerate(states)))
+    g = gradients((pool**2).sum())
+
+    def by_hand(back):
+        h = [np.zeros((N, H))]
+        for t in range(4):
+            h.append(np.tanh(x[t] @ p["W"] + h[t] @ p["U"]))
+        w = soft(np.concatenate([h[t] @ p["s"] for t in range(1, 5)], axis=1))
+        pool = sum(w[:, t - 1 : t] * h[t] for t in range(1, 5))
+        dw = np.stack([(2 * pool * h[t - back]).sum(axis=1) for t in range(1, 5)], axis=1)
+        de = w * (dw - (w * dw).sum(axis=1, keepdims=True))
+        d, carry = {name: np.zeros_like(value) for name, value in p.items()}, 0
+        for t in range(4, 0, -1):
+            d["s"] += h[t].T @ de[:, t - 1 : t]
+            dh = w[:, t - 1 : t] * 2 * pool + de[:, t - 1 : t] @ p["s"].T + carry
+            dr = dh * (1 - h[t] ** 2)
+            d["W"] += x[t - 1].T @ dr
+            d["U"] += h[t - 1].T @ dr
+            carry = dr @ p["U"].T
+        return d
+
+    assert compare(g, by_hand(0)).ok
+    first = compare(g, by_hand(1)).diagnoses[0]
+    assert first.kind == "wrong block" and "belongs" in first.looks_like
 
 
 def test_what_is_nothing_but_rounding_is_held_against_what_it_should_be():

@@ -88,10 +88,15 @@ class Vocabulary:
         return self._blocks[id(x)] if id(x) in self._blocks else block_of(x)
 
     def at(self, branch: Branch) -> int | None:
-        """The block of a branch: that of its stage, or of what the stage reads of the blocks."""
+        """The block of a branch: that of its stage, or of what the stage reads there; or elsewhere,
+        if that is of one block."""
         node = branch.stage.output
         found = (branch.stage.block, self.block(node), self.block(node._inputs[branch.argument]))
-        return next((block for block in found if block is not None), None)
+        known = next((block for block in found if block is not None), None)
+        if known is None:
+            read = {self.block(x) for x in node._inputs if isinstance(x, Node)} - {None}
+            known = read.pop() if len(read) == 1 else None
+        return known
 
     def near(self, v: Any, at: int | None, shaped: bool = True, outer: bool = False) -> list[Any]:
         """Values of the shape of `v` in block `at`, beside it, in its mirror image, or in none;
