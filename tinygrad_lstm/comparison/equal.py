@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_lstm.comparison.tree import is_plain
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, leaves
 
-__all__ = ["Values"]
+__all__ = ["CLOSE", "Values"]
 
 CLOSE = 1e-12  # of the largest entry: how nearly the same is what is computed in two ways
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lstm.comparison.axes import summed_over
-from tinygrad_lstm.comparison.equal import Values
+from tinygrad_lstm.comparison.equal import CLOSE, Values
 from tinygrad_lstm.comparison.tree import (
     factors,
     inverse,
@@ -28,7 +28,6 @@ from tinygrad_lstm.ops.shape import reshape
 __all__ = ["Multiplied", "TooMany"]
 
 MOST = 24  # terms
-CLOSE = 1e-12  # of the largest entry: how nearly the same is what is computed in two ways
 
 
 class TooMany(ValueError):
