@@ -43,6 +43,8 @@ class Responses:
         The rows.
     """
 
+    chain: Chain
+
     def __init__(self, chain: Chain, rows: Sequence[Part]) -> None:
         self.chain, self._runs = chain, 0
         self._matrices: dict[Edge, np.ndarray] = {}

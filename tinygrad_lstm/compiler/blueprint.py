@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from tinygrad_lstm.compiler.numpy_backend import NumpyBackend
 from tinygrad_lstm.compiler.planned import Planned
 from tinygrad_lstm.compiler.trace import Program
 from tinygrad_lstm.compiler.views import View
-from tinygrad_lstm.compiler.written import Writer
+from tinygrad_lstm.compiler.written import Writer, Written
 
 __all__ = ["Blueprint"]
 
@@ -50,6 +51,15 @@ class Blueprint:
     listing : bytes
         A `Listing`.
     """
+
+    size: int
+    leaves: list[Any]
+    names: list[str]
+    listing: bytes
+    draws: list[tuple[int | None, Callable[[], Any]]]
+    results: list[int]
+    checked: list[int]
+    written: Written
 
     def __init__(self, program: Program, planned: Planned, backend: str) -> None:
         memory = planned.memory

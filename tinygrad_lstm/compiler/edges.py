@@ -42,6 +42,9 @@ class Rule:
 
     __slots__ = ("argument", "op")
 
+    argument: int
+    op: Any
+
     def __init__(self, op: Any, argument: int) -> None:
         self.op, self.argument = op, argument
 

@@ -103,6 +103,8 @@ class Graph:
         (`contract`).
     """
 
+    origins: Origins
+
     def __init__(self) -> None:
         self._known: dict[str, dict[Key, Value]] = defaultdict(dict)  # by operation
         self._tuples: dict[Any, Any] = {}  # shapes, axes and bounds, each once: there are few

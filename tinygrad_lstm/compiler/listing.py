@@ -37,6 +37,11 @@ class Listing:
         What flows between them.
     """
 
+    stages: int
+    calls: list[str]
+    inputs: list[str]
+    constants: list[str]
+
     def __init__(self, program: Program, planned: Planned) -> None:
         order = planned.schedule.order
         self.stages, self.calls = program.stages, program.calls

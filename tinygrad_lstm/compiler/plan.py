@@ -50,6 +50,10 @@ class Replay:
 
     calls: Calls
     arena: np.ndarray
+    names: list[str]
+    leaves: list[Any]
+    inputs: list[tuple[NDArray[Any], Any]]
+    draws: list[tuple[NDArray[Any] | None, Callable[[], Any]]]
 
     def __init__(self, plan: Blueprint) -> None:
         self.arena = aligned(plan.size)
@@ -109,6 +113,8 @@ class Calls:
     silent : bool
         Whether NumPy, which may warn, has no part in it.
     """
+
+    silent: bool
 
     def __init__(self, written: Written, arrays: Arrays, start: int) -> None:
         self.silent, self._spans = written.silent, array("q", written.spans)

@@ -38,6 +38,9 @@ class Recorded:
     """
 
     captured: Captured | None
+    blueprint: Packed
+    reason: str
+    unsettled: bool
 
     def __init__(self, reason: str = "", captured: Captured | None = None) -> None:
         self.blueprint = Packed(Node)

@@ -64,6 +64,7 @@ class Schedule:
     readers: Readers
     end: int
     kernels: list[tuple[int, Kernel]]
+    numbers: int
 
     def __init__(self, roots: list[Value], order: list[Value]) -> None:
         self.roots = roots

@@ -27,6 +27,9 @@ class Sketch:
     """Records a function on operands of which only shape and dtype are known, in a graph of its
     own."""
 
+    graph: Graph
+    build: Builder
+
     def __init__(self) -> None:
         self.graph = Graph()
         self.build = Builder(self.graph)
@@ -58,6 +61,9 @@ class Template:
     Exception
         Whatever keeps `function` from running on shapes alone.
     """
+
+    constants: list[Value]
+    result: int
 
     def __init__(self, graph: Graph, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         sketch = Sketch()

@@ -47,6 +47,10 @@ class Tracer:
         What was asked for in vain, and not by a stage, which runs as it is then.
     """
 
+    graph: Graph
+    build: Builder
+    templates: Templates
+
     def __init__(self, generators: Sequence[np.random.Generator] = ()) -> None:
         self.caller = user_frame()
         self.graph = Graph()

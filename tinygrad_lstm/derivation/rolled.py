@@ -77,6 +77,12 @@ class Writer:
         T, the number of the last block.
     """
 
+    written: Written
+    places: dict[str, Name]
+    last: int
+    notation: Notation
+    with_shapes: bool | None
+
     def __init__(self, written: Written, notation: Notation, with_shapes: bool | None) -> None:
         self.written, self.derivation = written, written.derivation
         self.places, self.last = self.derivation.places, self.derivation.last

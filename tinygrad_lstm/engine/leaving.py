@@ -25,6 +25,8 @@ class watched(Setting):
         The arguments of the function.
     """
 
+    inputs: Sequence[Node]
+
     def __init__(self, inputs: Sequence[Node]) -> None:
         self.inputs, self.outer = inputs, recorder().left
         self.gone: list[tuple[Node, str]] = []

@@ -62,6 +62,8 @@ class State:
     place: Place
     depth: int
     left: Any
+    context: Setting | None
+    outer: State | None
 
     def __init__(self, outer: State | None = None, context: Setting | None = None) -> None:
         self.outer, self.context = outer, context

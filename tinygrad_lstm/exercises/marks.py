@@ -58,6 +58,10 @@ class Marks:
         Whose answer it is.
     """
 
+    exercise: Exercise
+    name: str
+    required: tuple[str, ...]
+
     def __init__(
         self,
         exercise: Exercise,

@@ -60,6 +60,14 @@ class Check:
         Those of the result's entries, as opposed to f[0], f[1], ...
     """
 
+    title: str
+    at: Point
+    rtol: float
+    size: int
+    every: bool
+    weights: np.ndarray
+    sums: Sequence[str]
+
     def __init__(
         self,
         title: str,

@@ -78,6 +78,8 @@ class Summaries:
         The value before each piece; before the first one its own first, which is the nearest.
     """
 
+    before: list[float]
+
     def __init__(self, found: Sequence[Summary]) -> None:
         self.found = found
         self.starts = [0, *np.cumsum([summary.rows for summary in found]).tolist()]

@@ -26,6 +26,10 @@ class Members:
     """The values of a tape, told apart by identity: which become nodes, in which block, and which
     are listed."""
 
+    tape: Tape
+    values: tuple[Any, ...]
+    blocks_by_value: dict[int, int | None]
+    prepared: set[int]
     stages: dict[int, Stage]
     blocks: tuple[int, ...]
     ledger: list[Any]
