@@ -7,6 +7,7 @@ subexpressions cannot arise. Values know the stage that they come from, for whoe
 from __future__ import annotations
 
 import itertools
+import math
 from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -76,10 +77,7 @@ class Value:
 
     @property
     def size(self) -> int:
-        n = 1
-        for length in self.shape:
-            n *= length
-        return n
+        return math.prod(self.shape)
 
     def __repr__(self) -> str:
         read = ", ".join(f"%{a.number}" for a in self.args)
