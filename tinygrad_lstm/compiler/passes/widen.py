@@ -10,14 +10,15 @@ read (`sharing`), which is worth more there.
 from __future__ import annotations
 
 import itertools
-from collections import Counter, defaultdict
+from array import array
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 from tinygrad_lstm.compiler.construct import Builder
-from tinygrad_lstm.compiler.graph import Value
+from tinygrad_lstm.compiler.graph import Value, numbers
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES
-from tinygrad_lstm.compiler.passes.shared import regrouped
+from tinygrad_lstm.compiler.passes.shared import Groups, regrouped
 
 __all__ = ["widen"]
 
@@ -29,9 +30,8 @@ Lane = tuple[int, Bounds]  # the number of a family, and the columns that a valu
 def widen(build: Builder, roots: list[Value]) -> list[Value]:
     """Widen all that comes from the columns of one value in the same way."""
     order = build.graph.order(roots)
-    runs = list(_runs(order))
-    together = {m.number: run for run in runs for m in run}
-    return regrouped(build, roots, order, together, Widened(build, runs, order, roots))
+    together = {m.number: run for run in _runs(order) for m in run}
+    return regrouped(build, roots, order, together, Widened(build, together, order, roots))
 
 
 class Widened:
@@ -40,26 +40,44 @@ class Widened:
     Parameters
     ----------
     build : Builder
-    runs : list of list of Value
+    together : dict
+        The run of each member, by its number.
     order, roots : list of Value
         The graph.
     """
 
     def __init__(
-        self, build: Builder, runs: list[list[Value]], order: list[Value], roots: list[Value]
+        self, build: Builder, together: Groups, order: list[Value], roots: list[Value]
     ) -> None:
-        self._build = build
-        self._wholes: dict[tuple[Value, ...], Value] = {}
-        members = set(itertools.chain.from_iterable(runs))
-        known = set(map(tuple, runs))
-        read = Counter(a for v in order for a in v.args if a in members)
-        for run in runs:
-            read.subtract(m for column in _operands(run) if column in known for m in column)
-        # members that only runs read, together with all the others of their own
-        self._inner = {m for m in members.difference(roots) if not read[m]}
-        # those that are read otherwise than entry by entry
-        self._joined = members.intersection(roots)
-        self._joined |= {a for v in order if v.op not in ELEMENTWISE for a in v.args} & members
+        self._build, self._together = build, together
+        self._wholes: dict[int, Value] = {}  # by the number of a run's first member
+        read = array("i", bytes(4 * numbers(order)))
+        # by number, those that are read otherwise than entry by entry
+        self._joined = build.graph.marks(roots)
+        for v in order:
+            for a in v.args:
+                read[a.number] += 1
+                if v.op not in ELEMENTWISE:
+                    self._joined[a.number] = True
+        for root in roots:
+            read[root.number] += 1
+        for column in itertools.chain.from_iterable(map(_operands, self._runs())):
+            if self._is_run(column):
+                for m in column:
+                    read[m.number] -= 1
+        self._read = read  # by others than runs that read all members of a run
+
+    def _runs(self) -> Iterator[list[Value]]:
+        """Each run, once."""
+        return (run for number, run in self._together.items() if number == run[0].number)
+
+    def _is_run(self, column: tuple[Value, ...]) -> bool:
+        """Whether these are the members of a run."""
+        return self._together.get(column[0].number) == list(column)
+
+    def _whole(self, column: tuple[Value, ...]) -> Value | None:
+        """What these have become, if they are a run."""
+        return self._wholes[column[0].number] if self._is_run(column) else None
 
     def __call__(self, run: list[Value], new: dict[Value, Value]) -> Iterator[tuple[Value, Value]]:
         """The value that a run becomes, and which part of it each member is; nobody asks where
@@ -67,7 +85,7 @@ class Widened:
         first, build = run[0], self._build
         build.graph.follow_all(run)
         columns = [
-            (self._wholes.get(column), [new.get(a, a) for a in column]) for column in _operands(run)
+            (self._whole(column), [new.get(a, a) for a in column]) for column in _operands(run)
         ]
         below = any(_is_below(whole, parts, first) for whole, parts in columns)
         one = self._below if below else self._beside
@@ -75,12 +93,12 @@ class Widened:
         value = build.elementwise(first.op, *operands, dtype=first.dtype)
         if not below and self._gains(run):
             value, below = stacked(build, value, len(run)), True
-        self._wholes[tuple(run)] = value
+        self._wholes[first.number] = value
         at = 0
         for m in run:
             n = m.shape[1 - below]
             bounds = ((at, at + n), (0, m.shape[1])) if below else ((0, m.shape[0]), (at, at + n))
-            yield m, value if m in self._inner else build.cut(value, bounds)
+            yield m, build.cut(value, bounds) if self._read[m.number] else value
             at += n
 
     def _gains(self, run: list[Value]) -> bool:
@@ -90,8 +108,8 @@ class Widened:
         return (
             first.shape[0] > 1
             and all(m.shape == first.shape for m in run)
-            and self._joined.isdisjoint(run)
-            and not self._inner.issuperset(run)
+            and not any(self._joined[m.number] for m in run)
+            and any(self._read[m.number] for m in run)
         )
 
     def _beside(self, whole: Value | None, parts: list[Value], like: Value) -> Value:
