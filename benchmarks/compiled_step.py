@@ -10,7 +10,7 @@ Every contestant runs in a process of its own. The processes take turns, a burst
 that all of them meet the same noise; ratios are taken within each round, to the fastest peer of
 that round and to the matrix products alone, which no program can do without (NumPy's BLAS, at the
 shapes of a merged program). Before it is timed, each contestant's gradient is held against eager's.
-Memory is the peak during the first call, planning included, above what the imports have taken, and
+Memory is the peak during the first call, planning included, above what is in use before it, and
 what the process has of it when the call is over.
 """
 
@@ -187,11 +187,15 @@ def burst(size):
 
 def memory(afresh=False):
     """The most memory that the process has used, ever or since it was asked for afresh, and what it
-    uses now, in MB."""
+    uses now, in MB. Before it is asked for afresh all that is free is given back to the system:
+    nobody gains by what was left over before."""
     import resource
+
+    from tinygrad_lstm.allocator import give_back
 
     try:
         if afresh:
+            give_back()
             with open("/proc/self/clear_refs", "w") as file:
                 file.write("5")
         with open("/proc/self/status") as file:

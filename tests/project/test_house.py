@@ -21,7 +21,7 @@ FLOORS = {  # a room may import itself and these
     "derivation": {"errors", "text", "engine", "ops", "tensor"},
     "numeric": {"errors", "text", "engine", "ops", "tensor", "parallel"},
     "lstm": {"text", "errors", "engine", "ops", "tensor"},
-    "compiler": {"errors", "text", "engine", "ops", "tensor"},
+    "compiler": {"errors", "text", "allocator", "engine", "ops", "tensor"},
     "nn": {"errors", "files", "engine", "ops", "tensor", "lstm"},
     "optim": {"errors", "engine", "tensor"},
     "parallel": {"errors", "progress", "engine", "ops", "tensor", "compiler"},

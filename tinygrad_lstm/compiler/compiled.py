@@ -11,6 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from tinygrad_lstm.allocator import give_back
 from tinygrad_lstm.compiler.captured import Captured
 from tinygrad_lstm.compiler.flow import Flow
 from tinygrad_lstm.compiler.native import available
@@ -21,7 +22,7 @@ from tinygrad_lstm.compiler.recording import Recorded, record
 from tinygrad_lstm.compiler.report import report
 from tinygrad_lstm.compiler.results import Leaves, on_tape
 from tinygrad_lstm.compiler.signature import loose, signature
-from tinygrad_lstm.engine.collector import released, uncollected
+from tinygrad_lstm.engine.collector import uncollected
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.state import detector, recorder, watching
 from tinygrad_lstm.errors import DrawingError, DtypeError
@@ -165,7 +166,7 @@ class Compiled:
         with uncollected():
             found = contextvars.copy_context().run(record, *asked)
         if found.blueprint:
-            released()
+            give_back()
         plan = Plan(found)
         if found.unsettled:
             self._again[key] += MANY // 3

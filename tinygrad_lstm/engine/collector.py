@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["released", "uncollected"]
+__all__ = ["uncollected"]
 
 
 @contextmanager
@@ -20,12 +20,3 @@ def uncollected() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def released() -> None:
-    """Let Python give back the memory of what has gone. It does so in pieces of a megabyte, and
-    keeps for later some tuples, which the collector lets go of, and the slice that was given up
-    first of several: another one takes its place."""
-    gc.collect()
-    kept, other = slice(0), slice(0)
-    del other, kept
