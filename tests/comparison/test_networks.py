@@ -431,7 +431,7 @@ def test_where_one_loop_goes_on_from_another():
 )  # fmt: skip
 def test_two_mistakes_from_the_parameters_alone(name, one, other, kinds, monkeypatch):
     """One in a row's own formula, the other further up; and two whose effects add up."""
-    monkeypatch.setattr(likely, "BUDGET", 12000)
+    monkeypatch.setattr(likely, "BUDGET", 14000)
     found = reported(name, (one, other), "parameters").diagnoses
     assert Counter(d.kind for d in found) == kinds
     assert all("; and " in d.looks_like for d in found if d.kind == "two mistakes")

@@ -35,7 +35,7 @@ SEVERAL = (
 ALIKE = " (and so in the others like it)"
 AHEAD = 8  # groups of mistakes that are tried at once, where others work
 FIRST, MOST = 4, 64  # mistakes in the first group, and in a later one
-LONG = (*SIMPLE, "brackets", "numbers")  # what is worth a try in long formulas first
+LONG = (*SIMPLE, "derived", "brackets", "numbers")  # what is worth a try in long formulas first
 LAST = ((SUM, OTHER), (MET, (*NEAR, *FAR)), (LINE, (*NEAR, *FAR)), (RULE, FAR))
 STAGES = (  # of the search, the last one first
     *LAST,

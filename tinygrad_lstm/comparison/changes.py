@@ -11,6 +11,7 @@ from typing import Any
 from tinygrad_lstm.comparison.axes import axes
 from tinygrad_lstm.comparison.brackets import Brackets
 from tinygrad_lstm.comparison.broadcasts import Broadcasts
+from tinygrad_lstm.comparison.derived import Derived
 from tinygrad_lstm.comparison.forms import Forms
 from tinygrad_lstm.comparison.functions import Functions
 from tinygrad_lstm.comparison.moved import Moved
@@ -23,7 +24,7 @@ from tinygrad_lstm.derivation.expression import Expression
 __all__ = ["FAR", "NEAR", "PARTS", "SIMPLE", "Changes", "Sort"]
 
 SIMPLE = ("signs", "without", "initial", "forms")
-VALUES = ("slices", "indices", "functions", "values")
+VALUES = ("slices", "indices", "functions", "values", "derived")
 REST = (
     "gradients",
     "matrices",
@@ -42,7 +43,7 @@ FAR = ("extra", "inside", "computed", "brackets", "more")  # many, and seldom wh
 Sort = dict[tuple[Any, ...], Change]  # mistakes by label
 
 
-class Changes(Omitted, Forms, Functions, Others, Moved, Broadcasts, Brackets):
+class Changes(Omitted, Forms, Functions, Derived, Others, Moved, Broadcasts, Brackets):
     """What can go wrong in a formula; the parameters are those of :class:`Parts`."""
 
     def all(self) -> Iterator[tuple[str, Change]]:
@@ -72,6 +73,7 @@ class Changes(Omitted, Forms, Functions, Others, Moved, Broadcasts, Brackets):
             "values": self._values,
             "inside": self._inside,
             "computed": self._computed,
+            "derived": self._derived,
             "gradients": self._gradients,
             "matrices": partial(matrices, self.tree),
             "misplaced": partial(misplaced, self.tree, self.formulas.text),

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_lstm.comparison.omitted import WRONG_FORM
 from tinygrad_lstm.comparison.parts import Parts
-from tinygrad_lstm.comparison.slopes import FORMS, SLOPES
+from tinygrad_lstm.comparison.slopes import BY_PROBABILITY, FORMS, SLOPES
 from tinygrad_lstm.comparison.tree import (
     ONE,
     Change,
@@ -156,7 +156,7 @@ class Forms(Parts):
         source = self.formulas.source.get(w)
         base = self.formulas.base(source) if source is not None else str(w.name)
         wrong = f"{WRONG_FORM.format(self._function(about))}: {{}} where {{}} belongs"
-        for text, form in (FORMS | SLOPES).items():
+        for text, form in (FORMS | SLOPES | BY_PROBABILITY).items():
             words = self._words(wrong, form(w), product(gone))
             other = product([*rest, form(w)])
             yield Change(("form", i, text, base), "local form", words, {id(node): other})

@@ -210,6 +210,30 @@ class Lines(Formulas):
             formula = self.put(formula, node, self.rule(above[0]))
             node = above[0].stage.output
 
+    def as_function_of(self, e: Expression, x: Any) -> Expression:
+        """A formula in which all that is computed from a value is opened, as far as that is."""
+        for _ in range(REGION):
+            every = ((leaf, self.source.get(leaf)) for leaf in leaves(e) if not leaf.gradient)
+            made = {leaf: u for leaf, u in every if u is not None and self._reads(u, x)}
+            if not made:
+                break
+            e = substitute(e, {leaf: self.computed(u) for leaf, u in made.items()})
+        return e
+
+    def _reads(self, u: Any, x: Any) -> bool:
+        """Whether a value is computed from another one, a few steps after it."""
+        places, found = self.chain.places, [u]
+        first = places.get(id(x), 0)
+        for v in found:  # grows while it is walked, by what is computed after x
+            read = [w for w in v._inputs if isinstance(w, Node)] if v._op is not None else []
+            if any(w is x for w in read):
+                return True
+            later = (w for w in read if places.get(id(w), first) < first)
+            found += [w for w in later if not any(w is f for f in found)]
+            if len(found) > REGION:
+                return False
+        return False
+
     @cached_property
     def forks(self) -> set[str]:
         """What the values are called that are forks, in some block."""

@@ -35,7 +35,13 @@ SHARE = 0.1  # of the budget that these may take
 MATCHED = 0.5  # .. and those where the gradients by hand are known
 NEARLY = 1e-6  # of the square of what is missing: how far off pairs are that are looked at
 # Sorts of mistakes that are made beside others.
-PAIRED = {RULE: NEAR, LINE: LONG, SUM: WHOLE, MET: LONG, TERMS: EACH}
+PAIRED = {
+    RULE: tuple(s for s in NEAR if s != "derived"),
+    LINE: LONG,
+    SUM: WHOLE,
+    MET: LONG,
+    TERMS: EACH,
+}
 
 Pair = tuple[Candidate, Candidate]
 Pointed = tuple[Candidate, np.ndarray]  # a mistake, and where its effect points

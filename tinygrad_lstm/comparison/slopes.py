@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_lstm.comparison.tree import ONE, flipped, less, squared, times
+from tinygrad_lstm.comparison.tree import ONE, flipped, inverse, less, squared, times
 from tinygrad_lstm.derivation.expression import Expression, apply, number
-from tinygrad_lstm.ops.elementwise import add, exp, greater, less_equal, sigmoid, tanh
+from tinygrad_lstm.ops.elementwise import (
+    add,
+    bound,
+    exp,
+    greater,
+    less_equal,
+    sigmoid,
+    sign,
+    tanh,
+)
 
-__all__ = ["FORMS", "SLOPES"]
+__all__ = ["BY_PROBABILITY", "FORMS", "LOSSES", "SLOPES"]
 
 Form = Callable[[Expression], Expression]
 
@@ -48,4 +57,23 @@ SLOPES: dict[str, Form] = {
     "1 − σ(y)": lambda y: less(ONE, _of(sigmoid.op)(y)),
     "exp(y)": _of(exp.op),
     "tanh(y)": _of(tanh.op),
+}
+
+# The derivative of a loss by the error, or by what it is the logarithm of.
+LOSSES: dict[str, Form] = {
+    "half the squared error": lambda e: e,
+    "the squared error": lambda e: times(number(2.0), e),
+    "the absolute error": _of(sign.op),
+    "the Huber loss": lambda e: apply(bound.op, (e, number(-1.0), number(1.0)), {}, e.shape),
+    "the log of cosh": _of(tanh.op),
+    "softplus": _of(sigmoid.op),
+    "the log of a sigmoid": lambda e: less(ONE, _of(sigmoid.op)(e)),
+    "a logarithm": inverse,
+    "the negative logarithm": lambda e: flipped(inverse(e)),
+}
+
+# The same of a loss that is the logarithm of a probability, by which it is differentiated.
+BY_PROBABILITY: dict[str, Form] = {
+    "1 / σ(y)": lambda y: inverse(_of(sigmoid.op)(y)),
+    "1 / (1 − σ(y))": lambda y: inverse(less(ONE, _of(sigmoid.op)(y))),
 }
