@@ -100,8 +100,9 @@ class Changes(Omitted, Forms, Functions, Derived, Others, Moved, Broadcasts, Bra
         """The mistake of a label, if it can be made here; where it can be made in another formula
         `like` this one, it is looked for among those of its sort."""
         name = {"value": "values", "δ": "gradients", "form": "forms"}.get(label[0])
-        if like is not None:
-            name = next((name for name in like.sorts if label in like.sort(name)), None)
+        if like is not None:  # most often this is of a sort that has been looked at
+            sorts = (*like._found, *(name for name in like.sorts if name not in like._found))
+            name = next((name for name in sorts if label in like.sort(name)), None)
         return self.sort(name).get(label) if name else self.labels.get(label)
 
     @property

@@ -29,6 +29,10 @@ FEW = 4_000_000  # .. and if more than the least directions are
 ROUNDED = 1e-7  # of a row: it differs by no less, for what is told by it
 LINEAR = 1e-6  # how nearly a stage is linear in what it reads
 
+Look = tuple[
+    slice, np.ndarray | None
+]  # directions of a row, and the sums of them in which few look
+
 
 class Effects:
     """How the rows answer.
@@ -98,23 +102,23 @@ class Effects:
 
     def _few(
         self, counts: dict[int, int], wrong: int, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The few directions in which mistakes are told apart: sums of those that are known, and
-        the row that each belongs to; one direction of a row that is right."""
+    ) -> tuple[list[Look], np.ndarray]:
+        """The few directions in which mistakes are told apart: of each row sums of those that are
+        known, None for these themselves; and the row that each belongs to. One direction of a row
+        that is right."""
         each = -(-DIRECTIONS // max(sum(i < wrong for i in counts), 1))
         few = {i: min(count, each if i < wrong else 1) for i, count in counts.items()}
-        look, at, start = np.zeros((sum(few.values()), len(self.row_of))), 0, 0
+        look: list[Look] = []
+        start = 0
         for i, count in counts.items():
             own = slice(start, start := start + count)
-            lines = slice(at, at := at + few[i])
-            look[lines, own] = (
-                np.eye(count) if few[i] == count else rng.normal(size=(few[i], count))
-            )
+            look.append((own, None if few[i] == count else rng.normal(size=(few[i], count))))
         return look, np.repeat(list(few), list(few.values())).astype(int)
 
     def seen(self, answer: np.ndarray) -> np.ndarray:
         """What is known in all directions, in the few in which mistakes are told apart."""
-        return np.asarray(self._look @ answer)
+        few = [answer[own] if look is None else look @ answer[own] for own, look in self._look]
+        return np.concatenate(few) if few else answer
 
     def _aim(
         self, part: Part, missing: np.ndarray, wrong: bool, own: slice, rng: np.random.Generator
@@ -152,8 +156,7 @@ class Effects:
         found = [self._branches.get(key)]
         found += [self._totals.get(id(x))] if key in self._summed else []
         found += [self._down.get(id(x))] if key in self.chain.passing else []
-        parts = [part for part in found if part is not None]
-        return np.asarray(np.add.reduce(parts)) if parts else None
+        return _sum(found)
 
     def is_whole(self, x: Any, branch: Branch) -> bool:
         """Whether one more in what a branch sends to `x` is one more in the derivative by it."""
@@ -164,8 +167,7 @@ class Effects:
     def on(self, x: Any) -> np.ndarray | None:
         """The same for the derivative by a value as a whole."""
         found = [table.get(id(x)) for table in (self._totals, self._down)]
-        parts = [part for part in found if part is not None]
-        return np.asarray(np.add.reduce(parts)) if parts else None
+        return _sum(found)
 
     def _through(self, x: Any, branch: Branch, down: np.ndarray) -> np.ndarray | None:
         """The same for the gradient that arrives at the stage of a branch."""
@@ -194,6 +196,12 @@ class Effects:
             except FAILED:
                 self._linear[key] = False
         return self._linear[key]
+
+
+def _sum(found: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """The sum of what there is."""
+    parts = [part for part in found if part is not None]
+    return sum(parts[1:], parts[0]) if parts else None
 
 
 def _moved(node: Any, argument: int, by: np.ndarray) -> np.ndarray:

@@ -156,6 +156,7 @@ class Spans:
             if block is not None:
                 read = (x for x in (stage.output, *stage.inputs) if isinstance(x, Node))
                 names[block] |= {base(x) for x in read if x.requires_grad and x.name}
+        self._known: dict[int, tuple[int, int]] = {}
         self._loops: list[tuple[int, int]] = []
         for block in sorted(names):  # one without a name of the block before begins another loop
             first = self._loops[-1][0] if self._loops else block
@@ -164,9 +165,11 @@ class Spans:
 
     def _of(self, block: int) -> tuple[int, int]:
         """The loop of a block; beyond all loops, they as one."""
-        own = (loop for loop in self._loops if loop[0] <= block <= loop[1])
-        every = self._loops or [(0, 0)]
-        return next(own, (every[0][0], every[-1][1]))
+        if block not in self._known:
+            own = (loop for loop in self._loops if loop[0] <= block <= loop[1])
+            every = self._loops or [(0, 0)]
+            self._known[block] = next(own, (every[0][0], every[-1][1]))
+        return self._known[block]
 
     def mirror(self, block: int) -> int:
         """The mirror image of a block in the time of its loop."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -170,10 +170,16 @@ class Steps:
 
     def formula(self, branch: Branch, level: int) -> Expression:
         """The formula of a branch, written past so many stages."""
+        how = self._how.get(level)
+        return how(branch) if how else self.formulas.past(branch, level)
+
+    @cached_property
+    def _how(self) -> Mapping[int, Callable[[Branch], Expression]]:
+        """How formulas are written that do not just go past some stages."""
         formulas = self.formulas
         how = {0: formulas.correct, RULE: formulas.rule, OPEN: formulas.opened}
         how |= {LINE: formulas.line, SUM: formulas.whole, MET: formulas.met, TERMS: formulas.terms}
-        return how[level](branch) if level in how else formulas.past(branch, level)
+        return how
 
     def kind(self, branch: Branch) -> tuple[Any, ...]:
         """What branches have in common that a derivation has in one line: the operation, what it

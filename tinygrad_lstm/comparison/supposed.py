@@ -133,15 +133,14 @@ class Supposing(Places):
         looked = self.directions(self.open_, self.effects.row_of)
         missing, spans = self.effects.equations[looked], {}
         for role, unknown in self.roles.items():
-            answer = _beside(unknown)[looked]
-            if answer.shape[1] < len(missing):
-                spans[role] = np.linalg.qr(answer)[0]
+            if sum(answer.shape[1] for _, answer in unknown.values()) < len(missing):
+                spans[role] = np.linalg.qr(_beside(unknown)[looked])[0]
         yield from ((role, role) for role, span in spans.items() if _gives(span, missing))
         for one, other in itertools.combinations(spans, 2):
             a, b = spans[one], spans[other]
             common, mine = a.T @ b, a.T @ missing
-            inner, more = np.eye(b.shape[1]) - common.T @ common, b.T @ missing - common.T @ mine
-            left = missing @ missing - mine @ mine - _matched(inner, more)
+            more = b.T @ missing - common.T @ mine
+            left = missing @ missing - mine @ mine - _matched(common.T @ common, more)
             if a.shape[1] + b.shape[1] < len(missing) and left <= LEFT * (missing @ missing):
                 yield one, other
 
@@ -205,8 +204,7 @@ class Supposing(Places):
         left = missing - span @ (span.T @ missing)
         for i in self.rerun.rows_in(rows):
             own = of == i
-            inner = np.eye(int(own.sum())) - span[own] @ span[own].T
-            others = float(left @ left) - _matched(inner, left[own])
+            others = float(left @ left) - _matched(span[own] @ span[own].T, left[own])
             if others <= LEFT * (missing @ missing) and width < len(missing) - own.sum():
                 return rows & ~(1 << i)
         return None
@@ -230,11 +228,12 @@ def _shaped(added: np.ndarray, unknown: Unknown) -> dict[Edge | int, np.ndarray]
     return {key: added[:, a:b].reshape(len(added), *shape) for (key, (shape, _)), (a, b) in pairs}
 
 
-def _matched(inner: np.ndarray, right: np.ndarray) -> float:
-    """How much of what is left, squared, columns give beside those of a span: `inner` is what the
-    span leaves of their products, and `right` of those with what is left."""
-    kept = inner + RIDGE * np.eye(len(inner))
-    return float(right @ np.linalg.solve(kept, right))
+def _matched(within: np.ndarray, right: np.ndarray) -> float:
+    """How much of what is left, squared, unit columns give beside those of a span: `within` is how
+    much of their products is in it, and `right` their products with what is left."""
+    inner = -within
+    inner.flat[:: len(inner) + 1] += 1 + RIDGE
+    return float(right @ np.linalg.solve(inner, right))
 
 
 def _consistent(answer: np.ndarray, missing: np.ndarray, close: float) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import ChainMap, defaultdict
-from collections.abc import Callable, Mapping, MutableMapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,7 +97,7 @@ class Tree:
         self.gradients: dict[int, frozenset[Leaf]] = {}
         self.values: dict[int, frozenset[Leaf]] = {}
         self.users: dict[int, list[Apply]] = defaultdict(list)
-        self._paths: dict[frozenset[int], list[Apply]] = {}
+        self._paths: dict[frozenset[int], list[tuple[Apply, list[int]]]] = {}
         for part in self.order:
             self._add(part)
 
@@ -129,20 +129,20 @@ class Tree:
         self, changed: Mapping[int, Expression], given: Mapping[int, Any] | None = None
     ) -> np.ndarray:
         """The value of the formula with some parts written otherwise, or leaves of other value."""
-        known: MutableMapping[int, Any] = self._known(given) if given else self.arrays
-        fresh = {key: self._value(other, known) for key, other in changed.items()}
-        now = ChainMap(fresh, known)
-        for part in self._above(frozenset(changed)):
-            fresh[id(part)] = self._run(part, now)
-        return np.asarray(now[id(self.root)])
+        known = self.arrays
+        if given:
+            known = {**known, **self._anew(given, known)}
+        found = self._anew({key: self._value(e, known) for key, e in changed.items()}, known)
+        root = id(self.root)
+        return np.asarray(found[root] if root in found else known[root])
 
-    def _known(self, given: Mapping[int, Any]) -> MutableMapping[int, Any]:
-        """The values of the parts, where some leaves have others."""
-        fresh = dict(given)
-        now = ChainMap(fresh, self.arrays)
-        for part in self._above(frozenset(given)):
-            fresh[id(part)] = self._run(part, now)
-        return now
+    def _anew(self, found: Mapping[int, Any], known: Mapping[int, Any]) -> dict[int, Any]:
+        """The values of parts that are others where some are, with these."""
+        fresh = dict(found)
+        for part, args in self._above(frozenset(found)):
+            values = [fresh[key] if key in fresh else known[key] for key in args]
+            fresh[id(part)] = self._computed(part, _added(part, values))
+        return fresh
 
     def _array(self, leaf: Leaf) -> Any:
         """The value of a leaf."""
@@ -163,16 +163,17 @@ class Tree:
             return self._array(e)
         return self._computed(e, _added(e, [self._value(arg, known) for arg in e.args]))
 
-    def _above(self, keys: frozenset[int]) -> list[Apply]:
-        """What is computed from some parts, and is none of them."""
+    def _above(self, keys: frozenset[int]) -> list[tuple[Apply, list[int]]]:
+        """What is computed from some parts, and is none of them; and the keys of what it reads."""
         if keys not in self._paths:
             stale, found = set(keys), []
             for part in self.order:
                 if not isinstance(part, Apply) or id(part) in stale:
                     continue
-                if any(id(arg) in stale for arg in part.args):
+                args = [id(arg) for arg in part.args]
+                if not stale.isdisjoint(args):
                     stale.add(id(part))
-                    found.append(part)
+                    found.append((part, args))
             self._paths[keys] = found
         return self._paths[keys]
 
@@ -204,6 +205,8 @@ def _added(part: Apply, args: list[Any]) -> list[Any]:
 
 def _shape(a: Expression, b: Expression) -> tuple[int, ...]:
     """The shape of a result."""
+    if a.shape == b.shape:
+        return a.shape
     try:
         return np.broadcast_shapes(a.shape, b.shape)
     except ValueError:

@@ -57,7 +57,8 @@ class Leaf:
     @property
     def shape(self) -> tuple[int, ...]:
         """The lengths of the axes."""
-        return np.shape(self.array)
+        array = self.array
+        return array.shape if isinstance(array, np.ndarray) else np.shape(array)
 
 
 @dataclass(frozen=True, eq=False)
