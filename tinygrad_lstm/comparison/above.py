@@ -16,18 +16,16 @@ import numpy as np
 
 from tinygrad_lstm.comparison import likely
 from tinygrad_lstm.comparison.chain import Edge, edge
-from tinygrad_lstm.comparison.changes import FAR, NEAR, PARTS, SIMPLE
 from tinygrad_lstm.comparison.combined import FOLLOWS, Guess
 from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED, beyond
 from tinygrad_lstm.comparison.likely import Likely, nearest
 from tinygrad_lstm.comparison.rows import Entry
-from tinygrad_lstm.comparison.steps import LINE, MET, RULE, SUM, TERMS, WHOLES
-from tinygrad_lstm.comparison.sums import OTHER, WHOLE
-from tinygrad_lstm.comparison.terms import EACH
+from tinygrad_lstm.comparison.stages import CHEAP, LAST, PLAIN, STAGES, Stage
+from tinygrad_lstm.comparison.steps import RULE, TERMS, WHOLES
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.engine.tape import Branch
 
-__all__ = ["LONG", "STAGES", "Above", "Altered", "Changes", "Outcome", "Several", "Where"]
+__all__ = ["Above", "Altered", "Changes", "Outcome", "Several", "Where"]
 
 SEVERAL = (
     "nor can one mistake further up, whatever it is: there are several, or one in several places"
@@ -35,17 +33,9 @@ SEVERAL = (
 ALIKE = " (and so in the others like it)"
 AHEAD = 8  # groups of mistakes that are tried at once, where others work
 FIRST, MOST = 4, 64  # mistakes in the first group, and in a later one
-LONG = (*SIMPLE, "derived", "brackets", "numbers")  # what is worth a try in long formulas first
-LAST = ((SUM, OTHER), (MET, (*NEAR, *FAR)), (LINE, (*NEAR, *FAR)), (RULE, FAR))
-STAGES = (  # of the search, the last one first
-    *LAST,
-    *((RULE, part) for part in PARTS[:0:-1]),
-    *((SUM, WHOLE), (TERMS, EACH), (MET, LONG), (LINE, LONG), (RULE, SIMPLE)),
-)
 POINTING = 0.3  # how far off a mistake may be, to be tried before more are looked at
 KEPT = 4_000_000  # numbers of a tape, for all mistakes of a group
 
-Stage = tuple[int, Sequence[str]]  # of the search: how formulas are written, and sorts of mistakes
 Altered = tuple[Branch, Tree, Mapping[int, Any]]  # a branch, its formula, what is changed in it
 Changes = Mapping[Edge | int, tuple[Tree, Mapping[int, Any]]]
 
@@ -87,7 +77,7 @@ class Above(Likely):
         self.found: list[Where] = []
         yield from self.searched(STAGES, several)
         self.apart = True
-        yield from self.searched(STAGES[len(LAST) :], several)
+        yield from self.searched([(*stage, PLAIN) for stage in CHEAP], several)
         self.apart = False
 
     def searched(
@@ -171,6 +161,7 @@ class Above(Likely):
         """The same change in every block in which it can be made."""
         blocks, like = self._pattern(number)
         alike = {edge(b): n for n, b in enumerate(blocks.branches)}
+        called = {edge(b): names for edges, names in self.places[number].calls for _, b in edges}
         for _, branch in self.places[number].edges:
             n = alike.get(edge(branch))
             changed = blocks.placed(change, n) if n is not None else None
@@ -178,7 +169,8 @@ class Above(Likely):
                 yield branch, self._tree(blocks, n), changed
                 continue
             changes = self.search.changes(branch, self.places[number].level)
-            other = changes.labelled(change.label, like) or beyond(changes.tree, change)
+            found = changes.labelled(change.label, like, called.get(edge(branch)))
+            other = found or beyond(changes.tree, change)
             if other is not None:
                 yield branch, changes.tree, other.changed
 
@@ -293,6 +285,7 @@ class Above(Likely):
         return f"no simple mistake in the last step gives it; {searched}: give {give} too"
 
 
-def _waits(asked: Sequence[likely.Candidate], later: Sequence[object]) -> bool:
-    """Whether nothing is near, and there are still mistakes that cost little to look at."""
-    return len(later) > len(LAST) and (not asked or asked[0].off > POINTING)
+def _waits(asked: Sequence[likely.Candidate], later: Sequence[Stage]) -> bool:
+    """Whether nothing is near, and the next mistakes cost little to look at."""
+    cheap = bool(later) and later[-1][:2] not in LAST
+    return cheap and (not asked or asked[0].off > POINTING)

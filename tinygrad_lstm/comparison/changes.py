@@ -11,6 +11,7 @@ from typing import Any
 from tinygrad_lstm.comparison.axes import axes
 from tinygrad_lstm.comparison.brackets import Brackets
 from tinygrad_lstm.comparison.broadcasts import Broadcasts
+from tinygrad_lstm.comparison.calls import renamed
 from tinygrad_lstm.comparison.derived import Derived
 from tinygrad_lstm.comparison.forms import Forms
 from tinygrad_lstm.comparison.functions import Functions
@@ -24,7 +25,7 @@ from tinygrad_lstm.derivation.expression import Expression
 __all__ = ["FAR", "NEAR", "PARTS", "SIMPLE", "Changes", "Sort"]
 
 SIMPLE = ("signs", "without", "initial", "forms")
-VALUES = ("slices", "indices", "functions", "values", "derived")
+VALUES = ("slices", "indices", "functions", "values", "derived", "call")
 REST = (
     "gradients",
     "matrices",
@@ -74,6 +75,7 @@ class Changes(Omitted, Forms, Functions, Derived, Others, Moved, Broadcasts, Bra
             "inside": self._inside,
             "computed": self._computed,
             "derived": self._derived,
+            "call": self._of_another_call,
             "gradients": self._gradients,
             "matrices": partial(matrices, self.tree),
             "misplaced": partial(misplaced, self.tree, self.formulas.text),
@@ -96,13 +98,19 @@ class Changes(Omitted, Forms, Functions, Derived, Others, Moved, Broadcasts, Bra
                 found.setdefault(label, change)
         return found
 
-    def labelled(self, label: tuple[Any, ...], like: Changes | None = None) -> Change | None:
+    def labelled(
+        self,
+        label: tuple[Any, ...],
+        like: Changes | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> Change | None:
         """The mistake of a label, if it can be made here; where it can be made in another formula
-        `like` this one, it is looked for among those of its sort."""
+        `like` this one, it is looked for among those of its sort, by other `names`."""
         name = {"value": "values", "δ": "gradients", "form": "forms"}.get(label[0])
         if like is not None:  # most often this is of a sort that has been looked at
             sorts = (*like._found, *(name for name in like.sorts if name not in like._found))
             name = next((name for name in sorts if label in like.sort(name)), None)
+        label = renamed(label, names) if names else label
         return self.sort(name).get(label) if name else self.labels.get(label)
 
     @property

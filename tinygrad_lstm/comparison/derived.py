@@ -30,6 +30,7 @@ EVERY = FORMS | SLOPES | BY_PROBABILITY
 ELEMENTWISE = 1e-9  # of the largest entry: how nearly a formula is a slope times the gradient
 FEW = 4  # values whose losses are tried
 AT = "the derivative is taken at {}, where it belongs to {}: {}"
+VALUE = "the value {} was used where its gradient belongs"
 OF = "this is the derivative of {loss}: {{}} where {{}} belongs"
 
 
@@ -44,6 +45,9 @@ class Derived(Parts):
             if x in leaves(inner):
                 yield from self._other_forms(g, slope) if not self._is_form(g) else ()
                 yield from self._taken_elsewhere(g, x, inner)
+                made = self.formulas.leaf(self._made(g))
+                words = self._words(VALUE, made)
+                yield Change(("slope of y",), "wrong value", words, {id(g): made})
         yield from self._other_losses()
 
     @property

@@ -9,7 +9,7 @@ before it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -19,11 +19,12 @@ from tinygrad_lstm.comparison.chain import edge
 from tinygrad_lstm.comparison.changes import FAR, SIMPLE, Changes
 from tinygrad_lstm.comparison.everywhere import FAR_FETCHED
 from tinygrad_lstm.comparison.places import Place
-from tinygrad_lstm.comparison.pointing import EXACT, Effect, Pointing, Supposed, Target
+from tinygrad_lstm.comparison.pointing import EXACT, Effect, Pointing, Supposed, Target, together
 from tinygrad_lstm.comparison.progress import Progress
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.stacked import Blocks, Columns
+from tinygrad_lstm.comparison.stages import CALLED, PLAIN, SPOILING
 from tinygrad_lstm.comparison.steps import MET, RULE, SUM
 from tinygrad_lstm.comparison.supposed import Supposing
 from tinygrad_lstm.comparison.tree import Change
@@ -42,8 +43,9 @@ AGAIN = 1.2  # .. that comes to the same as one in another place, but for what i
 ACROSS = 1.0  # how far off is what has nothing to do with the rows
 COMMON = ("transpose", "wrong block")  # kinds that are simple, though other sorts come first
 AWAY = 1.2  # .. and what is not tried unless it is simple, as it points away from them
+CLOSER = 0.7  # .. and what is not tried in several calls of a function
 MANY = 5  # terms that may have the same mistake
-SPOILING = 2.0  # what is added for a mistake that would change right rows too
+SPOILS = 2.0  # what is added for a mistake that would change right rows too
 
 
 class Candidate(NamedTuple):
@@ -105,10 +107,12 @@ class Likely(Supposing):
             self._same.clear()
         return ruled
 
-    def _candidates(self, level: int, sorts: Sequence[str]) -> Iterator[Candidate]:
-        """The mistakes of some sorts in formulas that are written so."""
+    def _candidates(self, level: int, sorts: Sequence[str], where: str) -> Iterator[Candidate]:
+        """The mistakes of some sorts in formulas that are written so, in places of one sort."""
         for number, place in enumerate(self.places):
             rows = place.rows & self.open_
+            if where != (SPOILING if place.spoiled else CALLED if place.calls else PLAIN):
+                continue
             own = rows.bit_count() == 1 or all(x._op is None for x, _ in place.edges)
             long = level != RULE or sorts == FAR
             if place.level == level and rows and (own and long and rows != self.open_) == self.rest:
@@ -139,9 +143,9 @@ class Likely(Supposing):
             off = 0.0
             if not effect.known:
                 off = _apart(points[wrong], missing[wrong])
-                if off > AWAY and not simpler:
+                if off > (CLOSER if place.calls else AWAY) and (place.calls or not simpler):
                     continue
-                off += SPOILING * (place.spoiled > 0)
+                off += SPOILS * (place.spoiled > 0)
             elif target.off(effect) > EXACT:
                 continue
             fetched = LEAST if simpler else MORE if change.kind in FAR_FETCHED else 1.0
@@ -154,6 +158,7 @@ class Likely(Supposing):
     def _target(self, place: Place, blocks: Blocks, looked: np.ndarray) -> Target:
         """What the effect of a mistake in a place has to be."""
         like = set(map(edge, blocks.branches))
+        like |= {edge(b) for edges, _ in place.calls for _, b in edges}
         others = [b for _, b in place.edges if edge(b) not in like]
         beside = self.answer(place, others) if others else None
         seen = None if beside is None else self.effects.seen(beside)
@@ -175,14 +180,19 @@ class Likely(Supposing):
             return
         tried, alone = set() if tried is None else tried, []
         found = Pointing(blocks, self.effects.seen(answer), world, tells, self._columns)
+        calls = list(self._in_other_calls(number, world, tells))
         stacked = found.stacked
         cost = AT_ONCE * len(stacked.order) * (1 + stacked.array.size / STACKED)
+        cost *= 1 + len(calls)
         for change in (c for c in changes.of(sorts) if self._stands_out(c, blocks)):
             if self.ended:
                 return
             if (key := stacked.key(change)) is None or key not in tried:
                 tried.add(key)
                 runs, effect = found.runs, found.of(change)
+                for other, alike, names in calls if effect is not None else ():
+                    same = alike.labelled(change.label, changes, names)
+                    effect = together(effect, other.of(same) if same is not None else None)
                 self.spent += cost * (found.runs - runs)
                 self.progress.step(self.spent / self.budget)
                 if effect is not None:
@@ -190,11 +200,21 @@ class Likely(Supposing):
                     alone.append((change, effect))
         yield from _several(changes, alone)
 
+    def _in_other_calls(
+        self, number: int, world: Supposed, tells: bool
+    ) -> Iterator[tuple[Pointing, Changes, Mapping[str, str]]]:
+        """The same place in the other calls of a function."""
+        for blocks, changes, names in self._calls(number):
+            answer = self.answer(self.places[number], blocks.branches)
+            if answer is not None:
+                seen = self.effects.seen(answer)
+                yield Pointing(blocks, seen, world, tells, self._columns), changes, names
+
     def _stands_out(self, change: Change, blocks: Blocks) -> bool:
         """Whether what another value is taken for has a name in a derivation, or is the same value
         of another block: of all others there are too many."""
         source, vocabulary = self.formulas.source, self.search.vocabulary
-        for key, e in change.changed.items():
+        for key, e in change.changed.items() if change.label[0] != "call" else ():
             if not isinstance(e, Leaf) or e.gradient or e not in source:
                 continue
             part = blocks.order[blocks.index[key]]

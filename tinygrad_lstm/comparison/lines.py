@@ -87,7 +87,10 @@ class Lines(Formulas):
         x = branch.stage.output._inputs[branch.argument]
         key = id(x), "met"
         if key not in self._lines:
-            groups = [self._past_forks(group) for group in self._groups(x)]
+            apart = sorted(
+                self._groups(x), key=len, reverse=True
+            )  # alike in each call of a function
+            groups = [self._past_forks(group) for group in apart]
             self._lines[key] = total([e for e, _ in groups])
             self._lines[id(x), "terms"] = total([term for _, found in groups for term in found])
         return self._lines[key]
@@ -139,7 +142,8 @@ class Lines(Formulas):
             above = self.chain.gradients.branches(y)
             if len(front) == 1 and parted and passed:
                 found = passed[:], y
-                if len(above) > 1 or any(map(self._is_layer, above)):
+                parts = len(above) > 1 and self.is_line(y)
+                if parts or any(map(self._is_layer, above)):
                     break
             if y._op.kind == "product" or y._hooks or self.chain.is_given(y) or not above:
                 break

@@ -177,13 +177,22 @@ class Multiplied:
         common = every[terms.index(mine[0])]
         for t in mine[1:]:
             common = common & self._counts(t)
-        value = max(abs(t.number) for t in mine) * (1 if any(t.number > 0 for t in mine) else -1)
         left = [self._without(t, common) for t in mine]
+        value = self._in_front(mine, [rest for _, rest in left])
         front = left[0][0]
         inside = [Term(t.number / value, rest) for t, (_, rest) in zip(mine, left, strict=True)]
         whole = _signed(value, product([*front, self._collected(inside)]))
         rest = [t for t in terms if not any(t is m for m in mine)]
         return summed_up([whole, (1, self._collected(rest))] if rest else [whole])
+
+    def _in_front(self, terms: Sequence[Term], rests: Iterable[Sequence[Expression]]) -> float:
+        """The number that stands before a sum of terms with common factors: none, where their
+        numbers differ, and some of them are put together further in."""
+        numbers = [abs(t.number) for t in terms]
+        found = Counter(key for rest in rests for key in set(map(self._values.key, rest)))
+        plain = max(numbers) - min(numbers) > CLOSE * max(numbers) and max(found.values()) > 1
+        sign = 1 if any(t.number > 0 for t in terms) else -1
+        return sign * (1.0 if plain else max(numbers))
 
     def _without(
         self, t: Term, common: Counter[Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 from tinygrad_lstm.comparison.parts import Parts
@@ -27,6 +28,8 @@ TURNED = ("transpose", "swapaxes")
 JOINS = ("concatenate", "stack")
 ADDED = "the gradient {} was added, which does not come here"
 VALUE = "the value {} was used where the gradient {} belongs"
+KEPT = "what another call of the function has kept was used: {} where {} belong"
+FEW = 4  # values of another call, of which all choices are tried
 SWAPPED = "the last two axes are swapped before they are made one"
 
 
@@ -71,6 +74,24 @@ class Others(Parts):
                     for seen in self.vocabulary.references(w, self.at):
                         label = ("of other axes", i, seen)
                         yield Change(label, "wrong value", words, {id(leaf): other})
+
+    def _of_another_call(self) -> Iterator[Change]:
+        """What another call of the same function has kept, in several places at once."""
+        for n, names in enumerate(self.vocabulary.calls.names):
+            moved: dict[int, tuple[Leaf, Leaf]] = {}
+            for i, leaf, v in self._leaves():
+                name = names.get(self.formulas.base(v), "")
+                w = self.vocabulary.in_block(name, self.vocabulary.block(v)) if name else None
+                if w is not None and w is not v and w.shape == leaf.shape:
+                    moved[i] = leaf, self.formulas.leaf(w)
+            for size in range(2, len(moved) + 1) if len(moved) <= FEW else (len(moved),):
+                for chosen in combinations(moved, size):
+                    right, other = zip(*(moved[i] for i in chosen), strict=True)
+                    words = self._words(
+                        KEPT.format(*[", ".join(["{}"] * size)] * 2), *other, *right
+                    )
+                    changed = {id(leaf): moved[i][1] for i in chosen for leaf in moved[i][:1]}
+                    yield Change(("call", n, chosen), "wrong value", words, changed)
 
     def _once(self, i: int, leaf: Leaf, w: Any, kind: str) -> Iterator[Change]:
         """A value in the place of one that occurs several times, in one of these places."""

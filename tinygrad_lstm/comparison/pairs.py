@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tinygrad_lstm.comparison.above import LONG, STAGES, Above, Altered, Changes, Several, Where
+from tinygrad_lstm.comparison.above import Above, Altered, Changes, Several, Where
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.changes import NEAR
 from tinygrad_lstm.comparison.combined import FOLLOWS, Guess, written
@@ -18,6 +18,7 @@ from tinygrad_lstm.comparison.likely import Candidate
 from tinygrad_lstm.comparison.pointing import EXACT, Supposed, differs
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
+from tinygrad_lstm.comparison.stages import LONG, STAGES
 from tinygrad_lstm.comparison.steps import LINE, MET, RULE, SUM, TERMS
 from tinygrad_lstm.comparison.sums import WHOLE
 from tinygrad_lstm.comparison.terms import EACH

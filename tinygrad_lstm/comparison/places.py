@@ -4,7 +4,7 @@ inherit from it."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
@@ -41,6 +41,14 @@ class Place(NamedTuple):
     rows: int  # as bits
     spoiled: int  # right rows that a mistake here would change
     level: int = RULE  # how its formula is written
+    calls: tuple[tuple[Edges, Mapping[str, str]], ...] = ()  # of one function: those but the first
+
+    @property
+    def own(self) -> Edges:
+        """The branches in which a mistake is the same by name; of several calls those of the
+        first."""
+        others = sum(len(edges) for edges, _ in self.calls)
+        return self.edges[: len(self.edges) - others]
 
 
 class Places:
@@ -75,6 +83,7 @@ class Places:
         self._changes: dict[int, Changes] = {}
         self._blocks: dict[int, Blocks] = {}
         self._trees: dict[int, Tree] = {}
+        self._others: dict[int, list[tuple[Blocks, Changes, Mapping[str, str]]]] = {}
 
     def _usable(self, entry: Entry) -> bool:
         if entry.part is None or not entry.usable or not entry.hand.size:
@@ -92,14 +101,11 @@ class Places:
         places = []
         ends = chain.from_iterable(map(self._ends, groups.values()))
         for edges in (*groups.values(), *self._alike(list(groups.values())), *ends):
-            rows = spoils = 0
-            for x, branch in edges:
-                rows |= self.rerun.inherits[edge(branch)]
-                spoils |= below.get(id(x), 0)
-            places.append(Place(edges, rows, spoils))
+            reached = self._reached(edges, below)
+            places.append(Place(edges, *reached))
             if self._has_line(*edges[self._middle(edges)], len(edges) > 1):
-                places.append(Place(edges, rows, spoils, LINE))
-        places += self._wholes(below)
+                places.append(Place(edges, *reached, LINE))
+        places += [*self._wholes(below), *self._called(below)]
         every = (1 << len(self.rows)) - 1
         places = list({_same(place): place for place in reversed(places)}.values())[::-1]
         places.sort(
@@ -117,12 +123,11 @@ class Places:
         and what is written past forks."""
         sums: dict[tuple[int, str], Edges] = defaultdict(list)
         for x in self.chain.order:
-            branches = self.chain.gradients.branches(x)
-            open_ = x._op is not None and not x._hooks and not self.chain.is_given(x)
-            few = open_ and 0 < len(branches) <= WAYS
-            if few and self.rerun.inherits.get(edge(branches[0])):
-                for level in (SUM,) * (len(branches) > 1) + (MET, TERMS):
-                    sums[level, self.formulas.base(x)].append((x, branches[0]))
+            first = self._first(x)
+            if first is not None and self.rerun.inherits.get(edge(first)):
+                several = len(self.chain.gradients.branches(x)) > 1
+                for level in (SUM,) * several + (MET, TERMS):
+                    sums[level, self.formulas.base(x)].append((x, first))
         layers: dict[tuple[int, str], list[Edges]] = defaultdict(list)
         for (level, base), edges in sums.items():
             layers[level, self.search.scopes.alike(base)].append(edges)
@@ -132,16 +137,61 @@ class Places:
             if len(found) > 1
         )
         for level, edges in (*((level, edges) for (level, _), edges in sums.items()), *every):
-            x, _ = edges[self._middle(edges)]
-            if level != SUM and (len(edges) > BLOCKS or not self.formulas.meets(x)):
-                continue
-            rows = spoils = 0
-            for x, branch in edges:
-                rows |= self.rerun.inherits[edge(branch)]
-                spoils |= below.get(id(x), 0)
-            whole = self.search.formula(edges[self._middle(edges)][1], level)
-            if len(parts(whole)) <= LONGEST:
-                yield Place(edges, rows, spoils, level)
+            if self._is_whole(edges, level):
+                yield Place(edges, *self._reached(edges, below), level)
+
+    def _is_whole(self, edges: Edges, level: int) -> bool:
+        """Whether the derivative by a value is written as one so, and is not too long."""
+        x, branch = edges[self._middle(edges)]
+        if level != SUM and (len(edges) > BLOCKS or not self.formulas.meets(x)):
+            return False
+        return len(parts(self.search.formula(branch, level))) <= LONGEST
+
+    def _called(self, below: dict[int, int]) -> Iterator[Place]:
+        """The same places in several calls of one function, one after the other."""
+        base, found = self.formulas.base, defaultdict[Any, Edges](list)
+        for x, branch in self.rerun.edges:
+            found[base(branch.stage.output), branch.argument].append((x, branch))
+            if branch is self._first(x):
+                found[base(x)].append((x, branch))
+        for call in self.search.vocabulary.calls.every:
+            lines = [key for key in found if key[0] in call.names and isinstance(key, tuple)]
+            for key in (*lines, *(name for name in call.others[0] if name in found)):
+                name, *argument = key if isinstance(key, tuple) else (key,)
+                there = [(names.get(name, ""), *argument) for names in call.others]
+                each = [found.get(k if argument else k[0], []) for k in there]
+                if all(each):
+                    calls = tuple(zip(each, call.others, strict=True))
+                    yield from self._in_calls(found[key], calls, below, bool(argument))
+
+    def _in_calls(
+        self, own: Edges, calls: tuple[Any, ...], below: dict[int, int], line: bool
+    ) -> Iterator[Place]:
+        """A place in several calls, as its formula may be written."""
+        edges = [*own, *chain.from_iterable(edges for edges, _ in calls)]
+        x, branch = own[self._middle(own)]
+        if line:
+            levels = [RULE] + [LINE] * self._has_line(x, branch, True)
+        else:
+            several = len(self.chain.gradients.branches(x)) > 1
+            every = (*(SUM,) * several, MET, TERMS)
+            levels = [level for level in every if self._is_whole(own, level)]
+        reached = self._reached(edges, below)
+        yield from (Place(edges, *reached, level, calls) for level in levels)
+
+    def _first(self, x: Any) -> Branch | None:
+        """The first branch of a value whose derivative may be written as one."""
+        branches = self.chain.gradients.branches(x)
+        open_ = x._op is not None and not x._hooks and not self.chain.is_given(x)
+        return branches[0] if open_ and 0 < len(branches) <= WAYS else None
+
+    def _reached(self, edges: Edges, below: Mapping[int, int]) -> tuple[int, int]:
+        """The wrong rows that inherit from some branches, and the right ones, as bits."""
+        rows = spoils = 0
+        for x, branch in edges:
+            rows |= self.rerun.inherits[edge(branch)]
+            spoils |= below.get(id(x), 0)
+        return rows, spoils
 
     def _has_line(self, x: Any, branch: Branch, several: bool) -> bool:
         """Whether a derivation may have more than its rule in the line of a branch: where several
@@ -198,13 +248,28 @@ class Places:
     def _pattern(self, number: int) -> tuple[Blocks, Changes]:
         """The formula of a place in all blocks, and what can go wrong in that of one."""
         if number not in self._blocks:
-            branches = [b for _, b in self.places[number].edges]
-            pattern = self._middle(self.places[number].edges)
-            vocabulary, level = self.search.vocabulary, self.places[number].level
-            rule = partial(self.search.formula, level=level)
-            self._blocks[number] = Blocks(vocabulary, branches, pattern, rule)
+            branches = [b for _, b in self.places[number].own]
+            pattern = self._middle(self.places[number].own)
+            level = self.places[number].level
+            self._blocks[number] = self._alike_blocks(branches, pattern, level)
             self._changes[number] = self.search.changes(branches[pattern], level)
         return self._blocks[number], self._changes[number]
+
+    def _alike_blocks(self, branches: Sequence[Branch], pattern: int, level: int) -> Blocks:
+        """The formula of some branches in all blocks."""
+        rule = partial(self.search.formula, level=level)
+        return Blocks(self.search.vocabulary, branches, pattern, rule)
+
+    def _calls(self, number: int) -> list[tuple[Blocks, Changes, Mapping[str, str]]]:
+        """The same in the other calls of a function, and what is called otherwise there."""
+        if number not in self._others:
+            level, found = self.places[number].level, []
+            for edges, names in self.places[number].calls:
+                branches, pattern = [b for _, b in edges], self._middle(edges)
+                blocks = self._alike_blocks(branches, pattern, level)
+                found.append((blocks, self.search.changes(branches[pattern], level), names))
+            self._others[number] = found
+        return self._others[number]
 
     def _tree(self, blocks: Blocks, n: int) -> Tree:
         root = blocks.orders[n][-1]

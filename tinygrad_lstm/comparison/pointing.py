@@ -14,7 +14,7 @@ from tinygrad_lstm.comparison.stacked import Blocks, Columns, Stacked, taken_fro
 from tinygrad_lstm.comparison.tree import Change
 from tinygrad_lstm.derivation.expression import Expression, leaves
 
-__all__ = ["EXACT", "Effect", "Pointing", "Supposed", "Target", "differs"]
+__all__ = ["EXACT", "Effect", "Pointing", "Supposed", "Target", "differs", "together"]
 
 LEAST = 1e-3  # of what is missing: if less is left beside other blocks, these may be all of it
 EXACT = 1e-4  # how far off is nothing but rounding, where the gradients by hand are known
@@ -61,6 +61,17 @@ class Effect(NamedTuple):
     points: list[np.ndarray]
     along: np.ndarray
     known: bool
+
+
+def together(one: Effect | None, other: Effect | None) -> Effect | None:
+    """What two mistakes do that are made at once; None if one of them cannot be made."""
+    if one is None or other is None:
+        return None
+    few, more = sorted((one.along, other.along), key=len)
+    along = more.copy()
+    along[: len(few)] += few
+    points = [one.points[0] + other.points[0]]
+    return Effect(points, along, one.known and other.known)
 
 
 class Pointing:

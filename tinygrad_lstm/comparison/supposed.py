@@ -108,7 +108,9 @@ class Supposing(Places):
         the rows that inherit from it."""
         mine = [1 << i for i, e in enumerate(self.rows) if e is entry]
         places = [
-            p for p in self.places if mine and p.rows & self.open_ & ~mine[0] and p.rows & mine[0]
+            p
+            for p in self.places
+            if mine and p.rows & self.open_ & ~mine[0] and p.rows & mine[0] and not p.calls
         ]
         return bool(places) and all(self.supposed(place) is None for place in places)
 

@@ -3,7 +3,7 @@ several."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -119,7 +119,12 @@ class Terms(Met):
         array = Tree(e).array
         return array.shape, array.tobytes()
 
-    def labelled(self, label: tuple[Any, ...], like: Changes | None = None) -> Change | None:
+    def labelled(
+        self,
+        label: tuple[Any, ...],
+        like: Changes | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> Change | None:
         """The mistake of a label, in several terms too."""
         if label[0] != "each":
             return None

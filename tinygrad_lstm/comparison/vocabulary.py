@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.comparison.calls import Calls
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.indices import Indices
 from tinygrad_lstm.comparison.lines import Lines
@@ -215,6 +216,11 @@ class Vocabulary:
             for role, block in self.states.get(id(x), ()):
                 found[role].setdefault(block, x)
         return found
+
+    @cached_property
+    def calls(self) -> Calls:
+        """The functions that are called several times."""
+        return Calls(self.tape, self.formulas.base, self.block)
 
     @cached_property
     def indices(self) -> Indices:
