@@ -58,6 +58,8 @@ class Effects:
         The same in the few directions in which mistakes are told apart; see :meth:`seen`.
     spent : float
         How many rules ran.
+    some : bool
+        Whether only some of the rows are looked at: that a value has no effect says nothing then.
     """
 
     chain: Chain
@@ -66,12 +68,15 @@ class Effects:
     missing: np.ndarray
     row: np.ndarray
     spent: float
+    some: bool
 
     def __init__(
         self, chain: Chain, rows: Sequence[Part], missing: Sequence[np.ndarray], wrong: int
     ) -> None:
         self.chain, self.spent = chain, 0.0
         counts = self._counts([array.size for array in missing])
+        real = all(x.dtype.kind == "f" for x in chain.order)  # of others it is not known
+        self.some = real and len(counts) < len(missing)
         self.row_of = np.repeat(list(counts), list(counts.values())).astype(int)
         self.equations = np.zeros(len(self.row_of))
         totals = [part for part in rows if part.kind == "total"]

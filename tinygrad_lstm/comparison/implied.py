@@ -34,6 +34,7 @@ UNKNOWN = 500  # numbers that are looked for at once
 WORK = 3e8  # multiplications of a decomposition
 SEARCHED = 40_000  # formulas for one explanation
 BLOCKS = 4  # blocks in which an explanation has to hold
+RULES = 100_000  # that run for explanations: the chain rule once for each
 
 
 class Suspect(NamedTuple):
@@ -75,7 +76,7 @@ class Implied:
     """
 
     def __init__(self, search: Search, open_: Sequence[Entry], found: Sequence[Entry]) -> None:
-        self.search, self.chain = search, search.chain
+        self.search, self.chain, self._rules = search, search.chain, 0
         self.open = {id(e) for e in open_}
         self.entries = [
             e
@@ -218,8 +219,9 @@ class Implied:
 
     def _explanation(self, suspect: Suspect, levels: tuple[int, ...] | None) -> Guess | None:
         """The mistake that gives what the rows imply, in every block."""
-        if not suspect.wrong:
+        if not suspect.wrong or self._rules > RULES:
             return None
+        self._rules += len(self.chain.order)
         parts = [
             (Part(x, self.chain.gradients.branches(x), "total"), total)
             for x, total in suspect.wrong + suspect.right

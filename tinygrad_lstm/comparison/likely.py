@@ -132,7 +132,8 @@ class Likely(Supposing):
         simple = {c.label for c in changes.of(SIMPLE)}
         wrong = looked & (effects.row < len(self.rows))
         missing, seen = effects.missing, self._same[number]
-        target = self._target(place, blocks, looked)
+        rows = self.directions(world.first, effects.row, 0) if world.first else looked
+        target = self._target(place, blocks, rows)
         found = self.pointing(number, sorts, world, target.tells, self._looked_at[number])
         for change, effect in found:
             points = effect.points[0]
@@ -140,20 +141,21 @@ class Likely(Supposing):
                 continue
             seen.add(same)
             simpler = change.label in simple or change.kind in COMMON or place.level in (SUM, MET)
-            off = 0.0
-            if not effect.known:
+            off, fails = 0.0, effect.known and target.off(effect) > EXACT
+            if fails and not world.first:
+                continue
+            if fails or not effect.known:
                 off = _apart(points[wrong], missing[wrong])
                 if off > (CLOSER if place.calls else AWAY) and (place.calls or not simpler):
                     continue
                 off += SPOILS * (place.spoiled > 0)
-            elif target.off(effect) > EXACT:
-                continue
             fetched = LEAST if simpler else MORE if change.kind in FAR_FETCHED else 1.0
             fetched *= AGAIN if place.level != RULE and same in self._seen else 1.0
             self._seen.add(same)
             candidate = Candidate(round(off, 6) * fetched, fetched, number, change.label)
             self.points[candidate] = points
-            yield candidate
+            if not fails:  # else another mistake may be made besides
+                yield candidate
 
     def _target(self, place: Place, blocks: Blocks, looked: np.ndarray) -> Target:
         """What the effect of a mistake in a place has to be."""

@@ -17,7 +17,7 @@ __all__ = ["Place", "Spans", "loop"]
 
 NUMBER = re.compile(r"\d+")
 FEW = 3  # loops beside one, whose steps are compared
-MOST = 4000  # stages of a tape that is looked at
+MOST = 20_000  # stages of a tape that is looked at
 SHARE = 0.25  # of the stages that a loop has to hold at least
 
 
@@ -45,7 +45,10 @@ def _runs(nodes: Sequence[Any]) -> Iterator[tuple[Sequence[Any], int]]:
     order = {id(x): i for i, x in enumerate(nodes)}
     longest = 0
     for period in range(1, len(nodes) // 2 + 1):
-        start, end = _longest(kinds[:-period] == kinds[period:])
+        same = kinds[:-period] == kinds[period:]
+        if np.count_nonzero(same) < max(period, longest - period + 1):
+            continue
+        start, end = _longest(same)
         if end - start >= period and end - start + period > longest:
             first, last = _longest(_alike(nodes[start : end + period], period))
             run = nodes[start + first : start + last + period]

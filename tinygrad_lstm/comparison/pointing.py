@@ -36,12 +36,16 @@ class Supposed(NamedTuple):
         The same for all derivatives: one of the possibilities, and others, as many as it takes to
         make all of them; just the first, if there are no others, or too many. None, if nothing is
         known.
+    first : int
+        The row that a mistake has to explain, as a bit, where the others may have other ones; 0,
+        where it has to explain all of these rows.
     """
 
     rows: int
     moved: Mapping[int, np.ndarray]
     open: frozenset[int] = frozenset()
     every: tuple[Mapping[int, np.ndarray], ...] = ()
+    first: int = 0
 
 
 class Effect(NamedTuple):
@@ -113,6 +117,8 @@ class Pointing:
     @cached_property
     def _first(self) -> Stacked:
         """To first order: with the gradients that are known by hand, and else as they follow."""
+        if self._every and self._world.every[0] is self._world.moved:
+            return self._every[0]
         return Stacked(self._blocks, self._plain.moved(self._world.moved))
 
     def of(self, change: Change) -> Effect | None:

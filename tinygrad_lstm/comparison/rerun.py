@@ -94,6 +94,18 @@ class Rerun:
             reached[id(x)] = mask
         return reached
 
+    def reached(self, begun: Mapping[Edge | int, int]) -> dict[int, int]:
+        """Which of some additions, given by bits, the derivative by each value changes with."""
+        moved = {key: mask for key, mask in begun.items() if isinstance(key, int)}
+        for y in self.chain.order:
+            mask = moved.get(id(y), 0)
+            for x, branch in self._by_stage[id(y)]:
+                key = edge(branch)
+                by = mask | begun.get(key, 0)
+                if by and key in self.chain.passing:
+                    moved[id(x)] = moved.get(id(x), 0) | by
+        return moved
+
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Rules run on arrays, without a record and without warnings."""

@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 MOST = 30_000  # times that rules run to be written as matrices
+PASSED = 300_000  # branches that are gone along, for all values that are asked about
 NUMBERS = 2_000_000  # of one matrix
 
 
@@ -46,7 +47,7 @@ class Responses:
     chain: Chain
 
     def __init__(self, chain: Chain, rows: Sequence[Part]) -> None:
-        self.chain, self._runs = chain, 0
+        self.chain, self._runs, self._passed = chain, 0, 0
         self._matrices: dict[Edge, np.ndarray] = {}
         self._answering = chain.answering(rows)
 
@@ -67,7 +68,7 @@ class Responses:
         rows: dict[int, np.ndarray] = {}
         totals: dict[int, np.ndarray] = {}
         with recording(False), np.errstate(all="ignore"):
-            for y in self.chain.order:
+            for y in self.chain.order[self.chain.places[id(values[0])] :]:
                 if id(y) in starts:
                     unit = np.eye(y._array.size, width, starts[id(y)])
                     totals[id(y)] = totals.get(id(y), 0) + unit
@@ -77,6 +78,9 @@ class Responses:
 
     def _pass_on(self, y: Any, totals: dict[int, np.ndarray], rows: dict[int, np.ndarray]) -> None:
         """What goes on from the derivative by `y`."""
+        self._passed += len(self.chain.by_stage[id(y)])
+        if self._passed > PASSED:
+            raise TooLarge
         for x, branch in self.chain.by_stage[id(y)]:
             key = edge(branch)
             reached, passing = self._answering.get(key, ()), key in self.chain.passing

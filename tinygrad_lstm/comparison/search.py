@@ -22,7 +22,7 @@ from tinygrad_lstm.comparison.combined import (
 )
 from tinygrad_lstm.comparison.crossed import crossed
 from tinygrad_lstm.comparison.deviation import deviation
-from tinygrad_lstm.comparison.elsewhere import elsewhere
+from tinygrad_lstm.comparison.elsewhere import Elsewhere
 from tinygrad_lstm.comparison.everywhere import TOGETHER
 from tinygrad_lstm.comparison.rows import Entry, Judge
 from tinygrad_lstm.comparison.second import FEW, MOST, SHARE, STAGES, Second
@@ -40,7 +40,7 @@ SURE = (
     *("branch missing", "branch doubled", "one branch only", "accumulation"),
 )  # .. but not with these
 LEVELS = (0, STAGES, OPEN)
-PATIENCE = 8  # rows of one name without an explanation, after which the others are not searched
+PATIENCE = 8  # rows of one name without an explanation, after which few of the others are searched
 
 
 class Search(Second):
@@ -57,6 +57,8 @@ class Search(Second):
     def __init__(self, judge: Judge, chain: Chain, close: float = 0.0) -> None:
         super().__init__(judge, chain, close)
         self._found: dict[tuple[Any, ...], None] = {}  # what explained earlier rows, tried first
+        self._said: dict[tuple[str, str], None] = {}  # of which values: how rows were explained
+        self._elsewhere = Elsewhere(self)
 
     @property
     def known(self) -> list[tuple[Any, ...]]:
@@ -67,6 +69,7 @@ class Search(Second):
         """Begin with rows that go together, some of which have been explained before; for these so
         many formulas may be computed."""
         self._found, self.failed, self.allowed = dict.fromkeys(known), {}, allowed
+        self._said = {}
         self.twice, self.most = [], min(MOST, SHARE * allowed)
 
     def guess(
@@ -90,20 +93,22 @@ class Search(Second):
             looks = f"it departs in small entries only: {deviation(hand, right)}"
             return Guess("small entries", "", self.correct(part), looks, hand)
         terms = self.terms(part)
-        known = self._known(part, terms, hand)
+        known = self._known(part, terms, hand, right)
         if known is not None:
             return known
         name = self.formulas.base(part.value)
-        if self.failed.get(name, 0) >= PATIENCE:
-            return None
-        for guess in self._guesses(part, terms, hand, right, deep, levels or LEVELS):
-            if self.fits(guess.array, hand) and (
-                hand.any() or guess.kind in ("initial state", "zero")
-            ):
-                vague = _vague(hand) and guess.kind not in SURE
-                return self._with_others(guess, part, terms, hand, right) if vague else guess
-        if deep:
-            self.failed[name] = self.failed.get(name, 0) + 1
+        failed = self.failed.get(name, 0)
+        if failed < PATIENCE or failed.bit_count() == 1:
+            for guess in self._guesses(part, terms, hand, right, deep, levels or LEVELS):
+                if self.fits(guess.array, hand) and (
+                    hand.any() or guess.kind in ("initial state", "zero")
+                ):
+                    self.failed[name] = 0
+                    self._said[name, guess.looks_like] = None
+                    vague = _vague(hand) and guess.kind not in SURE
+                    return self._with_others(guess, part, terms, hand, right) if vague else guess
+        if deep or all(map(self.closed, terms)):
+            self.failed[name] = failed + 1
         return None
 
     def _with_others(
@@ -143,7 +148,7 @@ class Search(Second):
                 yield from self._in_terms(something or terms, terms, level, correct, hand, deep)
             if level == 0 and (part.value._op is not None or self.formulas.loop):  # without blocks
                 yield from self._in_blocks(terms, level, correct, hand, deep)
-        yield from elsewhere(self, part, correct, hand)
+        yield from self._elsewhere.of(part, correct, hand)
         if part.kind == "total" and part.value._op is not None and OPEN in levels:
             yield from self._as_one(part, terms, correct, hand)
         if 1 < len(terms) <= FEW and part.value._op is not None:  # a parameter's are blocks
@@ -153,9 +158,15 @@ class Search(Second):
             nothing = [term for term in terms if not term.array.any()]
             for level in levels:
                 yield from self._in_terms(nothing, terms, level, correct, hand, deep)
+        yield from self._limited(part, terms, hand, right)
+
+    def _limited(
+        self, part: Part, terms: list[Term], hand: np.ndarray, right: np.ndarray
+    ) -> Iterator[Guess]:
+        """The row clipped, or with a multiple of the value added."""
         if part.kind == "total":
             name, x = self.formulas.label(part.value), part.value._array
-            yield from limited(hand, right, x, formula, name)
+            yield from limited(hand, right, x, added([term.formula for term in terms]), name)
 
     def _as_one(
         self, part: Part, terms: list[Term], correct: Words, hand: np.ndarray
@@ -216,8 +227,14 @@ class Search(Second):
             groups[self.kind(term.branch)].append(term)
         return list(groups.values())
 
-    def _known(self, part: Part, terms: list[Term], hand: np.ndarray) -> Guess | None:
+    def _known(
+        self, part: Part, terms: list[Term], hand: np.ndarray, right: np.ndarray
+    ) -> Guess | None:
         """A row that has the same mistake as an earlier one."""
+        name = self.formulas.base(part.value)
+        for guess in self._limited(part, terms, hand, right) if self._said else ():
+            if (name, guess.looks_like) in self._said and self.fits(guess.array, hand):
+                return guess
         total = summed(terms) if terms else hand
         for *place, level, sort, label in self._found:
             for term in terms:

@@ -94,7 +94,7 @@ class Steps:
         """Whether an explanation reproduces the hand value to rounding."""
         if array.shape != hand.shape or not array.size:
             return False
-        goal = self._goal if self._goal.hand is hand else self._aim(hand)
+        goal = self._aim(hand)
         if not abs(array.item(goal.at) - goal.value) <= LOOSE * goal.size:
             return False  # most do not fit, and this is the short way to see it
         size = min(array.dtype.itemsize, hand.dtype.itemsize if hand.dtype.kind == "f" else 8, 8)
@@ -103,10 +103,16 @@ class Steps:
             close = max(close, min(self.judge.rtol or 0, 1e-3))
         return bool(np.max(np.abs(array - hand), initial=0) <= close * goal.size)
 
+    def near(self, lines: np.ndarray, hand: np.ndarray) -> np.ndarray:
+        """Which of many arrays, a line each, may fit."""
+        goal = self._aim(hand)
+        return np.flatnonzero(np.abs(lines[:, goal.at] - goal.value) <= LOOSE * goal.size)
+
     def _aim(self, hand: np.ndarray) -> Goal:
-        at = int(np.argmax(np.abs(hand)))
-        size = max(abs(hand.item(at)), self._least.get(id(hand), 0.0))
-        self._goal = Goal(hand, at, hand.item(at), size)
+        if self._goal.hand is not hand:
+            at = int(np.argmax(np.abs(hand)))
+            size = max(abs(hand.item(at)), self._least.get(id(hand), 0.0))
+            self._goal = Goal(hand, at, hand.item(at), size)
         return self._goal
 
     def weigh(self, entry: Entry) -> None:

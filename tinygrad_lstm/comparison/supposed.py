@@ -90,8 +90,34 @@ class Supposing(Places):
             if self.apart:
                 several = rows.bit_count() >= ENOUGH and not place.spoiled
                 telling = self._all_but_one(unknown, rows) if several else None
-            self._worlds[key] = self._world(unknown, telling, place.spoiled) if telling else None
+            world = self._world(unknown, telling, place.spoiled) if telling else None
+            if world is not None and not world.every:
+                world = self._row_by_row(place, world)
+            self._worlds[key] = world
         return self._worlds[key]
+
+    def _row_by_row(self, place: Place, world: Supposed) -> Supposed:
+        """Where rows do not tell the gradients by hand: which are as they follow, wherever the
+        mistake is made in a place, as nothing comes back to them from there."""
+        first = world.rows & -world.rows  # what is tried has to explain this one
+        if not self.directions(first, self.effects.row, 0).any():
+            return world
+        masks, bit = self._comes_back, 1 << self._numbers[id(place)]
+        open_ = frozenset(key for key, mask in masks.items() if mask & bit)
+        return Supposed(world.rows, world.moved, open_, (world.moved,), first)
+
+    @cached_property
+    def _numbers(self) -> dict[int, int]:
+        return {id(place): k for k, place in enumerate(self.places)}
+
+    @cached_property
+    def _comes_back(self) -> dict[int, int]:
+        """The places, as bits, from which a mistake changes the derivative by each value."""
+        begun: dict[Edge | int, int] = defaultdict(int)
+        for k, place in enumerate(self.places):
+            for x, branch in place.edges:
+                begun[self.key(place, x, branch)] |= 1 << k
+        return self.rerun.reached(begun)
 
     def _unknown(self, place: Place) -> Unknown:
         """What is added in a place, with what that does to the rows."""
@@ -157,8 +183,11 @@ class Supposing(Places):
         known."""
         effects, whole = self.effects, place.level in WHOLES
         values = {edge(b): x for x, b in place.edges}
-        at = ((values[edge(b)], b) for b in branches)
+        at = [(values[edge(b)], b) for b in branches]
         found = [effects.on(x) if whole else effects.of(x, b) for x, b in at]
+        if effects.some and any(answer is not None for answer in found):
+            nothing = (np.zeros((len(effects.row_of), x._array.size)) for x, _ in at)
+            found = [a if b is None else b for a, b in zip(nothing, found, strict=True)]
         answers = [answer for answer in found if answer is not None]
         known = len(answers) == len(found) and len(effects.row)
         return np.concatenate(answers, axis=1) if known else None

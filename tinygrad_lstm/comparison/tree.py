@@ -109,7 +109,8 @@ class Tree:
             self.gradients[key] = mine if part.gradient else frozenset()
             self.values[key] = frozenset() if part.gradient else mine
             return
-        self.arrays[key] = self._run(part, self.arrays)
+        args = [self.arrays[id(arg)] for arg in part.args]
+        self.arrays[key] = self._computed(part, _added(part, args))
         self.gradients[key] = frozenset().union(*(self.gradients[id(a)] for a in part.args))
         self.values[key] = frozenset().union(*(self.values[id(a)] for a in part.args))
         for arg in part.args:
@@ -129,9 +130,7 @@ class Tree:
         self, changed: Mapping[int, Expression], given: Mapping[int, Any] | None = None
     ) -> np.ndarray:
         """The value of the formula with some parts written otherwise, or leaves of other value."""
-        known = self.arrays
-        if given:
-            known = {**known, **self._anew(given, known)}
+        known = {**self.arrays, **self._anew(given, self.arrays)} if given else self.arrays
         found = self._anew({key: self._value(e, known) for key, e in changed.items()}, known)
         root = id(self.root)
         return np.asarray(found[root] if root in found else known[root])
@@ -147,9 +146,6 @@ class Tree:
     def _array(self, leaf: Leaf) -> Any:
         """The value of a leaf."""
         return leaf.array
-
-    def _run(self, part: Apply, values: Mapping[int, Any]) -> Any:
-        return self._computed(part, _added(part, [values[id(arg)] for arg in part.args]))
 
     def _computed(self, part: Apply, args: list[Any]) -> Any:
         return part.op.forward(*args, **part.params)

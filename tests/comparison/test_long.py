@@ -1,0 +1,65 @@
+"""Long tapes: what is searched in the first rows is not searched in all of them once more."""
+
+import derivations
+import numpy as np
+import pytest
+from derivations import case
+
+from tinygrad_lstm import Tensor, compare, gradients, tanh
+from tinygrad_lstm.comparison.above import Above
+from tinygrad_lstm.comparison.loops import loop
+from tinygrad_lstm.comparison.search import Search
+
+LONG = 40
+CLIPPED = "dh = h[t] - y[t - 1] + carry -> dh = np.clip(h[t] - y[t - 1] + carry, -0.5, 0.5)"
+OTHER = "dh = h[t] - y[t - 1] + carry -> dh = np.sinh(h[t] - y[t - 1]) + np.cos(carry) - 1"
+
+
+def counted(monkeypatch, cls, name):
+    """How often a method is called."""
+    calls, method = [], getattr(cls, name)
+
+    def call(self, *args, **options):
+        calls.append(args)
+        return method(self, *args, **options)
+
+    monkeypatch.setattr(cls, name, call)
+    return calls
+
+
+@pytest.mark.parametrize(("slip", "kind", "most"), [(CLIPPED, "clipped", 12), (OTHER, "", 30)])
+def test_few_of_many_rows_are_searched(monkeypatch, slip, kind, most):
+    monkeypatch.setattr(derivations, "T", LONG)
+    searched = counted(monkeypatch, Search, "_guesses")
+    tried = counted(monkeypatch, Above, "tried")
+    report = compare(*case("gru", slip))
+    assert report.first.name == f"h<{LONG}>"
+    kinds = [d.kind for d in report.diagnoses]
+    assert len(kinds) > LONG // 2 and set(kinds) == {kind or "unexplained"}
+    assert len(searched) <= most  # of 40 rows, twice where nothing is found
+    mistakes = [where for (group,) in tried for where in group]
+    assert len(mistakes) <= 4  # what one does to a row is known without a run of the chain rule
+
+
+def test_a_mistake_that_only_some_rows_have_is_found_among_many():
+    """The first rows have another one."""
+    rng = np.random.default_rng(0)
+    v = [Tensor(rng.normal(size=4), True, f"v<{k}>") for k in range(1, 31)]
+    a, b = rng.normal(size=(2, 4))
+    g = gradients(sum((tanh(x * a) * b).sum() for x in v))
+    hand = {x.name: np.sin(9 * g[x]) for x in v[-12:]}
+    hand |= {x.name: a * b * np.tanh(a * x) ** 2 for x in v[:-12]}
+    found = {d.name: d.kind for d in compare(g, hand).diagnoses}
+    assert all(found[x.name] == "unexplained" for x in v[-12:])
+    assert all(found[x.name] == "local form" for x in v[:-12])
+
+
+def test_a_loop_of_many_stages_is_a_loop():
+    """One that nothing marks, of as many stages as an LSTM over 300 blocks has."""
+    w = Tensor(0.5, True, "w")
+    h, losses = Tensor(0.1), []
+    for _ in range(1500):
+        h = tanh(h * w + 0.1)
+        losses.append(h * h)
+    places = loop(sum(losses[1:], losses[0]).tape)
+    assert {place.block for place in places.values()} >= set(range(1, 1400))
