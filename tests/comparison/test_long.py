@@ -7,6 +7,7 @@ from derivations import case
 
 from tinygrad_lstm import Tensor, compare, gradients, tanh
 from tinygrad_lstm.comparison.above import Above
+from tinygrad_lstm.comparison.formulas import Formulas
 from tinygrad_lstm.comparison.loops import loop
 from tinygrad_lstm.comparison.search import Search
 
@@ -41,6 +42,15 @@ def test_few_of_many_rows_are_searched(monkeypatch, slip, row, kind, most):
     assert len(searched) <= most  # of 40 rows, twice where nothing is found
     mistakes = [where for (group,) in tried for where in group]
     assert len(mistakes) <= 4  # what one does to a row is known without a run of the chain rule
+
+
+def test_of_many_branches_few_are_written(monkeypatch):
+    monkeypatch.setattr(derivations, "T", LONG)
+    g, hand = case("gru", "dn = dh * (1 - z) -> dn = dh", False)
+    written = counted(monkeypatch, Formulas, "through")
+    report = compare(g, hand)
+    assert {d.kind for d in report.diagnoses} == {"local factor"}
+    assert len(written) < 3 * LONG  # of 9 parameters with a branch or two in each of 40 blocks
 
 
 def test_a_mistake_that_only_some_rows_have_is_found_among_many():

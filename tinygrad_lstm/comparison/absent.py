@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.comparison.branches import Term
 from tinygrad_lstm.comparison.changes import Changes
-from tinygrad_lstm.comparison.combined import Term
 from tinygrad_lstm.comparison.steps import Steps
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.derivation.expression import Leaf

@@ -10,29 +10,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_lstm.comparison.branches import Term, beside, otherwise, places, sum_of, summed
 from tinygrad_lstm.comparison.chain import in_blocks
 from tinygrad_lstm.comparison.fitted import is_round, multiple
 from tinygrad_lstm.comparison.tree import Tree, flipped, times
-from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, number, total
+from tinygrad_lstm.derivation.expression import Apply, Expression, number
 from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.memory import repeats
-from tinygrad_lstm.engine.tape import Branch
 
 __all__ = [
     "FOLLOWS",
     "Guess",
-    "Term",
     "Words",
-    "added",
     "combined",
-    "places",
-    "summed",
     "written",
 ]
 
 FOLLOWS = "what follows from "  # something further up: how what stands by hand begins then
-WRITTEN_OUT = 4  # branches; of more the report says which one is concerned
 NAMED = 3  # branches that are named where several are missing
 LINES = 4  # of a loop that add to one value, of which all choices are tried
 FITTED = 64  # branches whose coefficients are solved for
@@ -63,53 +58,6 @@ class Guess(NamedTuple):
     looks_like: str
     array: np.ndarray
     fitted: bool = False
-
-
-class Term(NamedTuple):
-    """What a branch sends back when all is right."""
-
-    branch: Branch
-    place: str
-    formula: Expression
-    array: np.ndarray
-
-
-def places(
-    terms: Sequence[Term], changed: Term | None = None, formula: Expression | None = None
-) -> str:
-    """A sum of branches by name, one of them written as `formula`."""
-    first, *others = (
-        TEXT.write(formula) if formula is not None and term is changed else _beside(term)
-        for term in terms
-    )
-    return first + "".join(
-        f"  −  {text[1:]}" if text.startswith("−") else f"  +  {text}" for text in others
-    )
-
-
-def _beside(term: Term) -> str:
-    """A branch by its place; through a stage without a name, its formula."""
-    return term.place if term.branch.stage.output.name else TEXT.write(term.formula)
-
-
-def beside(terms: Sequence[Term], changed: Term) -> str:
-    """The right formula of one branch beside the names of the others."""
-    return places(terms, changed, changed.formula)
-
-
-def summed(terms: Sequence[Term]) -> np.ndarray:
-    """What the branches send back together."""
-    return np.asarray(sum((term.array for term in terms[1:]), terms[0].array))
-
-
-def added(formulas: Sequence[Expression]) -> Expression:
-    """A sum, written out where it is short."""
-    first, last = formulas[0], formulas[-1]
-    return total(
-        formulas
-        if len(formulas) <= WRITTEN_OUT
-        else [first, Leaf(np.empty(first.shape), ".."), last]
-    )
 
 
 def combined(
@@ -147,7 +95,7 @@ def _accumulated(part: Part, terms: Sequence[Term], correct: Words) -> Iterator[
             f"only the {word} block's share is there: = where += belongs (the sum over time is "
             "missing)"
         )
-        yours = added([term.formula for term in chosen])
+        yours = sum_of(chosen)
         yield Guess("accumulation", yours, correct, looks, summed(chosen))
 
 
@@ -164,7 +112,7 @@ def _begun_again(part: Part, groups: Sequence[Sequence[Term]], correct: Words) -
                 for group, how in zip(others, kept, strict=True):
                     chosen += group if how == 1 else [group[end]] if how == 2 else []
                 looks = f"{line[end].place} has written over what was there: = where += belongs"
-                yours = added([term.formula for term in chosen])
+                yours = sum_of(chosen)
                 yield Guess("accumulation", yours, correct, looks, summed(chosen))
 
 
@@ -177,14 +125,13 @@ def _missing(
     yield Guess("branch missing", partial(places, rest), partial(beside, terms, term), looks, left)
     if len(rest) > 1:
         looks = f"only {term.place} of the fork is there"
-        yield Guess("one branch only", term.formula, correct, looks, term.array)
+        yield Guess("one branch only", term.text, correct, looks, term.array)
 
 
 def _twice(term: Term, terms: Sequence[Term], together: np.ndarray) -> Iterator[Guess]:
     correct = partial(beside, terms, term)
     doubled, opposite = (
-        partial(places, terms, term, formula)
-        for formula in (times(number(2), term.formula), flipped(term.formula))
+        partial(otherwise, terms, term, how) for how in (partial(times, number(2)), flipped)
     )
     looks = f"{term.place} was counted twice"
     yield Guess("branch doubled", doubled, correct, looks, together + term.array)
@@ -200,7 +147,8 @@ def _scaled(terms: Sequence[Term], together: np.ndarray, hand: np.ndarray) -> It
         size = float(np.vdot(term.array, term.array))
         if size:
             ratio = float(np.vdot(term.array, hand - together) / size) + 1
-            yours = partial(places, terms, term, times(number(float(f"{ratio:.6g}")), term.formula))
+            factor = number(float(f"{ratio:.6g}"))
+            yours = partial(otherwise, terms, term, partial(times, factor))
             mean = f" (1/{round(1 / ratio)} of it)" if 0 < ratio < 1 else ""
             looks = f"{term.place} is there {ratio:.6g} times{mean}, beside the others"
             array = together + (ratio - 1) * term.array
@@ -287,5 +235,7 @@ def _written_over(terms: Sequence[Term], correct: Words) -> Iterator[Guess]:
 
 def _written_at(term: Term) -> Any:
     """Where a branch adds what it sends; None where that is everywhere."""
+    if term.array.all():
+        return None
     e = term.formula
     return e.params["key"] if isinstance(e, Apply) and e.op.name == "scatter" else None

@@ -10,8 +10,9 @@ from itertools import combinations
 from typing import TypeVar
 
 from tinygrad_lstm.comparison.brackets import CLOSED
+from tinygrad_lstm.comparison.branches import Term, places, summed
 from tinygrad_lstm.comparison.chain import edge
-from tinygrad_lstm.comparison.combined import Guess, Term, Words, places, summed
+from tinygrad_lstm.comparison.combined import Guess, Words
 from tinygrad_lstm.comparison.spelling import Edit, difference
 from tinygrad_lstm.comparison.steps import Steps
 from tinygrad_lstm.comparison.tree import Tree, factors, product, times

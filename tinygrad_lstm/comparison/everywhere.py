@@ -10,8 +10,9 @@ from itertools import combinations
 import numpy as np
 
 from tinygrad_lstm.comparison.absent import ABSENT, Absent, Altered
+from tinygrad_lstm.comparison.branches import Term, added, summed
 from tinygrad_lstm.comparison.changes import Changes, Sort
-from tinygrad_lstm.comparison.combined import Guess, Term, Words, added, summed
+from tinygrad_lstm.comparison.combined import Guess, Words
 from tinygrad_lstm.comparison.steps import TERMS
 from tinygrad_lstm.comparison.terms import EACH
 from tinygrad_lstm.comparison.tree import Change, Tree

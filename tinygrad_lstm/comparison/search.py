@@ -9,17 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.comparison.branches import Term, places, sum_of, summed
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.changes import NEAR
-from tinygrad_lstm.comparison.combined import (
-    Guess,
-    Term,
-    Words,
-    added,
-    combined,
-    places,
-    summed,
-)
+from tinygrad_lstm.comparison.combined import Guess, Words, combined
 from tinygrad_lstm.comparison.crossed import crossed
 from tinygrad_lstm.comparison.deviation import deviation
 from tinygrad_lstm.comparison.elsewhere import Elsewhere
@@ -133,7 +126,7 @@ class Search(Second):
         levels: Sequence[int] = LEVELS,
     ) -> Iterator[Guess]:
         correct = self.correct(part, terms)
-        formula = added([term.formula for term in terms])
+        formula = sum_of(terms)
         something = [term for term in terms if term.array.any()]
         if len(something) > 1:  # else one branch is the whole
             yield from combined(part, terms, correct, hand, self._alike(terms))
@@ -166,7 +159,7 @@ class Search(Second):
         """The row clipped, or with a multiple of the value added."""
         if part.kind == "total":
             name, x = self.formulas.label(part.value), part.value._array
-            yield from limited(hand, right, x, added([term.formula for term in terms]), name)
+            yield from limited(hand, right, x, sum_of(terms), name)
 
     def _as_one(
         self, part: Part, terms: list[Term], correct: Words, hand: np.ndarray

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.comparison.branches import Term, summed
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.changes import SIMPLE
-from tinygrad_lstm.comparison.combined import Guess, Term, Words, summed
+from tinygrad_lstm.comparison.combined import Guess, Words
 from tinygrad_lstm.comparison.everywhere import Everywhere
 from tinygrad_lstm.comparison.rows import Entry, Judge
 from tinygrad_lstm.comparison.tree import Change

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_lstm.comparison.branches import Term, sum_of
 from tinygrad_lstm.comparison.chain import Chain, edge
 from tinygrad_lstm.comparison.changes import Changes
-from tinygrad_lstm.comparison.combined import Term, Words, added
+from tinygrad_lstm.comparison.combined import Words
 from tinygrad_lstm.comparison.lines import Lines
 from tinygrad_lstm.comparison.rows import Entry, Judge
 from tinygrad_lstm.comparison.scopes import Scopes
@@ -154,16 +155,14 @@ class Steps:
                 hand = None
                 if part.kind != "branch":
                     hand = self.formulas.sent_by_hand(part.value, branch)
-                formula = self.formulas.through(self.formulas.correct(branch))
-                place = f"branch {i} (through {self.formulas.stage(branch.stage.output)})"
-                yield Term(branch, place, formula, array if hand is None else hand)
+                yield Term(branch, i, array if hand is None else hand, self.formulas)
 
     def correct(self, part: Part, terms: Sequence[Term] | None = None) -> Words:
         """The formula of a row."""
         terms = self.terms(part) if terms is None else terms
         if not terms:
             return "the gradient that backward starts with"
-        return added([term.formula for term in terms])
+        return sum_of(terms)
 
     def changes(self, branch: Branch, level: int, shaped: bool = True) -> Changes:
         """What can go wrong in the formula of a branch, written past so many stages; in its `RULE`
