@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from itertools import combinations
+from typing import TypeGuard
 
+from tinygrad_lstm.comparison.combined import MULTIPLIED
 from tinygrad_lstm.comparison.parts import Parts
 from tinygrad_lstm.comparison.tree import Change, factors, product, summed_up, terms, times
-from tinygrad_lstm.derivation.expression import Expression
+from tinygrad_lstm.derivation.expression import Apply, Expression, apply
 
 __all__ = ["CLOSED", "Brackets"]
+
 
 CLOSED = "a parenthesis is closed in the wrong place"
 
@@ -34,10 +37,44 @@ class Brackets(Parts):
                         words = self._words(alone, product(list(chosen)), term)
                         label = ("(", i, k, tuple(map(found.index, chosen)))
                         yield Change(label, "parenthesis", words, {id(node): summed_up(spread)})
+        for i, node in self.nodes:
+            yield from self._into_products(i, node)
         for i, node, parts in self.products:
             yield from self._closed_too_early(i, node, parts)
         for i, node, parts in self.products:
             yield from self._multiplied_out(i, node, parts)
+
+    def _into_products(self, i: int, node: Expression) -> Iterator[Change]:
+        """``(A + B) @ C`` for ``A @ C + B``, and the reverse; ``A ∘ B`` for ``A + B``."""
+        signed = terms(node)
+        if len(signed) == 2:
+            words = self._words(MULTIPLIED, *(t for _, t in signed))
+            other = times(*(t for _, t in signed))
+            yield Change(("∘ for +", i), "sum for product", words, {id(node): other})
+        for k, (s, term) in enumerate(signed if 1 < len(signed) <= 6 else []):
+            if not _is_matrix_product(term):
+                continue
+            a, b = term.args
+            for j, (sign, also) in enumerate(signed):
+                if j != k and also.shape == a.shape:
+                    both = summed_up([(1, a), (s * sign, also)])
+                    whole = (s, apply(term.op, (both, b), term.params, term.shape))
+                    rest = [t for m, t in enumerate(signed) if m not in (j, k)]
+                    words = self._words(f"{CLOSED}: {{}} is multiplied by {{}} too", also, b)
+                    changed = {id(node): summed_up([whole, *rest])}
+                    yield Change(("(@", i, k, j), "parenthesis", words, changed)
+        if _is_matrix_product(node):
+            yield from self._out_of_products(i, node)
+
+    def _out_of_products(self, i: int, node: Apply) -> Iterator[Change]:
+        inner, by = terms(node.args[0]), node.args[1]
+        for k, (sign, term) in enumerate(inner if len(inner) > 1 else []):
+            if term.shape == node.shape:
+                rest = summed_up([t for m, t in enumerate(inner) if m != k])
+                alone = apply(node.op, (rest, by), node.params, node.shape)
+                words = self._words(f"{CLOSED}: {{}} is multiplied by {{}}", term, by)
+                changed = {id(node): summed_up([(1, alone), (sign, term)])}
+                yield Change(("@)", i, k), "parenthesis", words, changed)
 
     def _closed_too_early(
         self, i: int, node: Expression, parts: list[Expression]
@@ -81,3 +118,7 @@ class Brackets(Parts):
                         [summed_up(sums), moved, *(p for p in others if p is not outer)]
                     )
                     yield Change(label, "parenthesis", words, {id(node): other})
+
+
+def _is_matrix_product(e: Expression) -> TypeGuard[Apply]:
+    return isinstance(e, Apply) and e.op.name == "matmul"

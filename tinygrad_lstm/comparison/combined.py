@@ -20,15 +20,14 @@ from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.memory import repeats
 
 __all__ = [
-    "FOLLOWS",
-    "Guess",
-    "Words",
+    *("FOLLOWS", "MULTIPLIED", "Guess", "Words"),
     "combined",
     "written",
 ]
 
 FOLLOWS = "what follows from "  # something further up: how what stands by hand begins then
 NAMED = 3  # branches that are named where several are missing
+MULTIPLIED = "{} and {} were multiplied, where they have to be added"
 LINES = 4  # of a loop that add to one value, of which all choices are tried
 FITTED = 64  # branches whose coefficients are solved for
 
@@ -76,6 +75,7 @@ def combined(
             yield from _missing(term, terms, together, correct)
         for term in terms:
             yield from _twice(term, terms, together)
+        yield from _multiplied(terms, correct)
         yield from _scaled(terms, together, hand)
         yield from _clipped(terms, together, hand)
     yield from _begun_again(part, groups, correct)
@@ -137,6 +137,19 @@ def _twice(term: Term, terms: Sequence[Term], together: np.ndarray) -> Iterator[
     yield Guess("branch doubled", doubled, correct, looks, together + term.array)
     looks = f"the sign of {term.place} is flipped"
     yield Guess("sign", opposite, correct, looks, together - 2 * term.array)
+
+
+def _multiplied(terms: Sequence[Term], correct: Words) -> Iterator[Guess]:
+    """Two branches that were multiplied where they have to be added."""
+    if len(terms) == 2:
+        one, other = terms
+        looks = MULTIPLIED.format(one.place, other.place)
+        yours = partial(_product, one, other)
+        yield Guess("sum for product", yours, correct, looks, one.array * other.array)
+
+
+def _product(one: Term, other: Term) -> str:
+    return TEXT.write(times(one.formula, other.formula))
 
 
 def _scaled(terms: Sequence[Term], together: np.ndarray, hand: np.ndarray) -> Iterator[Guess]:

@@ -32,7 +32,8 @@ def beyond(tree: Tree, change: Change) -> Change | None:
     """The change by which another gradient is used, where there is none, since nothing reads its
     value (the last state): it is 0."""
     kind, *at = change.label
-    leaf = tree.order[at[0]] if kind == "δ" and at[0] < len(tree.order) else None
+    later = kind == "δ" or (kind == "carry" and at[-1] == "later")
+    leaf = tree.order[at[0]] if later and at[0] < len(tree.order) else None
     if not isinstance(leaf, Leaf) or not leaf.gradient:
         return None
     return change._replace(changed={id(leaf): Leaf(np.zeros(leaf.shape), "0")})
@@ -90,7 +91,7 @@ class Everywhere(Absent):
                 inside = self.inside(every, altered)
                 if 0 < len(inside) < len(altered):
                     yield inside
-                if label[0] == "δ" and len(altered) < len(every):
+                if label[0] in ("δ", "carry") and len(altered) < len(every):
                     _, change = altered[pattern]
                     left = ((i, every[i].tree) for i in every if i not in altered)
                     ended = {i: (tree, b) for i, tree in left if (b := beyond(tree, change))}

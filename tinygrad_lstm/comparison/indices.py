@@ -46,6 +46,8 @@ class Indices:
             found = [*arrays(node._params)]
             read = enumerate(node._inputs)
             found += [((f"#{k}", None), x._array) for k, x in read if _is_index(x)]
+            read = enumerate(node._inputs)
+            found += [((f"1#{k}", None), a) for k, x in read if (a := _ones(x)) is not None]
             for where, array in found:
                 self._arrays[role(node), where][block(node)] = array
 
@@ -74,7 +76,10 @@ class Indices:
         """
         alone = _alone(self._arrays[role], at)
         there = self._mirror(at or 0) if isinstance(shift, str) else (at or 0) + shift
-        return self._arrays[role][there] if alone is None else alone
+        by_block = self._arrays[role]
+        if there == min((b for b in by_block if b is not None), default=there) - 1:
+            there = max(b for b in by_block if b is not None)  # as Python counts on from the end
+        return by_block[there] if alone is None else alone
 
 
 def _alone(by_block: Mapping[int | None, np.ndarray], at: int | None) -> np.ndarray | None:
@@ -91,22 +96,38 @@ def arrays(params: Mapping[str, Any]) -> Iterator[tuple[Where, np.ndarray]]:
         for k, v in enumerate(value) if isinstance(value, tuple) else ((None, value),):
             if isinstance(v, np.ndarray) and v.dtype.kind in "iu" and v.size:
                 yield (name, k), v
+            elif name == "key" and isinstance(v, (int, np.integer)) and not isinstance(v, bool):
+                yield (name, k), np.asarray(v)
 
 
 def put(params: Mapping[str, Any], where: Where, array: np.ndarray) -> Mapping[str, Any]:
     """Parameters with another index array."""
     name, k = where
-    value = array if k is None else (*params[name][:k], array, *params[name][k + 1 :])
+    other = array if array.ndim else array.item()
+    value = other if k is None else (*params[name][:k], other, *params[name][k + 1 :])
     return {**params, name: value}
 
 
 def exchanged(params: Mapping[str, Any], one: Where, other: Where) -> Mapping[str, Any]:
     """Parameters with two index arrays exchanged, each of a tuple."""
     (name, j), (also, k) = one, other
-    first, second = params[name][j], params[also][k]
+    first, second = (np.asarray(params[n][m]) for n, m in ((name, j), (also, k)))
     return put(put(params, one, second), other, first)
 
 
 def _is_index(x: Any) -> bool:
     """Whether a value is read as an index array: integers that nothing computed."""
     return isinstance(x, Node) and x._op is None and x.dtype.kind in "iu" and x._array.size > 0
+
+
+def _ones(x: Any) -> np.ndarray | None:
+    """Where the ones of a constant are that is one-hot, in all or in each row; None of others."""
+    if not isinstance(x, Node) or x._op is not None or x.requires_grad or x._array.size < 2:
+        return None
+    array = x._array
+    if not np.all((array == 0) | (array == 1)):
+        return None
+    if np.count_nonzero(array) == 1:
+        return np.asarray(np.argmax(array))
+    each = array.ndim == 2 and np.all(np.count_nonzero(array, axis=1) == 1)
+    return np.argmax(array, axis=1) if each else None

@@ -100,6 +100,8 @@ class Multiplied:
             return self._summed(e)
         if name == "broadcast_to":
             return self._multiplied(args[0])
+        if name == "scatter":
+            return [self._placed(t, e) for t in self._multiplied(args[0])]
         if name == "reshape" and _long(e.shape) == _long(args[0].shape):
             return [self._reshaped(t, e) for t in self._multiplied(args[0])]
         return [Term(1.0, (e,))]
@@ -133,6 +135,14 @@ class Multiplied:
             else self._term(t.number * n, outside)
             for t, (outside, inside) in zip(terms, parted, strict=True)
         ]
+
+    @staticmethod
+    def _placed(t: Term, e: Apply) -> Term:
+        """A term whose entries are put elsewhere."""
+        if t.factors == e.args and t.number == 1:
+            return Term(1.0, (e,))
+        inner = spread(product(list(t.factors)), e.args[0].shape)
+        return Term(t.number, (Apply(e.op, (inner,), e.params, e.shape),))
 
     @staticmethod
     def _reshaped(t: Term, e: Apply) -> Term:

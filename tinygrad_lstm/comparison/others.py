@@ -7,7 +7,16 @@ from itertools import combinations
 from typing import Any
 
 from tinygrad_lstm.comparison.parts import Parts
-from tinygrad_lstm.comparison.tree import Change, Tree, added, spread, summed_up, terms, turned
+from tinygrad_lstm.comparison.tree import (
+    Change,
+    Tree,
+    added,
+    spread,
+    summed_up,
+    terms,
+    times,
+    turned,
+)
 from tinygrad_lstm.derivation.expression import (
     Apply,
     Expression,
@@ -28,6 +37,9 @@ TURNED = ("transpose", "swapaxes")
 JOINS = ("concatenate", "stack")
 ADDED = "the gradient {} was added, which does not come here"
 VALUE = "the value {} was used where the gradient {} belongs"
+CARRIED = "only what is carried back into this block was used where {} belongs"
+UNCARRIED = "what is carried back into this block is missing in {}, here alone"
+TIMES = "the gradient {} was multiplied on, which does not belong here"
 KEPT = "what another call of the function has kept was used: {} where {} belong"
 FEW = 4  # values of another call, of which all choices are tried
 SWAPPED = "the last two axes are swapped before they are made one"
@@ -220,6 +232,9 @@ class Others(Parts):
                 for seen in self.vocabulary.references(w, self.at):
                     label = ("δ+", i, seen)
                     yield Change(label, "extra term", words, {id(leaf): added(leaf, also)})
+                    words = self._words(TIMES, also)
+                    label = ("δ×", i, seen)
+                    yield Change(label, "extra factor", words, {id(leaf): times(leaf, also)})
             for w in self.vocabulary.near(fork, self.at):
                 other = self.formulas.leaf(w)
                 words = self._words(VALUE, other, leaf)
@@ -237,6 +252,15 @@ class Others(Parts):
                 f"{len(branches)}"
             )
             yield Change(("part", i, k), "wrong gradient", words, {id(leaf): other})
+        where = self.vocabulary.block
+        block = where(fork)
+        later = [b for b in branches if block is not None and where(b.stage.output) != block]
+        own = [b for b in branches if b not in later]
+        for which, chosen, said in (("later", later, CARRIED), ("own", own, UNCARRIED)):
+            if later and own:
+                changed = {id(leaf): added(*map(self.formulas.correct, chosen))}
+                looks = self._words(said, leaf)
+                yield Change(("carry", i, which), "wrong gradient", looks, changed)
 
 
 def _read_once(user: Apply, leaf: Leaf, other: Leaf) -> Expression:

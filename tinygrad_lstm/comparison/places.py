@@ -137,8 +137,16 @@ class Places:
             if len(found) > 1
         )
         for level, edges in (*((level, edges) for (level, _), edges in sums.items()), *every):
-            if self._is_whole(edges, level):
-                yield Place(edges, *self._reached(edges, below), level)
+            ends = [edges[:1], edges[-1:]] if len(edges) > 2 and self._ends_apart(edges) else []
+            for some in (edges, *ends):
+                if self._is_whole(some, level):
+                    yield Place(some, *self._reached(some, below), level)
+
+    def _ends_apart(self, edges: Edges) -> bool:
+        """Whether a derivative is another sum in the first block or the last than between them, as
+        of a state that is read after the loop."""
+        counts = [len(self.chain.gradients.branches(x)) for x, _ in edges]
+        return counts[1:-1] != counts[:-2] or counts[1:-1] != counts[2:]
 
     def _is_whole(self, edges: Edges, level: int) -> bool:
         """Whether the derivative by a value is written as one so, and is not too long."""

@@ -110,9 +110,9 @@ class Terms(Met):
 
     @staticmethod
     def _apart(term: Expression) -> tuple[int, list[Expression]]:
-        """The sign of a term, and its factors."""
-        ((sign, plain),) = terms(_unspread(term))
-        return sign, factors(plain)
+        """The sign of a term, and its factors; what could not be multiplied out is one."""
+        (sign, plain), *more = terms(_unspread(term))
+        return (1, [_unspread(term)]) if more else (sign, factors(plain))
 
     @staticmethod
     def _key(e: Expression) -> Any:
