@@ -86,9 +86,13 @@ class Effects:
         self._down: dict[int, np.ndarray] = {}
         self._linear: dict[Any, bool] = {}
         rng = np.random.default_rng(0)
+        wholes = {i: float(np.linalg.norm(chain.follows(rows[i]))) for i in counts}
+        least = ROUNDED * max(wholes.values(), default=0.0)  # what is less may be nothing else
         start = 0
         for i, count in counts.items():
-            self._aim(rows[i], missing[i], i < wrong, slice(start, start := start + count), rng)
+            off = max(float(np.linalg.norm(missing[i])), ROUNDED * wholes[i])
+            size = off if i < wrong else max(wholes[i], least)
+            self._aim(rows[i], missing[i], size, slice(start, start := start + count), rng)
         self._look, self.row = self._few(counts, wrong, rng)
         self.missing = self.seen(self.equations)
         if len(self.row_of):
@@ -126,13 +130,13 @@ class Effects:
         return np.concatenate(few) if few else answer
 
     def _aim(
-        self, part: Part, missing: np.ndarray, wrong: bool, own: slice, rng: np.random.Generator
+        self, part: Part, missing: np.ndarray, size: float, own: slice, rng: np.random.Generator
     ) -> None:
-        """Look at one row: in all of its entries, or in as many random directions as there are."""
-        count, size = own.stop - own.start, missing.size
-        look = np.eye(size) if count == size else rng.normal(size=(count, size))
-        by, whole = (float(np.linalg.norm(a)) for a in (missing, self.chain.follows(part)))
-        look /= (max(by, ROUNDED * whole) if wrong else whole) or 1.0
+        """Look at one row, in parts of a size: in all of its entries, or in as many random
+        directions as there are."""
+        count, every = own.stop - own.start, missing.size
+        look = np.eye(every) if count == every else rng.normal(size=(count, every))
+        look /= size or 1.0
         self.equations[own] = look @ np.ravel(missing)
         keys: list[Any] = [edge(b) for b in part.branches]
         table: dict[Any, np.ndarray] = self._branches
