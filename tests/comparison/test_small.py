@@ -155,6 +155,23 @@ def test_slips_in_a_classifier(rows, slip, words):
     assert compare(*classifier())
 
 
+@pytest.mark.parametrize("form", ["result", "argument"])
+def test_a_factor_on_the_other_side_of_a_matrix_product_with_a_transpose(form):
+    """The two forms of a GRU: the gate is a factor of the product's result, or of what it reads."""
+    rng = np.random.default_rng(0)
+    h, U = Tensor(rng.normal(size=(4, 3)), True, "h"), Tensor(rng.normal(size=(3, 3)), True, "U")
+    r = rng.uniform(size=(4, 3))
+    n = np.tanh(r * (h @ U) if form == "result" else (h * r) @ U).named("n")
+    slope = 1 - n.numpy() ** 2
+    x = h.numpy()
+    hand = (r * x).T @ slope if form == "result" else x.T @ (r * slope)
+    (diagnosis,) = compare(gradients(n.sum()), {"U": hand}).diagnoses
+    assert diagnosis.kind == "parenthesis"
+    assert (
+        "on one side of the matrix product, where it belongs on the other" in diagnosis.looks_like
+    )
+
+
 @pytest.mark.parametrize("where", ["before", "behind"])
 def test_a_factor_on_the_other_side_of_a_matrix_product(where):
     """The reset gate of a GRU, and the slope of a layer."""

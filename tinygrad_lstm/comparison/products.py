@@ -24,6 +24,7 @@ BRANCH_TURNED = "the whole is transposed, or its axes are summed over in another
 ENTRIES = "an elementwise product stands where a matrix product belongs"
 OUTSIDE = "a factor stands before the matrix product, where it belongs to its result: {}"
 INSIDE = "a factor stands behind the matrix product, where it belongs into it: {}"
+ACROSS = "a factor stands on one side of the matrix product, where it belongs on the other: {}"
 MATRIX = "a matrix product stands where an elementwise product belongs"
 RESHAPED = "an array was reshaped where its axes have to change places: reshape moves no axis"
 REPEATS = (
@@ -71,6 +72,7 @@ def misplaced(tree: Tree, text: Callable[[Expression], str]) -> Iterator[Change]
             yield from _before(i, node, text)
             if node.op.name == "matmul":
                 yield from _behind(i, node, text)
+                yield from _across(i, node, text)
 
 
 def _before(i: int, node: Apply, text: Callable[[Expression], str]) -> Iterator[Change]:
@@ -98,6 +100,24 @@ def _behind(i: int, node: Apply, text: Callable[[Expression], str]) -> Iterator[
             plain = apply(matmul.op, (product(rest), weight), {}, node.shape)
             words = partial(_said, text, INSIDE, f)
             yield Change(("behind", i, j), "parenthesis", words, {id(node): times(plain, f)})
+
+
+def _across(i: int, node: Apply, text: Callable[[Expression], str]) -> Iterator[Change]:
+    """A factor of one side of a matrix product, put on the other: in ``hᵀ (δ ∘ r)`` of a weight,
+    with the transpose of what is read. The two forms of a GRU differ so."""
+    for k, side in enumerate(node.args):
+        other = node.args[1 - k]
+        found = factors(side)
+        if len(found) == 1:
+            found = [turned(f) for f in factors(turned(side))]
+        for j, f in enumerate(found if len(found) > 1 and len(node.shape) == 2 else ()):
+            if f.shape == side.shape == other.shape[::-1]:
+                rest = product([x for x in found if x is not f])
+                more = turned(times(turned(other), f))
+                both = (rest, more) if k == 0 else (more, rest)
+                moved = apply(matmul.op, both, {}, node.shape)
+                words = partial(_said, text, ACROSS, f)
+                yield Change(("across", i, k, j), "parenthesis", words, {id(node): moved})
 
 
 def _said(text: Callable[[Expression], str], words: str, f: Expression) -> str:
