@@ -605,7 +605,7 @@ def slipped(derivation, *slips):
         old, new = slip.split(" -> ", 1)
         assert source.count(old) >= 1, (derivation.__name__, old)
         source = source.replace(old, new)
-    namespace = dict(globals())
+    namespace = dict(derivation.__globals__)
     exec(source, namespace)
     return namespace[derivation.__name__]
 

@@ -22,7 +22,7 @@ from tinygrad_lstm.comparison.products import matrices, misplaced, reshaped, sli
 from tinygrad_lstm.comparison.tree import Change
 from tinygrad_lstm.derivation.expression import Expression
 
-__all__ = ["FAR", "NEAR", "PARTS", "SIMPLE", "Changes", "Sort"]
+__all__ = ["FAR", "NEAR", "REST", "SIMPLE", "VALUES", "Changes", "Sort"]
 
 SIMPLE = ("signs", "without", "initial", "forms")
 VALUES = ("slices", "indices", "functions", "values", "derived", "call")
@@ -37,8 +37,7 @@ REST = (
     "clipped",
     "numbers",
 )
-PARTS = (SIMPLE, VALUES, REST)  # of those that are near, in the order in which they are tried
-NEAR = SIMPLE + VALUES + REST
+NEAR = SIMPLE + VALUES + REST  # in the order in which they are tried
 FAR = ("extra", "inside", "computed", "brackets", "more")  # many, and seldom what it is
 
 Sort = dict[tuple[Any, ...], Change]  # mistakes by label

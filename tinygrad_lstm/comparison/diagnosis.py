@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_lstm.comparison.above import Outcome, Where
 from tinygrad_lstm.comparison.combined import Guess, written
+from tinygrad_lstm.comparison.everywhere import FAR_FETCHED
 from tinygrad_lstm.comparison.implied import Implied
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.work import Rows, Try, Work, each_safely, safely, told
@@ -86,7 +87,8 @@ def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
         guesses = (safely(implied.explained) if open_ else None) or {}
         for i in open_:
             if guess := guesses.get(id(work.wrong[i])):
-                (doubtful if guess.fitted else found)[i] = told(guess)
+                far = guess.fitted or guess.kind in FAR_FETCHED
+                (doubtful if far else found)[i] = told(guess)
         open_ = tuple(i for i in open_ if i not in found)
         above = desk.above(open_)
 

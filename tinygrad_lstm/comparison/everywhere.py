@@ -25,7 +25,7 @@ __all__ = ["EVERYWHERE", "FAILED", "FAR_FETCHED", "TOGETHER", "Everywhere", "bey
 EVERYWHERE = " (and so in the other blocks)"
 FAILED = (Error, ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError)
 TOGETHER = 6  # branches of a row that are written as one sum
-FAR_FETCHED = ("wrong gradient", "another derivative", "factor")  # kinds: plain ones come first
+FAR_FETCHED = ("wrong gradient", "another derivative", "factor", "extra term")  # plain kinds first
 
 
 def beyond(tree: Tree, change: Change) -> Change | None:

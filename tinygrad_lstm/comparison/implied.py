@@ -32,7 +32,8 @@ FREE = 1e-8  # of what may be added: what has less of it is determined
 CLOSE = {4: 1e-3, 8: 1e-6}  # how closely what the rows imply is known, by the bytes of a number
 UNKNOWN = 500  # numbers that are looked for at once
 WORK = 3e8  # multiplications of a decomposition
-SEARCHED = 40_000  # formulas for one explanation
+SEARCHED = 20_000  # formulas for one explanation
+ALLOWED = 80_000  # .. and for all of them
 BLOCKS = 4  # blocks in which an explanation has to hold
 RULES = 100_000  # that run for explanations: the chain rule once for each
 
@@ -89,6 +90,7 @@ class Implied:
         ]
         bytes_ = min((e.hand.dtype.itemsize for e in self.entries), default=8)
         self.close = CLOSE.get(bytes_, CLOSE[8])
+        self.left = ALLOWED
 
     def explained(self) -> dict[int, Guess | None]:
         """The explanations that were found, by the ``id`` of the entry."""
@@ -229,18 +231,29 @@ class Implied:
         given = {part.id: total for part, total in parts}
         chain = Chain(self.chain.gradients, {**self.chain.given, **given})
         search = Search(self.search.judge, chain, self.close)
-        search.allowed = SEARCHED
-        first: Guess | None = None
-        for part, total in parts[: min(BLOCKS, len(suspect.wrong))]:
-            row = Row("", total.shape, None, None, "first wrong")
-            try:
-                guess = search.guess(Entry(part, total, part, (0, 0, 0), row), True, levels)
-            except FAILED:
-                return None
-            if guess is None:
-                return None
-            first = first or told(search, part.value, guess, len(suspect.wrong) > 1)
-        return first
+        search.allowed = allowed = min(SEARCHED, self.left)
+        wrong = parts[: len(suspect.wrong)]
+        found = _in_every_block(search, wrong, levels)
+        self.left -= allowed - search.allowed
+        return found
+
+
+def _in_every_block(
+    search: Search, wrong: Sequence[tuple[Part, np.ndarray]], levels: tuple[int, ...] | None
+) -> Guess | None:
+    """What explains the derivative by hand in the first of some blocks, if others have an
+    explanation too."""
+    first: Guess | None = None
+    for part, total in wrong[:BLOCKS]:
+        row = Row("", total.shape, None, None, "first wrong")
+        try:
+            guess = search.guess(Entry(part, total, part, (0, 0, 0), row), True, levels)
+        except FAILED:
+            return None
+        if guess is None:
+            return None
+        first = first or told(search, part.value, guess, len(wrong) > 1)
+    return first
 
 
 def told(search: Search, x: Any, guess: Guess, blocks: bool) -> Guess:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinygrad_lstm.comparison.changes import FAR, NEAR, PARTS, SIMPLE
+from tinygrad_lstm.comparison.changes import FAR, NEAR, REST, SIMPLE, VALUES
 from tinygrad_lstm.comparison.steps import LINE, MET, RULE, SUM, TERMS
-from tinygrad_lstm.comparison.sums import OTHER, WHOLE
+from tinygrad_lstm.comparison.sums import OTHER, TAKEN, WHOLE
 from tinygrad_lstm.comparison.terms import EACH
 
 __all__ = ["CALLED", "CHEAP", "LAST", "LONG", "PLAIN", "SPOILING", "STAGES", "Stage"]
@@ -19,7 +19,7 @@ Stage = tuple[int, Sequence[str], str]  # how formulas are written, sorts of mis
 LONG = (*SIMPLE, "derived", "call", "brackets", "numbers")  # tried in long formulas first
 LAST = ((SUM, OTHER), (MET, (*NEAR, *FAR)), (LINE, (*NEAR, *FAR)), (RULE, FAR))
 LINES = ((SUM, WHOLE), (TERMS, EACH), (MET, LONG), (LINE, LONG), (RULE, SIMPLE))
-CHEAP = (*((RULE, part) for part in PARTS[:0:-1]), *LINES)
+CHEAP = ((RULE, REST), (SUM, TAKEN), (RULE, VALUES), *LINES)
 STAGES: tuple[Stage, ...] = tuple(  # the last one first
     (*stage, where)
     for where, stages in (

@@ -29,12 +29,13 @@ from tinygrad_lstm.derivation.expression import (
 )
 from tinygrad_lstm.engine.names import signed
 
-__all__ = ["OF_A_ROW", "OTHER", "WHOLE", "Sums"]
+__all__ = ["OF_A_ROW", "OTHER", "TAKEN", "WHOLE", "Sums"]
 
 WHOLE = (
     *("signs", "steps", "added on", "exchanged", "slots", "shifts", "overwritten"),
-    *("brackets", "spread", "gradients"),
+    *("brackets", "spread"),
 )
+TAKEN = ("gradients",)  # which other is taken for one: there are many
 OTHER = ("values", "clipped", "numbers")
 OF_A_ROW = (
     *("added on", "exchanged", "values", "gradients", "functions", "asked", "without"),
