@@ -104,12 +104,25 @@ def _guesses(work: Work, hand_out: HandOut, ahead: bool) -> list[Guess]:
     allowed = max(LEAST, DEEP // max(sum(map(bool, left.values())), 1))
     rest = [Rows(rows, True, known[group], allowed) for group, rows in left.items() if rows]
     outcomes = _searched(work, hand_out, rest, found)
+    _with_the_others(work, found)
     ended = {i for job, (_, end) in zip(rest, outcomes, strict=True) if end for i in job.numbers}
     for i, entry in enumerate(work.wrong):
         if i not in found:
             searched = allowed if i in ended else None
             found[i] = above.search.unexplained(entry, above.not_searched(entry), searched)
     return [found[i] for i in range(len(work.wrong))]
+
+
+def _with_the_others(work: Work, found: dict[int, Guess]) -> None:
+    """Look for one mistake further up that gives all wrong rows, where some of them have no
+    explanation, and those that have tell more of it."""
+    left = {i for i in range(len(work.wrong)) if i not in found}
+    every = tuple(range(len(work.wrong)))
+    if not 0 < len(left) < len(every):
+        return
+    with work.desk() as desk:
+        for entry, guess in each_safely(desk.above(every).one()):
+            found |= {i: told(guess) for i in left if work.wrong[i] is entry}
 
 
 def _searched(

@@ -165,7 +165,7 @@ class Everywhere(Absent):
         """The explanation by a change in several terms."""
         formulas = [self._written(t, *altered[id(t)]) for t in group if id(t) in altered]
         rest = [term.formula for term in terms if id(term) not in altered]
-        _, change = altered[id(group[len(group) // 2])]
+        _, change = altered.get(id(group[len(group) // 2])) or next(iter(altered.values()))
         looks = change.said + EVERYWHERE * (len(altered) > 1)
         return Guess(change.kind, added(formulas + rest), correct, looks, array)
 

@@ -67,6 +67,10 @@ class Pairs(Above):
             yield from self.searched(STAGES, several)
         self.progress.done()
 
+    def one(self) -> Iterator[tuple[Entry, Guess]]:
+        """The rows that one mistake explains."""
+        yield from super().explained()
+
     def _besides(self, where: Where, left: Sequence[int]) -> Iterator[tuple[int, Guess]]:
         """The rows to which a mistake that was found leads, and which have another one in their own
         formula."""

@@ -13,7 +13,7 @@ from tinygrad_lstm.comparison.chain import Chain, edge
 from tinygrad_lstm.comparison.changes import Changes
 from tinygrad_lstm.comparison.lines import Lines
 from tinygrad_lstm.comparison.rerun import Rerun
-from tinygrad_lstm.comparison.rows import Entry
+from tinygrad_lstm.comparison.rows import Entry, Row
 from tinygrad_lstm.comparison.search import Search
 from tinygrad_lstm.comparison.stacked import Blocks
 from tinygrad_lstm.comparison.steps import LINE, MET, RULE, SUM, TERMS
@@ -77,7 +77,7 @@ class Places:
         self.rows = [entry for entry in open_ if self._usable(entry)]
         self.parts = [entry.part for entry in self.rows if entry.part]
         self.rerun = Rerun(self.chain, self.parts, self.formulas)
-        right = [e.part for e in found if e.part and e.row.verdict == "right"]
+        right = [e.part for e in found if e.part and _tells(e.row)]
         self.right = [p for p in right if p.kind == "total" and p.value._op is None]
         self.places = self._places([part.value for part in self.right])
         self._changes: dict[int, Changes] = {}
@@ -284,6 +284,13 @@ class Places:
         if id(root) not in self._trees:
             self._trees[id(root)] = Tree(root)
         return self._trees[id(root)]
+
+
+def _tells(row: Row) -> bool:
+    """Whether a row is right by its numbers: of one that is 0 but for rounding they say nothing."""
+    if row.error is None or row.rtol is None:
+        return False
+    return row.verdict == "right" and row.error <= row.rtol
 
 
 def _same(place: Place) -> Any:
