@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lstm.comparison import likely
+from tinygrad_lstm.comparison.candidates import Candidate, cheap, near, nearest, waits
 from tinygrad_lstm.comparison.chain import Edge, edge
 from tinygrad_lstm.comparison.combined import FOLLOWS, Guess
 from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED, beyond
-from tinygrad_lstm.comparison.likely import Likely, nearest
+from tinygrad_lstm.comparison.likely import Likely
 from tinygrad_lstm.comparison.rows import Entry
-from tinygrad_lstm.comparison.stages import CHEAP, LAST, PLAIN, STAGES, Stage
+from tinygrad_lstm.comparison.stages import CHEAP, PLAIN, STAGES, Stage
 from tinygrad_lstm.comparison.steps import RULE, TERMS, WHOLES
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.engine.tape import Branch
@@ -33,7 +34,7 @@ SEVERAL = (
 ALIKE = " (and so in the others like it)"
 AHEAD = 8  # groups of mistakes that are tried at once, where others work
 FIRST, MOST = 4, 64  # mistakes in the first group, and in a later one
-POINTING = 0.3  # how far off a mistake may be, to be tried before more are looked at
+SHARED = 0.25  # of what may be spent before more is looked at: a run of the chain rule is long
 KEPT = 4_000_000  # numbers of a tape, for all mistakes of a group
 
 Altered = tuple[Branch, Tree, Mapping[int, Any]]  # a branch, its formula, what is changed in it
@@ -84,14 +85,15 @@ class Above(Likely):
         self, stages: Sequence[Stage], several: Several | None
     ) -> Iterator[tuple[Entry, Guess]]:
         """The same, in some stages of the search, by what is still to be looked at."""
-        asked: list[likely.Candidate] = []
-        later, until, size = list(stages) if self.rows else [], 0.0, FIRST
+        asked: list[Candidate] = []
+        later, until, size = list(stages) if self.rows else [], 0.0, self._at_first
         while (asked or later) and self.open_ and not self.ended:
-            if later and (not asked or self.spent > until or _waits(asked, later)):
-                asked, size = nearest([*asked, *self._candidates(*later.pop())]), FIRST
+            if later and (not asked or self.spent > until or waits(asked, later)):
+                asked, size = nearest([*asked, *self._candidates(*later.pop())]), self._at_first
                 until = self.spent + likely.RULES * self.budget
+            first = near(asked) if cheap(later) else asked
             groups = list(
-                itertools.islice(self._groups(asked, size, self.open_), AHEAD if several else 1)
+                itertools.islice(self._groups(first, size, self.open_), AHEAD if several else 1)
             )
             tries = several(groups) if several else map(self.tried, groups)
             for group, outcomes in zip(groups, tries, strict=True):
@@ -100,17 +102,15 @@ class Above(Likely):
                 asked, size = asked[len(outcomes) :], min(2 * size, self._most)
                 if guess is not None:
                     self.found.append(group[len(outcomes) - 1])
-                    self.open_, size = self.open_ & ~rows, FIRST
+                    self.open_, size = self.open_ & ~rows, self._at_first
                     asked = [c for c in asked if self.places[c.place].rows & self.open_]
                     later = list(STAGES) if self.begin_again() else later
                     yield from ((self.rows[i], guess) for i in self.rerun.rows_in(rows))
-                next_ = later and (self.spent > until or _waits(asked, later))
+                next_ = later and (self.spent > until or waits(asked, later))
                 if guess is not None or self.ended or next_:
                     break
 
-    def _groups(
-        self, asked: Sequence[likely.Candidate], size: int, open_: int
-    ) -> Iterator[list[Where]]:
+    def _groups(self, asked: Sequence[Candidate], size: int, open_: int) -> Iterator[list[Where]]:
         """What is tried at once: few that are near, then more."""
         start = 0
         while start < len(asked):
@@ -121,9 +121,21 @@ class Above(Likely):
     def _most(self) -> int:
         """How many mistakes are tried at once."""
         numbers: int = sum(x._array.size for x in self.chain.order)
-        blocks = max((len(place.edges) for place in self.places), default=1)
-        share = int(likely.RULES * self.budget / blocks)
+        share = int(likely.RULES * self.budget / self._widest)
         return max(FIRST, min(MOST, KEPT // max(numbers, 1), share))
+
+    @cached_property
+    def _at_first(self) -> int:
+        """How many are tried at first: few; on a long tape so many that they cost as much as what
+        is run for all of them together."""
+        shared = len(self.rerun.edges)
+        many = shared // self._widest if shared > SHARED * likely.RULES * self.budget else FIRST
+        return max(FIRST, min(self._most, many))
+
+    @cached_property
+    def _widest(self) -> int:
+        """In how many blocks a mistake is made at most."""
+        return max((len(place.edges) for place in self.places), default=1)
 
     def _count(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
@@ -283,9 +295,3 @@ class Above(Likely):
         if self.elsewhere(entry):
             searched = SEVERAL
         return f"no simple mistake in the last step gives it; {searched}: give {give} too"
-
-
-def _waits(asked: Sequence[likely.Candidate], later: Sequence[Stage]) -> bool:
-    """Whether nothing is near, and the next mistakes cost little to look at."""
-    cheap = bool(later) and later[-1][:2] not in LAST
-    return cheap and (not asked or asked[0].off > POINTING)

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.comparison.candidates import Candidate
 from tinygrad_lstm.comparison.chain import edge
 from tinygrad_lstm.comparison.changes import FAR, SIMPLE, Changes
 from tinygrad_lstm.comparison.everywhere import FAR_FETCHED
@@ -30,9 +31,9 @@ from tinygrad_lstm.comparison.supposed import Supposing
 from tinygrad_lstm.comparison.tree import Change
 from tinygrad_lstm.derivation.expression import Leaf
 
-__all__ = ["BUDGET", "Candidate", "Likely", "nearest"]
+__all__ = ["BUDGET", "Likely"]
 
-BUDGET = 30_000  # rules, beside as many as the tape has; a longer search ends, and says so
+BUDGET, RUNS = 30_000, 4  # rules, beside those of so many runs; a longer search ends, and says so
 RULES = 0.1  # of it, for tries before the mistakes of the next stage are looked at too
 LARGEST = 0.3  # of it, for the mistakes of some sorts in one place
 AT_ONCE = 0.25  # of a rule, for an operation in all blocks at once
@@ -47,16 +48,6 @@ AWAY = 1.2  # .. and what is not tried unless it is simple, as it points away fr
 CLOSER = 0.7  # .. and what is not tried in several calls of a function
 MANY = 5  # terms that may have the same mistake
 SPOILS = 2.0  # what is added for a mistake that would change right rows too
-
-
-class Candidate(NamedTuple):
-    """A mistake that is worth a try: how far off its effect points, the more so the more
-    far-fetched it is, and where it is made."""
-
-    off: float
-    fetched: float
-    place: int
-    label: Any
 
 
 class Likely(Supposing):
@@ -83,7 +74,7 @@ class Likely(Supposing):
     def __init__(self, search: Search, open_: Sequence[Entry], found: Sequence[Entry]) -> None:
         super().__init__(search, open_, found)
         self.progress, self.spent, self.rest = Progress(), 0.0, False
-        self.budget = BUDGET + len(self.rerun.edges)
+        self.budget = BUDGET + RUNS * len(self.rerun.edges)
         sizes = [stage.output._array.size for stage in self.formulas.tape.stages]
         self._rule_cost = 1 + sum(sizes) / max(len(sizes), 1) / NUMBERS
         self.points = {}
@@ -142,7 +133,7 @@ class Likely(Supposing):
                 continue
             seen.add(same)
             simpler = change.label in simple or change.kind in COMMON or place.level in (SUM, MET)
-            off, fails = 0.0, effect.known and target.off(effect) > EXACT
+            off, fails = 0.0, effect.known and not target.off(effect) <= EXACT  # NaN too
             if fails and not world.first:
                 continue
             if fails or not effect.known:
@@ -246,11 +237,6 @@ def _several(
                 both = changes.labelled((*label, where))
                 if both is not None:
                     yield both, Effect(points, along, all(e.known for _, e in chosen))
-
-
-def nearest(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those whose effect points where the rows are wrong come first."""
-    return sorted(candidates, key=lambda c: (c.off, c.fetched))
 
 
 def _apart(points: np.ndarray, missing: np.ndarray) -> float:

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tinygrad_lstm.comparison.above import Above, Altered, Changes, Several, Where
+from tinygrad_lstm.comparison.candidates import Candidate
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.changes import NEAR
 from tinygrad_lstm.comparison.combined import FOLLOWS, Guess, written
 from tinygrad_lstm.comparison.everywhere import FAILED
-from tinygrad_lstm.comparison.likely import Candidate
 from tinygrad_lstm.comparison.pointing import EXACT, Supposed, differs
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
