@@ -6,6 +6,7 @@ import pytest
 from derivations import case
 
 from tinygrad_lstm import Tensor, compare, gradients, tanh
+from tinygrad_lstm.comparison import likely
 from tinygrad_lstm.comparison.above import Above
 from tinygrad_lstm.comparison.formulas import Formulas
 from tinygrad_lstm.comparison.loops import loop
@@ -51,6 +52,23 @@ def test_of_many_branches_few_are_written(monkeypatch):
     report = compare(g, hand)
     assert {d.kind for d in report.diagnoses} == {"local factor"}
     assert len(written) < 3 * LONG  # of 9 parameters with a branch or two in each of 40 blocks
+
+
+@pytest.mark.parametrize(
+    ("slip", "kind"),
+    [
+        ("dz = dh * h[t - 1] - dh * n -> dz = dh * h[t - 1] + dh * n", "sign"),
+        ('drh = dsn @ p["Un"].T -> drh = dsn @ p["Un"]', "transpose"),
+    ],
+)
+def test_on_a_long_tape_many_are_tried_at_once(monkeypatch, slip, kind):
+    """The budget, smaller here, does for what a run of the chain rule for four at once ended at."""
+    monkeypatch.setattr(derivations, "T", 60)
+    monkeypatch.setattr(likely, "BUDGET", 8000)
+    g, hand = case("gru", slip)
+    leaves = {x.name for x in g.tape.leaves}
+    found = compare(g, {key: value for key, value in hand.items() if key in leaves}).diagnoses
+    assert {d.kind for d in found} == {kind}
 
 
 def test_a_mistake_that_only_some_rows_have_is_found_among_many():
