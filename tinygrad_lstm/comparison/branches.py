@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from tinygrad_lstm.comparison.lines import Lines
+from tinygrad_lstm.comparison.paper import on_paper
 from tinygrad_lstm.derivation.expression import Expression, Leaf, total
-from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["Term", "added", "beside", "otherwise", "places", "sum_of", "summed"]
@@ -48,7 +48,7 @@ class Term:
 
     def text(self) -> str:
         """The formula as text."""
-        return TEXT.write(self.formula)
+        return on_paper(self.formula)
 
 
 def places(
@@ -56,7 +56,7 @@ def places(
 ) -> str:
     """A sum of branches by name, one of them written as `formula`."""
     first, *others = (
-        TEXT.write(formula) if formula is not None and term is changed else _beside(term)
+        on_paper(formula) if formula is not None and term is changed else _beside(term)
         for term in terms
     )
     return first + "".join(

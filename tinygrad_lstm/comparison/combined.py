@@ -13,9 +13,9 @@ import numpy as np
 from tinygrad_lstm.comparison.branches import Term, beside, otherwise, places, sum_of, summed
 from tinygrad_lstm.comparison.chain import in_blocks
 from tinygrad_lstm.comparison.fitted import is_round, multiple
+from tinygrad_lstm.comparison.paper import on_paper
 from tinygrad_lstm.comparison.tree import Tree, flipped, times
 from tinygrad_lstm.derivation.expression import Apply, Expression, number
-from tinygrad_lstm.derivation.notation import TEXT
 from tinygrad_lstm.engine.gradients import Part
 from tinygrad_lstm.engine.memory import repeats
 
@@ -39,7 +39,7 @@ def written(words: Words) -> str:
     """What is said; a formula is written only when it is."""
     if isinstance(words, str):
         return words
-    return words() if callable(words) else TEXT.write(words)
+    return words() if callable(words) else on_paper(words)
 
 
 class Guess(NamedTuple):
@@ -149,7 +149,7 @@ def _multiplied(terms: Sequence[Term], correct: Words) -> Iterator[Guess]:
 
 
 def _product(one: Term, other: Term) -> str:
-    return TEXT.write(times(one.formula, other.formula))
+    return on_paper(times(one.formula, other.formula))
 
 
 def _scaled(terms: Sequence[Term], together: np.ndarray, hand: np.ndarray) -> Iterator[Guess]:

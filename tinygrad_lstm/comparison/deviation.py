@@ -52,5 +52,5 @@ def _lines(differs: np.ndarray) -> str:
 
 def _beside(hand: Any, right: Any) -> str:
     """A number beside the correct one."""
-    ratio = f", ratio {hand / right:.4g}" if right else ""
+    ratio = f", ratio {hand / right:.4g}" if right and hand else ""
     return f"{hand:.6g}, correct {right:.6g} (difference {hand - right:.4g}{ratio})"

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_lstm.comparison.chain import Chain, edge
 from tinygrad_lstm.comparison.loops import Place, loop
+from tinygrad_lstm.comparison.paper import on_paper
 from tinygrad_lstm.comparison.tidy import softmax_of, tidy
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.derivation.constants import constants
@@ -152,7 +153,7 @@ class Formulas:
 
     def text(self, e: Expression) -> str:
         """A formula as text, values without a name written through."""
-        return TEXT.write(self.through(e))
+        return on_paper(self.through(e))
 
     def base(self, x: Any) -> str:
         """The name without its block; ``add#2`` and ``add#2<1>`` have nothing in common."""

@@ -15,7 +15,7 @@ from tinygrad_lstm.ops.elementwise import greater, greater_equal, less, less_equ
 from tinygrad_lstm.ops.loss import one_hot
 from tinygrad_lstm.ops.reduce import softmax
 
-__all__ = ["softmax_of", "tidy"]
+__all__ = ["softmax_of", "tidy", "uniform"]
 
 OPPOSITE = {
     "less_equal": greater.op,
@@ -71,8 +71,8 @@ def _simpler(e: Expression) -> Expression:
         return _masked(e)
     if e.op.name == "multiply":
         found = factors(e)
-        numbers = [f for f in found if _uniform(f)]
-        rest = [f for f in found if not _uniform(f)]
+        numbers = [f for f in found if uniform(f)]
+        rest = [f for f in found if not uniform(f)]
         value = float(np.prod([np.ravel(n.array)[0] for n in numbers if isinstance(n, Leaf)]))
         inner = product(rest)
         if rest and inner.shape == e.shape and (len(numbers) > 1 or (numbers and value == 1)):
@@ -96,7 +96,7 @@ def _masked(e: Apply) -> Expression:
     return e
 
 
-def _uniform(e: Expression) -> bool:
+def uniform(e: Expression) -> bool:
     """Whether it is one real number, in whatever shape."""
     if not isinstance(e, Leaf) or e.name is not None or e.gradient or not np.size(e.array):
         return False

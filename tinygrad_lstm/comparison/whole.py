@@ -12,11 +12,11 @@ import numpy as np
 
 from tinygrad_lstm.comparison.combined import Guess, Words
 from tinygrad_lstm.comparison.fitted import is_round
+from tinygrad_lstm.comparison.paper import as_term
 from tinygrad_lstm.comparison.tidy import tidy
 from tinygrad_lstm.comparison.tree import flipped, times
 from tinygrad_lstm.derivation.expression import Expression, apply, leaves, number, substitute
 from tinygrad_lstm.derivation.notation import TEXT
-from tinygrad_lstm.derivation.signs import SIGN
 from tinygrad_lstm.engine.memory import SCALARS
 from tinygrad_lstm.engine.tape import Tape
 from tinygrad_lstm.ops.elementwise import divide
@@ -250,4 +250,4 @@ def limited(
 
 
 def _with(formula: Expression, text: str) -> str:
-    return text.format(TEXT(formula, SIGN))
+    return text.format(as_term(formula))

@@ -16,8 +16,10 @@ from tinygrad_lstm.engine.tape import Tape
 
 __all__ = ["constants"]
 
-WORDS = {"target": "targets", "condition": "mask"}  # for names of arguments
+TARGETS = "targets"
+WORDS = {"target": TARGETS, "condition": "mask"}  # for names of arguments
 JOINED = {"concatenate", "stack", "einsum"}
+SIZES = {"square", "power", "abs", "norm"}
 FACTORS = {"matmul", "tensordot", "inner", "outer", "kron", "vdot"}
 
 
@@ -47,7 +49,7 @@ def constants(tape: Tape) -> dict[int, Name]:
             if isinstance(x, Node) and x._op is None and not x._requires_grad and not x._label:
                 readings[id(x)].append(Reading(stage.output, i))
                 values[id(x)] = x
-    places = _places(tape)
+    places, measured = _places(tape), _measured(tape)
     taken = {tape.name(x) for x in tape.values if id(x) not in values}
     names: dict[Any, Name] = {}
     found: dict[int, Name] = {}
@@ -60,7 +62,7 @@ def constants(tape: Tape) -> dict[int, Name]:
         if same not in names:
             names[same] = next(
                 name
-                for name in _candidates(tape, readings[key], block, places)
+                for name in _candidates(tape, readings[key], block, places, measured)
                 if name not in taken
             )
             taken.add(names[same])
@@ -69,19 +71,35 @@ def constants(tape: Tape) -> dict[int, Name]:
 
 
 def _candidates(
-    tape: Tape, readings: list[Reading], block: int | None, places: dict[Any, list[Any]]
+    tape: Tape,
+    readings: list[Reading],
+    block: int | None,
+    places: dict[Any, list[Any]],
+    measured: set[int],
 ) -> Iterator[Name]:
     """What a constant may be called, the best name first, without end."""
     for reading in readings:
         if state := _state(tape, reading, places):
             yield state
     node, argument = readings[0]
-    name = Name(_word(node, argument), block, node._place.scope)
+    word = TARGETS if id(node) in measured else _word(node, argument)
+    name = Name(word, block, node._place.scope)
     yield name
     n = 2
     while True:
         yield name._replace(stem=f"{name.stem}#{n}")
         n += 1
+
+
+def _measured(tape: Tape) -> set[int]:
+    """The differences from a constant whose size is asked for, by their ``id``: that constant is a
+    target."""
+    sizes = (
+        stage.inputs[0]
+        for stage in tape.stages
+        if stage.op in SIZES or (stage.op == "multiply" and stage.inputs[0] is stage.inputs[1])
+    )
+    return {id(x) for x in sizes if isinstance(x, Node) and x._op and x._op.name == "subtract"}
 
 
 def _state(tape: Tape, reading: Reading, places: dict[Any, list[Any]]) -> Name | None:
