@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -32,10 +32,13 @@ FREE = 1e-8  # of what may be added: what has less of it is determined
 CLOSE = {4: 1e-3, 8: 1e-6}  # how closely what the rows imply is known, by the bytes of a number
 UNKNOWN = 500  # numbers that are looked for at once
 WORK = 3e8  # multiplications of a decomposition
-SEARCHED = 20_000  # formulas for one explanation
-ALLOWED = 80_000  # .. and for all of them
+FEW, MANY = 4_000, 20_000  # formulas for one explanation, at first and then
+ALLOWED = 50_000  # .. and for all of values alone, and of pairs
+LOOKS = (((RULE,), MANY), (None, FEW), (None, MANY))  # how formulas are written, and how many
 BLOCKS = 4  # blocks in which an explanation has to hold
 RULES = 100_000  # that run for explanations: the chain rule once for each
+
+Levels: TypeAlias = "tuple[int, ...] | None"
 
 
 class Suspect(NamedTuple):
@@ -91,22 +94,25 @@ class Implied:
         bytes_ = min((e.hand.dtype.itemsize for e in self.entries), default=8)
         self.close = CLOSE.get(bytes_, CLOSE[8])
         self.left = ALLOWED
+        self._done: set[Any] = set()  # what has been searched to the end
 
     def explained(self) -> dict[int, Guess | None]:
         """The explanations that were found, by the ``id`` of the entry."""
         found: dict[int, Guess | None] = {}
         for groups in (self._alone(), self._pairs()):
+            self.left = ALLOWED
             suspects = [s for roles in groups if (s := self._suspected(roles)) is not None]
             suspects.sort(key=lambda s: -len(s.rows))
-            for look in (self._at_once, self._past):
-                self._looked(look, suspects, found)
+            for levels, most in LOOKS:
+                self._looked(levels, most, suspects, found)
             if len(found) == len(self.open):
                 break
         return found
 
     def _looked(
         self,
-        look: Callable[[Suspect], Guess | None],
+        levels: Levels,
+        most: int,
         suspects: Sequence[Suspect],
         found: dict[int, Guess | None],
     ) -> None:
@@ -116,7 +122,7 @@ class Implied:
         for suspect in suspects:
             if all(id(entry) in found for entry in suspect.rows):
                 continue
-            guess = look(suspect)
+            guess = self._explanation(suspect, levels, most)
             if guess is not None and guess.kind in FAR_FETCHED:
                 later.append((suspect, guess))
             elif guess is not None:
@@ -213,15 +219,10 @@ class Implied:
         wrong = [(x, total) for x, total, off in found if off > self.close * size]
         return wrong, [(x, total) for x, total, off in found if off <= self.close * size]
 
-    def _at_once(self, suspect: Suspect) -> Guess | None:
-        return self._explanation(suspect, (RULE,))
-
-    def _past(self, suspect: Suspect) -> Guess | None:
-        return self._explanation(suspect, None)
-
-    def _explanation(self, suspect: Suspect, levels: tuple[int, ...] | None) -> Guess | None:
+    def _explanation(self, suspect: Suspect, levels: Levels, most: int) -> Guess | None:
         """The mistake that gives what the rows imply, in every block."""
-        if not suspect.wrong or self._rules > RULES:
+        key = id(suspect.values[0]), len(suspect.values), levels
+        if not suspect.wrong or self._rules > RULES or key in self._done:
             return None
         self._rules += len(self.chain.order)
         parts = [
@@ -231,15 +232,17 @@ class Implied:
         given = {part.id: total for part, total in parts}
         chain = Chain(self.chain.gradients, {**self.chain.given, **given})
         search = Search(self.search.judge, chain, self.close)
-        search.allowed = allowed = min(SEARCHED, self.left)
+        search.allowed = allowed = min(most, self.left)
         wrong = parts[: len(suspect.wrong)]
         found = _in_every_block(search, wrong, levels)
         self.left -= allowed - search.allowed
+        if search.allowed >= 0:
+            self._done.add(key)
         return found
 
 
 def _in_every_block(
-    search: Search, wrong: Sequence[tuple[Part, np.ndarray]], levels: tuple[int, ...] | None
+    search: Search, wrong: Sequence[tuple[Part, np.ndarray]], levels: Levels
 ) -> Guess | None:
     """What explains the derivative by hand in the first of some blocks, if others have an
     explanation too."""
