@@ -4,7 +4,16 @@ back alone, a rotation the wrong way round; from the parameters' gradients alone
 import numpy as np
 import pytest
 
-from tinygrad_lstm import Tensor, block, compare, concatenate, gradients, tanh
+from tinygrad_lstm import (
+    Tensor,
+    add_n,
+    block,
+    compare,
+    concatenate,
+    gradients,
+    leaky_relu,
+    tanh,
+)
 
 T, N, H = 3, 4, 4
 COS, SIN = np.cos(0.7), np.sin(0.7)
@@ -76,3 +85,43 @@ def test_a_matrix_product_that_is_closed_too_late():
     g = gradients((tanh((h := (1.0 * e).named("h")) @ w) * y).sum() + 0.5 * (h**2).sum())
     (found,) = compare(g, {"E": (dz + p) @ w.T}).diagnoses
     assert found.kind == "parenthesis" and "too" in found.looks_like
+
+
+KERNEL = """
+u = x @ p["A"]
+h = np.where(u > 0, u, 0.1 * u)
+w = sum(h[:, i:i + 2] @ p["F"][i] for i in range(4))
+dw = w * y
+dh = np.zeros_like(h)
+for i in range(4):
+    d["F"][i] = np.einsum("nac,nad->cd", h[:, i:i + 2], dw)
+    dh[:, i:i + 2] += dw @ p["F"][i].T
+du = dh * np.where(u > 0, 1, 0.1)
+d["A"] = np.einsum("nai,nac->ic", x, du)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind"),
+    [
+        ("dh[:, i:i + 2] +=", "dh[:, i:i + 2] =", "overwritten"),
+        ('dw @ p["F"][i].T', 'dw @ p["F"][3 - i].T', "reversed"),
+        ("np.where(u > 0, 1, 0.1)", "np.where(u > 0, 1, 0.2)", "factor"),
+    ],
+)
+def test_a_kernel_that_is_moved_over_a_sequence(old, new, kind):
+    rng = np.random.default_rng(0)
+    p = {"A": rng.normal(size=(4, 3)), "F": rng.normal(size=(4, 3, 4))}
+    q, (x, y) = (
+        {k: Tensor(v, True, k) for k, v in p.items()},
+        (rng.normal(size=(5, 5, 4)), rng.normal(size=(5, 2, 4))),
+    )
+    h = leaky_relu(x @ q["A"], 0.1).named("h")
+    w = add_n(*(h[:, i : i + 2] @ q["F"][i,] for i in range(4)))
+    g = gradients(0.5 * (w * w * y).sum())
+    for text in (KERNEL, KERNEL.replace(old, new)):
+        d = {"F": np.zeros((4, 3, 4))}
+        exec(text, {"np": np, "p": p, "x": x, "y": y, "d": d})
+        report = compare(g, d)
+        assert report.ok == (text is KERNEL)
+    assert [d.kind for d in report.diagnoses] == [kind]

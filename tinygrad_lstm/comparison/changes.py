@@ -25,7 +25,7 @@ from tinygrad_lstm.derivation.expression import Expression
 __all__ = ["FAR", "NEAR", "REST", "SIMPLE", "VALUES", "Changes", "Sort"]
 
 SIMPLE = ("signs", "without", "initial", "forms")
-VALUES = ("slices", "indices", "functions", "values", "derived", "call")
+VALUES = ("slices", "indices", "functions", "values", "call", "derived")
 REST = (
     "gradients",
     "matrices",
@@ -36,6 +36,7 @@ REST = (
     "inserted",
     "clipped",
     "numbers",
+    "constants",
 )
 NEAR = SIMPLE + VALUES + REST  # in the order in which they are tried
 FAR = ("extra", "inside", "computed", "brackets", "more")  # many, and seldom what it is
@@ -73,8 +74,8 @@ class Changes(Omitted, Forms, Functions, Derived, Others, Moved, Broadcasts, Bra
             "values": self._values,
             "inside": self._inside,
             "computed": self._computed,
-            "derived": self._derived,
             "call": self._of_another_call,
+            "derived": self._derived,
             "gradients": self._gradients,
             "matrices": partial(matrices, self.tree),
             "misplaced": partial(misplaced, self.tree, self.formulas.text),
@@ -84,6 +85,7 @@ class Changes(Omitted, Forms, Functions, Derived, Others, Moved, Broadcasts, Bra
             "inserted": self._inserted,
             "clipped": self._clipped,
             "numbers": self._multiplied,  # after a mean for a sum, which says more of the same
+            "constants": self._constants,
             "brackets": self._brackets,
             "more": self._more,
         }

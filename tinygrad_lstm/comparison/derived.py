@@ -3,7 +3,7 @@ function, at another value, or of another loss."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -40,14 +40,15 @@ class Derived(Parts):
     def _derived(self) -> Iterator[Change]:
         g, slope = self._slope
         x = self.formulas.leaf(self._x)
-        if g is not None and slope is not None and x.shape == g.shape:
-            inner = self.formulas.as_function_of(slope, self._x)
-            if x in leaves(inner):
+        inner = self.formulas.as_function_of(self.tree.root, self._x)
+        if x in leaves(inner):
+            if g is not None and slope is not None:
                 yield from self._other_forms(g, slope) if not self._is_form(g) else ()
-                yield from self._taken_elsewhere(g, x, inner)
-                made = self.formulas.leaf(self._made(g))
-                words = self._words(VALUE, made)
-                yield Change(("slope of y",), "wrong value", words, {id(g): made})
+                value = self.formulas.leaf(self._made(g))
+                words = self._words(VALUE, value)
+                yield Change(("slope of y",), "wrong value", words, {id(g): value})
+            made = [] if g is None else [self._made(g)]
+            yield from self._taken_elsewhere(x, inner, made)
         yield from self._other_losses()
 
     @property
@@ -92,14 +93,13 @@ class Derived(Parts):
                     ("slope", role, text), "local form", words, {id(self.tree.root): other}
                 )
 
-    def _taken_elsewhere(self, g: Leaf, x: Leaf, inner: Expression) -> Iterator[Change]:
+    def _taken_elsewhere(self, x: Leaf, inner: Expression, made: Sequence[Any]) -> Iterator[Change]:
         """The right function, differentiated at another value: at what it returned, say."""
-        near = self.vocabulary.of_shape(x.shape, self.at)
-        for w in dict.fromkeys([self._made(g), *near]):
-            if w is self._x:
+        for w in dict.fromkeys([*made, *self.vocabulary.of_shape(x.shape, self.at)]):
+            if w is self._x or w.shape != x.shape:
                 continue
             other = self.formulas.leaf(w)
-            whole = times(g, substitute(inner, {x: other}))
+            whole = substitute(inner, {x: other})
             words = self._words(AT, other, x, whole)
             for seen in self.vocabulary.references(w, self.at):
                 label = ("slope at", seen)

@@ -38,6 +38,7 @@ SUMMED = (
 ASKED = "the condition is asked of the gradient, where it belongs to the value"
 TURNED = "the condition is the other way round"
 LIMITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
+SLOPE = (0.01, 0.1, 0.2)  # numbers that people choose for leaky units
 NEARLY_ALL = 0.01  # of the largest entry: what is clipped to less is hardly more than signs
 CONDITIONS = ("greater", "greater_equal", "less", "less_equal")
 UPSIDE_DOWN = "a factor is upside down: {} where {} belongs"
@@ -234,6 +235,20 @@ class Forms(Parts):
         for value, said in self.vocabulary.sizes.factors.items():
             words = self._words(f"the branch through {{}} is {said}", node)
             yield Change(("number", value), "factor", words, {id(root): times(number(value), root)})
+
+    def _constants(self) -> Iterator[Change]:
+        """Another number in the formula, such as a slope of a leaky unit."""
+        for i, node in self.nodes:
+            if not isinstance(node, Leaf) or node.name is not None or node.gradient or node.shape:
+                continue
+            value = float(np.real(node.array))
+            if value in (0.0, 1.0, -1.0) or np.asarray(node.array).dtype.kind != "f":
+                continue
+            for other in dict.fromkeys((1.0, 2 * value, value / 2, 1 / value, value**2, *SLOPE)):
+                if other != value:
+                    words = f"the number {other:g} stands where {value:g} belongs"
+                    changed = {id(node): number(other)}
+                    yield Change(("constant", i, other), "factor", words, changed)
 
     def _once_more(self) -> Iterator[Change]:
         """The derivative of a function that the rule has in it already, such as the softmax of a

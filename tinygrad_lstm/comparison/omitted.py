@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
@@ -10,14 +11,16 @@ import numpy as np
 from tinygrad_lstm.comparison.parts import Parts
 from tinygrad_lstm.comparison.tree import (
     Change,
+    factors,
     flipped,
     product,
     spread,
     squares,
     summed_up,
     terms,
+    times,
 )
-from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, number
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number
 
 __all__ = ["WRONG_FORM", "Omitted"]
 
@@ -68,6 +71,7 @@ class Omitted(Parts):
                 yield Change(("1", i), "chain rule", CHAIN, {id(node): one})
         for i, node, parts in self.products:
             yield from self._left_out(i, node, parts)
+        yield from self._bare()
         root = self.tree.root
         for i, node in self.nodes:
             if isinstance(node, Leaf) and node.gradient and node is not root:
@@ -82,6 +86,27 @@ class Omitted(Parts):
                     inner = inner.args[0]
                 words = "the sum over the batch is missing"
                 yield Change(("no sum", i), "batch sum", words, {id(node): inner})
+
+    def _bare(self) -> Iterator[Change]:
+        """The gradient passed on without any local derivative on the way, past several stages; as
+        what a mean sends back, where it is spread."""
+        root = self.tree.root
+        if sum(any(map(self._sends, parts)) for _, _, parts in self.products) > 1:
+            plain, every = self._plain(root), self.tree.gradients[id(root)]
+            sizes = {math.prod(root.shape) // max(math.prod(g.shape), 1) for g in every}
+            for n in (1, *(n for n in sizes if n > 1)):
+                other = plain if n == 1 else times(number(1 / n), plain)
+                words = PASSED.replace("the stage", "any of the stages")
+                yield Change(("bare", n), "local factor", words, {id(root): other})
+
+    def _plain(self, e: Expression) -> Expression:
+        """A formula without the factors of the gradients in it."""
+        if isinstance(e, Leaf) or not self._sends(e):
+            return e
+        found = [f for f in factors(e) if self._sends(f)]
+        if e.op.name in ("multiply", "divide") and found[0] is not e:
+            return spread(product([self._plain(f) for f in found]), e.shape)
+        return apply(e.op, tuple(map(self._plain, e.args)), e.params, e.shape)
 
     def _left_out(self, i: int, node: Expression, parts: list[Expression]) -> Iterator[Change]:
         """A product without one or two of its factors; without the gradient, and what it comes

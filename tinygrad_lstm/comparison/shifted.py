@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.comparison.parts import Parts
-from tinygrad_lstm.comparison.tree import Change, Tree, added, flipped
+from tinygrad_lstm.comparison.tree import Change, Tree, added, flipped, times
 from tinygrad_lstm.derivation.expression import Apply, Expression, number
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.ops.select import index, scatter
@@ -34,6 +34,7 @@ SHIFTS: dict[str, Callable[[int], tuple[float, float, float]]] = {
     "twice as many steps": lambda k: (2 * k, 0, 2 * k),
     "to the end": lambda k: (k, k, k),
 }
+MOST = 10  # branches of a sum, which are written over each other
 OVER = "entries that several branches send to were written over, = where += belongs"
 
 
@@ -95,24 +96,29 @@ def sent_back(terms: Sequence[Expression]) -> Iterator[Change]:
 
 
 def written_over(tree: Tree) -> Iterator[Change]:
-    """Entries that several branches send to are written over."""
+    """Entries that several branches send to are written over: those of windows, or of what was read
+    some steps later."""
     root = tree.root
-    terms = root.args if isinstance(root, Apply) else ()
-    for order in (terms, terms[::-1]):
+    terms = root.args if isinstance(root, Apply) and root.op.name in ("add", "add_n") else ()
+    for order in (terms, terms[::-1]) if len(terms) <= MOST else ():
         whole, over = None, False
         for t in order:
-            shift = _shift(t)
-            if whole is None or shift is None:
+            put = _put(t)
+            if whole is None or put is None:
                 whole = t if whole is None else added(whole, t)
                 continue
-            g, k = shift
-            key, m = slice(0, g.shape[0] - k), g.shape[0] - k
-            cut = Apply(index.op, (whole,), {"key": key}, (m, *g.shape[1:]))
-            there = Apply(scatter.op, (cut,), {"key": key, "shape": g.shape}, g.shape)
-            whole, over = added(whole, flipped(there), t), True
+            there = Apply(scatter.op, (number(np.ones(put[1])),), put[0], t.shape)
+            whole, over = added(whole, flipped(times(whole, there)), t), True
         if whole is not None and over:
             label = ("overwritten", order is terms)
             yield Change(label, "overwritten", OVER, {id(root): whole})
+
+
+def _put(term: Expression) -> tuple[Mapping[str, Any], tuple[int, ...]] | None:
+    """Where a term is put among zeros, and its shape there; None where it is everywhere."""
+    if not isinstance(term, Apply) or term.op.name != "scatter":
+        return None
+    return term.params, term.args[0].shape
 
 
 def _shift(term: Expression) -> tuple[Expression, int] | None:

@@ -16,7 +16,7 @@ SPOILING, CALLED, PLAIN = "spoiling", "called", "plain"
 
 Stage = tuple[int, Sequence[str], str]  # how formulas are written, sorts of mistakes, and where
 
-LONG = (*SIMPLE, "derived", "call", "brackets", "numbers")  # tried in long formulas first
+LONG = (*SIMPLE, "call", "derived", "brackets", "numbers")  # tried in long formulas first
 LAST = ((SUM, OTHER), (MET, (*NEAR, *FAR)), (LINE, (*NEAR, *FAR)), (RULE, FAR))
 LINES = ((SUM, WHOLE), (TERMS, EACH), (MET, LONG), (LINE, LONG), (RULE, SIMPLE))
 CHEAP = ((RULE, REST), (SUM, TAKEN), (RULE, VALUES), *LINES)

@@ -4,7 +4,7 @@ that are exchanged, slots of a concatenation that are mixed up."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from itertools import combinations
 from typing import Any
@@ -32,7 +32,7 @@ from tinygrad_lstm.engine.names import signed
 __all__ = ["OF_A_ROW", "OTHER", "TAKEN", "WHOLE", "Sums"]
 
 WHOLE = (
-    *("signs", "steps", "added on", "exchanged", "slots", "shifts", "overwritten"),
+    *("signs", "steps", "added on", "exchanged", "slots", "turned", "shifts", "overwritten"),
     *("brackets", "spread"),
 )
 TAKEN = ("gradients",)  # which other is taken for one: there are many
@@ -46,6 +46,13 @@ ADDED_ON = (
     "what was carried back in the next block is in it once more: += stands where = belongs, or it "
     "was not set back to 0"
 )
+# Other indices of a part: of two axes or more, which are counted from 0 to the last one there is.
+TURNS: dict[str, Callable[[tuple[int, ...], Sequence[int]], tuple[int, ...]]] = {
+    "from the end on": lambda key, last: tuple(n - k for k, n in zip(key, last, strict=True)),
+    "with their indices exchanged": lambda key, last: key[::-1],
+    "from the end on, along the first axis": lambda key, last: (last[0] - key[0], *key[1:]),
+    "from the end on, along the last axis": lambda key, last: (*key[:-1], last[-1] - key[-1]),
+}
 FEW, SOME = 4, 6  # branches, of which all choices are tried
 
 
@@ -60,6 +67,7 @@ class Sums(Met):
             "added on": self._added_on,
             "exchanged": self._exchanged,
             "slots": self._slots,
+            "turned": self._turned,
             "shifts": partial(sent_back, self._terms),
             "overwritten": partial(written_over, self.tree),
             "brackets": self._brackets,
@@ -159,6 +167,25 @@ class Sums(Met):
             if a.shape == b.shape and a is not b:
                 words = self._words("{} and {} are exchanged", a, b)
                 yield Change(("exchanged", i, j), "wrong value", words, {id(a): b, id(b): a})
+
+    def _turned(self) -> Iterator[Change]:
+        """Parts of one value, such as the weights of a kernel, each in the place of that at the
+        mirrored or exchanged indices, in all terms."""
+        groups: dict[int, list[tuple[Apply, tuple[int, ...]]]] = defaultdict(list)
+        for _, node in self.nodes:
+            if isinstance(node, Apply) and node.op.name == "index" and not self._sends(node):
+                key = node.params["key"]
+                part = isinstance(key, tuple) and all(isinstance(k, int) for k in key)
+                groups[id(node.args[0])] += [(node, key)] * part
+        for n, found in enumerate(groups.values()):
+            for how, turn in TURNS.items() if len(found) > 1 else ():
+                changed: dict[int, Expression] = {}
+                for node, key in found:
+                    last = [length - 1 for length in node.args[0].shape[: len(key)]]
+                    params = {**node.params, "key": turn(key, last)}
+                    changed[id(node)] = Apply(node.op, node.args, params, node.shape)
+                words = f"the parts of a value are taken {how}"
+                yield Change(("turned", n, how), "reversed", words, changed)
 
     def _on_others(self) -> Iterator[Change]:
         """Factors of one branch on some others too, by a parenthesis that is closed too late."""

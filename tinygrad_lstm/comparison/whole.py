@@ -123,6 +123,7 @@ def whole(sizes: Sizes, right: np.ndarray, formula: Expression) -> Iterator[Gues
         yield Guess("transpose", yours, correct, looks, right.T.reshape(right.shape))
     if right.ndim > 2:
         yield from _turned(formula, correct, right)
+        yield from _turned_around(formula, right)
     for axis, n in enumerate(right.shape):
         for k in sizes.joints(n):
             looks = (
@@ -142,6 +143,13 @@ def whole(sizes: Sizes, right: np.ndarray, formula: Expression) -> Iterator[Gues
         yield Guess(
             "reversed", partial(_with, formula, "{} reversed"), correct, looks, np.flip(right, axis)
         )
+
+
+def _turned_around(formula: Expression, right: np.ndarray) -> Iterator[Guess]:
+    """The first two axes both in reverse order, as of a kernel, or exchanged."""
+    yours = partial(_with, formula, "{} reversed along axes 0 and 1")
+    looks = "the entries along axes 0 and 1 are in reverse order"
+    yield Guess("reversed", yours, formula, looks, np.flip(right, (0, 1)))
 
 
 def _turned(formula: Expression, correct: Words, right: np.ndarray) -> Iterator[Guess]:
