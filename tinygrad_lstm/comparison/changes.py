@@ -37,6 +37,7 @@ REST = (
     "clipped",
     "numbers",
     "constants",
+    "bare",
 )
 NEAR = SIMPLE + VALUES + REST  # in the order in which they are tried
 FAR = ("extra", "inside", "computed", "brackets", "more")  # many, and seldom what it is
@@ -86,6 +87,7 @@ class Changes(Omitted, Forms, Functions, Derived, Others, Moved, Broadcasts, Bra
             "clipped": self._clipped,
             "numbers": self._multiplied,  # after a mean for a sum, which says more of the same
             "constants": self._constants,
+            "bare": self._bare,
             "brackets": self._brackets,
             "more": self._more,
         }

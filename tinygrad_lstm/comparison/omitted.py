@@ -71,7 +71,6 @@ class Omitted(Parts):
                 yield Change(("1", i), "chain rule", CHAIN, {id(node): one})
         for i, node, parts in self.products:
             yield from self._left_out(i, node, parts)
-        yield from self._bare()
         root = self.tree.root
         for i, node in self.nodes:
             if isinstance(node, Leaf) and node.gradient and node is not root:
