@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tinygrad_lstm.comparison.above import Above, Altered, Changes, Several, Where
+from tinygrad_lstm.comparison.above import Altered, Changes, Several, Where
 from tinygrad_lstm.comparison.candidates import Candidate
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.changes import NEAR
 from tinygrad_lstm.comparison.combined import FOLLOWS, Guess, written
 from tinygrad_lstm.comparison.everywhere import FAILED
+from tinygrad_lstm.comparison.masks import Masks
 from tinygrad_lstm.comparison.pointing import EXACT, Supposed, differs
 from tinygrad_lstm.comparison.rows import Entry
 from tinygrad_lstm.comparison.search import Search
@@ -48,7 +49,7 @@ Pair = tuple[Candidate, Candidate]
 Pointed = tuple[Candidate, np.ndarray]  # a mistake, and where its effect points
 
 
-class Pairs(Above):
+class Pairs(Masks):
     """The search for one mistake, then for two; the parameters are those of :class:`Places`."""
 
     def explained(self, several: Several | None = None) -> Iterator[tuple[Entry, Guess]]:
@@ -58,10 +59,11 @@ class Pairs(Above):
             for i, guess in self._besides(where, self.rerun.rows_in(self.open_)):
                 self.open_ &= ~(1 << i)
                 yield self.rows[i], guess
-        if self.open_.bit_count() > 1:  # two mistakes give one row in too many ways
-            for rows, guess in self._two(self.open_):
-                self.open_ &= ~rows
-                yield from ((self.rows[i], guess) for i in self.rerun.rows_in(rows))
+        for search in (self.masked, self._two):
+            if self.open_.bit_count() > 1:  # two mistakes give one row in too many ways
+                for rows, guess in search(self.open_):
+                    self.open_ &= ~rows
+                    yield from ((self.rows[i], guess) for i in self.rerun.rows_in(rows))
         if self.open_.bit_count() <= SEPARATE:
             self.rest = True
             yield from self.searched(STAGES, several)
