@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from tinygrad_lstm.comparison.tree import is_plain
+from tinygrad_lstm.comparison.tree import counted, is_plain
 from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, leaves
 
 __all__ = ["CLOSE", "Values"]
@@ -40,7 +40,7 @@ class Values:
             found = (
                 e.array
                 if isinstance(e, Leaf)
-                else e.op.forward(*map(self.value, e.args), **e.params)
+                else e.op.forward(*counted(e, list(map(self.value, e.args))), **e.params)
             )
             self._values[id(e)] = e, np.asarray(found)
         return self._values[id(e)][1]

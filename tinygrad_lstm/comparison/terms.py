@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.comparison.changes import Changes
+from tinygrad_lstm.comparison.equal import Values
 from tinygrad_lstm.comparison.tree import (
     Change,
-    Tree,
     factors,
     product,
     spread,
@@ -71,7 +71,7 @@ class Terms(Met):
                 other = times(number(value), term) if value else Leaf(np.zeros(term.shape), "0")
                 yield self._in_one(k, value, kind, other)
             sign, found = self._apart(term)
-            keys = list(map(self._key, found))
+            keys = list(map(self._same.key, found))
             for j, (key, factor) in enumerate(self._factors.items()):
                 other = times(term, factor)
                 yield self._in_one(k, ("times", j), "extra factor", other)
@@ -99,13 +99,18 @@ class Terms(Met):
         return IN_TERMS[what].format(words, factor=factor)
 
     @cached_property
+    def _same(self) -> Values:
+        """Which factors are the same."""
+        return Values(())
+
+    @cached_property
     def _factors(self) -> dict[Any, Expression]:
         """The factors of the terms, each once."""
         found: dict[Any, Expression] = {}
         for term in self._terms:
             for f in self._apart(term)[1]:
                 if not self._sends(f) and not (isinstance(f, Leaf) and f.name is None):
-                    found.setdefault(self._key(f), f)
+                    found.setdefault(self._same.key(f), f)
         return found
 
     @staticmethod
@@ -113,11 +118,6 @@ class Terms(Met):
         """The sign of a term, and its factors; what could not be multiplied out is one."""
         (sign, plain), *more = terms(_unspread(term))
         return (1, [_unspread(term)]) if more else (sign, factors(plain))
-
-    @staticmethod
-    def _key(e: Expression) -> Any:
-        array = Tree(e).array
-        return array.shape, array.tobytes()
 
     def labelled(
         self,

@@ -8,15 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lstm.derivation.expression import (
-    Apply,
-    Expression,
-    Leaf,
-    apply,
-    number,
-    parts,
-    total,
-)
+from tinygrad_lstm.derivation.expression import Apply, Expression, Leaf, apply, number, parts, total
 from tinygrad_lstm.ops.elementwise import divide, multiply, negative, square, subtract
 from tinygrad_lstm.ops.shape import broadcast_to, transpose
 
@@ -25,6 +17,7 @@ __all__ = [
     "Change",
     "Tree",
     "added",
+    "counted",
     "factors",
     "flipped",
     "inverse",
@@ -110,7 +103,7 @@ class Tree:
             self.values[key] = frozenset() if part.gradient else mine
             return
         args = [self.arrays[id(arg)] for arg in part.args]
-        self.arrays[key] = self._computed(part, _added(part, args))
+        self.arrays[key] = self._computed(part, counted(part, args))
         self.gradients[key] = frozenset().union(*(self.gradients[id(a)] for a in part.args))
         self.values[key] = frozenset().union(*(self.values[id(a)] for a in part.args))
         for arg in part.args:
@@ -140,7 +133,7 @@ class Tree:
         fresh = dict(found)
         for part, args in self._above(frozenset(found)):
             values = [fresh[key] if key in fresh else known[key] for key in args]
-            fresh[id(part)] = self._computed(part, _added(part, values))
+            fresh[id(part)] = self._computed(part, counted(part, values))
         return fresh
 
     def _array(self, leaf: Leaf) -> Any:
@@ -157,7 +150,7 @@ class Tree:
             return done
         if isinstance(e, Leaf):
             return self._array(e)
-        return self._computed(e, _added(e, [self._value(arg, known) for arg in e.args]))
+        return self._computed(e, counted(e, [self._value(arg, known) for arg in e.args]))
 
     def _above(self, keys: frozenset[int]) -> list[tuple[Apply, list[int]]]:
         """What is computed from some parts, and is none of them; and the keys of what it reads."""
@@ -193,7 +186,7 @@ class Tree:
         return not users or any(user.op.name not in PRODUCTS for user in users)
 
 
-def _added(part: Apply, args: list[Any]) -> list[Any]:
+def counted(part: Apply, args: list[Any]) -> list[Any]:
     """Arguments in which conditions are numbers, where they are added or have a sign."""
     signed = part.op.name in SIGNED
     return [a + 0.0 if np.result_type(a).kind == "b" else a for a in args] if signed else args
