@@ -697,7 +697,7 @@ def test_an_unexplained_number_has_no_place():
 
 @pytest.mark.parametrize(
     ("T", "budget", "words"),
-    [(2, 10**6, "mistakes further up"), (20, 5000, "ended at its budget of 6,")],
+    [(2, 10**6, "mistakes further up"), (20, 5000, "ended at its budget of 5,")],
 )
 def test_it_is_told_what_was_not_searched(T, budget, words, monkeypatch):
     monkeypatch.setattr(likely, "BUDGET", budget)

@@ -64,7 +64,7 @@ def test_of_many_branches_few_are_written(monkeypatch):
 def test_on_a_long_tape_many_are_tried_at_once(monkeypatch, slip, kind):
     """The budget, smaller here, does for what a run of the chain rule for four at once ended at."""
     monkeypatch.setattr(derivations, "T", 60)
-    monkeypatch.setattr(likely, "BUDGET", 8000)
+    monkeypatch.setattr(likely, "BUDGET", 9600)
     g, hand = case("gru", slip)
     leaves = {x.name for x in g.tape.leaves}
     found = compare(g, {key: value for key, value in hand.items() if key in leaves}).diagnoses

@@ -33,7 +33,7 @@ from tinygrad_lstm.derivation.expression import Leaf
 
 __all__ = ["BUDGET", "Likely"]
 
-BUDGET, RUNS = 30_000, 4  # rules, beside those of so many runs; a longer search ends, and says so
+BUDGET, RUNS = 30_000, 2  # rules, beside those of two runs; a longer search ends, and says so
 RULES = 0.1  # of it, for tries before the mistakes of the next stage are looked at too
 LARGEST = 0.3  # of it, for the mistakes of some sorts in one place
 AT_ONCE = 0.25  # of a rule, for an operation in all blocks at once
