@@ -39,7 +39,7 @@ def write(rows, growth, axes, machine):
         "same round (below 1: faster than all of them).",
         table(rows),
         "",
-        "Peak memory of the first call, planning included, above what the imports have taken, and "
+        "Peak memory of the first call, planning included, above what is in use before it, and "
         "in brackets what the process has of it when the call is over:",
         "",
         *cells([r for r in rows if r["threads"] == 1], megabytes),
