@@ -94,8 +94,11 @@ class Derived(Parts):
                 )
 
     def _taken_elsewhere(self, x: Leaf, inner: Expression, made: Sequence[Any]) -> Iterator[Change]:
-        """The right function, differentiated at another value: at what it returned, say."""
-        for w in dict.fromkeys([*made, *self.vocabulary.of_shape(x.shape, self.at)]):
+        """The right function, differentiated at another value: at what it returned, say, or what
+        came of that."""
+        near = self.vocabulary.of_shape(x.shape, self.at)
+        later = (w for w in near if self.formulas.reads(w, self._x))
+        for w in dict.fromkeys([*made, *later]):
             if w is self._x or w.shape != x.shape:
                 continue
             other = self.formulas.leaf(w)

@@ -218,13 +218,13 @@ class Lines(Formulas):
         """A formula in which all that is computed from a value is opened, as far as that is."""
         for _ in range(REGION):
             every = ((leaf, self.source.get(leaf)) for leaf in leaves(e) if not leaf.gradient)
-            made = {leaf: u for leaf, u in every if u is not None and self._reads(u, x)}
+            made = {leaf: u for leaf, u in every if u is not None and self.reads(u, x)}
             if not made:
                 break
             e = substitute(e, {leaf: self.computed(u) for leaf, u in made.items()})
         return e
 
-    def _reads(self, u: Any, x: Any) -> bool:
+    def reads(self, u: Any, x: Any) -> bool:
         """Whether a value is computed from another one, a few steps after it."""
         places, found = self.chain.places, [u]
         first = places.get(id(x), 0)
