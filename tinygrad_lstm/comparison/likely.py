@@ -36,7 +36,7 @@ __all__ = ["BUDGET", "Likely"]
 BUDGET, RUNS = 30_000, 2  # rules, beside those of two runs; a longer search ends, and says so
 RULES = 0.1  # of it, for tries before the mistakes of the next stage are looked at too
 LARGEST = 0.3  # of it, for the mistakes of some sorts in one place ..
-LONGEST = 0.15  # .. whose formula is written past forks
+LONGEST = 0.05  # .. whose formula is written past forks, before all are looked at
 AT_ONCE = 0.25  # of a rule, for an operation in all blocks at once
 WALKED = 0.05  # of a rule, for one on the walk from the rows to the loss
 NUMBERS = 1000  # of a value so large, a rule costs as much as two on small ones
@@ -179,7 +179,8 @@ class Likely(Supposing):
         stacked = found.stacked
         cost = AT_ONCE * len(stacked.order) * (1 + stacked.array.size / STACKED)
         cost *= 1 + len(calls)
-        share = LONGEST if self.places[number].level == MET else LARGEST
+        first = self.places[number].level == MET and FAR[-1] not in sorts
+        share = LONGEST if first else LARGEST
         until = self.spent + share * self.budget
         for change in (c for c in changes.of(sorts) if self._stands_out(c, blocks)):
             if self.ended or self.spent > until:
