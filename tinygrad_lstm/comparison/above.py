@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tinygrad_lstm.comparison import likely
-from tinygrad_lstm.comparison.candidates import Candidate, cheap, near, nearest, waits
+from tinygrad_lstm.comparison.candidates import (
+    Candidate,
+    Outcome,
+    Several,
+    Where,
+    cheap,
+    near,
+    nearest,
+    waits,
+)
 from tinygrad_lstm.comparison.chain import Edge, edge
 from tinygrad_lstm.comparison.combined import FOLLOWS, Guess
 from tinygrad_lstm.comparison.everywhere import EVERYWHERE, FAILED, beyond
@@ -26,7 +35,7 @@ from tinygrad_lstm.comparison.steps import RULE, TERMS, WHOLES
 from tinygrad_lstm.comparison.tree import Change, Tree
 from tinygrad_lstm.engine.tape import Branch
 
-__all__ = ["Above", "Altered", "Changes", "Outcome", "Several", "Where"]
+__all__ = ["Above", "Altered", "Changes"]
 
 SEVERAL = (
     "nor can one mistake further up, whatever it is: there are several, or one in several places"
@@ -39,25 +48,6 @@ KEPT = 4_000_000  # numbers of a tape, for all mistakes of a group
 
 Altered = tuple[Branch, Tree, Mapping[int, Any]]  # a branch, its formula, what is changed in it
 Changes = Mapping[Edge | int, tuple[Tree, Mapping[int, Any]]]
-
-
-class Where(NamedTuple):
-    """What is to be tried: a mistake in a place, for the rows that nothing explains so far."""
-
-    place: int
-    label: Any
-    open_: int
-
-
-class Outcome(NamedTuple):
-    """What a try has found: the rows that are explained, as bits, and the explanation."""
-
-    rows: int
-    guess: Guess | None
-    spent: float
-
-
-Several = Callable[[Sequence[Sequence[Where]]], Sequence[Sequence[Outcome]]]
 
 
 class Above(Likely):
@@ -146,17 +136,41 @@ class Above(Likely):
         """Run the chain rule again with each of some mistakes, up to the first that explains
         rows."""
         changes = [self._change(where) for where in group]
-        altered = [
-            self._altered(where, change) for where, change in zip(group, changes, strict=True)
-        ]
-        fitting, spent = self._fitting(group, altered)
+        asked = [self.rerun.rows_in(self.places[w.place].rows & w.open_) for w in group]
+        first = [rows[:1] for rows in asked]  # most mistakes show in the first row
+        fitting, count = self._compared(first, self._edited(group, changes, first))
+        rest = [rows if fit else [] for rows, fit in zip(asked, fitting, strict=True)]
+        changed = self._edited(group, changes, rest)
+        fitting, more = self._compared(rest, changed)
+        spent = (count + more) * self._rule_cost / len(group)
         outcomes = []
-        for where, change, each, rows in zip(group, changes, altered, fitting, strict=True):
-            guess = self._told(each, change, rows, where.place) if rows else None
-            outcomes.append(Outcome(rows, guess, spent))
+        for where, change, rows, fit in zip(group, changes, asked, fitting, strict=True):
+            explained = self._explained(where, rows, fit)
+            guess = None
+            if explained:
+                guess = self._told(self._altered(where, change), change, explained, where.place)
+            outcomes.append(Outcome(explained, guess, spent))
             if guess is not None:
                 break
         return outcomes
+
+    def _edited(
+        self, group: Sequence[Where], changes: Sequence[Change], rows: Sequence[Sequence[int]]
+    ) -> list[Changes]:
+        """What mistakes change in a run of the chain rule, each where some rows inherit from it:
+        where neighbours are given, one row does so from a few of all blocks."""
+        return [
+            self._edits(w.place, self._altered(w, change, sum(1 << i for i in each)))
+            if each
+            else {}
+            for w, change, each in zip(group, changes, rows, strict=True)
+        ]
+
+    def _explained(self, where: Where, rows: Sequence[int], fit: int) -> int:
+        """The rows that a mistake explains: all that inherit from it, or those that do fit."""
+        every = fit.bit_count() == len(rows)
+        alone = self.places[where.place].spoiled == 0 and fit.bit_count() > 1
+        return fit if every or alone else 0
 
     def _change(self, where: Where) -> Change:
         _, changes = self._pattern(where.place)
@@ -164,17 +178,20 @@ class Above(Likely):
         assert found is not None
         return found
 
-    def _altered(self, where: Where, change: Change) -> list[Altered]:
+    def _altered(self, where: Where, change: Change, rows: int = -1) -> list[Altered]:
         with contextlib.suppress(*FAILED):
-            return list(self._everywhere(where.place, change))
+            return list(self._everywhere(where.place, change, rows))
         return []
 
-    def _everywhere(self, number: int, change: Change) -> Iterator[Altered]:
-        """The same change in every block in which it can be made."""
+    def _everywhere(self, number: int, change: Change, rows: int) -> Iterator[Altered]:
+        """The same change in every block in which it can be made, and from which some rows
+        inherit."""
         blocks, like = self._pattern(number)
         alike = {edge(b): n for n, b in enumerate(blocks.branches)}
         called = {edge(b): names for edges, names in self.places[number].calls for _, b in edges}
         for _, branch in self.places[number].edges:
+            if not self.rerun.inherits[edge(branch)] & rows:
+                continue
             n = alike.get(edge(branch))
             changed = blocks.placed(change, n) if n is not None else None
             if changed is not None and n is not None:
@@ -185,21 +202,6 @@ class Above(Likely):
             other = found or beyond(changes.tree, change)
             if other is not None:
                 yield branch, changes.tree, other.changed
-
-    def _fitting(
-        self, group: Sequence[Where], altered: Sequence[Sequence[Altered]]
-    ) -> tuple[list[int], float]:
-        """The rows that each mistake explains: all that inherit from it, or those that do fit; and
-        what each has cost."""
-        changed = [self._edits(w.place, each) for w, each in zip(group, altered, strict=True)]
-        asked = [self.rerun.rows_in(self.places[w.place].rows & w.open_) for w in group]
-        fitting, count = self._fits(asked, changed)
-        found = []
-        for where, rows, fit in zip(group, asked, fitting, strict=True):
-            every = fit.bit_count() == len(rows)
-            alone = self.places[where.place].spoiled == 0 and fit.bit_count() > 1
-            found.append(fit if every or alone else 0)
-        return found, count * self._rule_cost / len(group)
 
     def _edits(self, number: int, altered: Sequence[Altered]) -> Changes:
         """What a mistake in a place changes in a run of the chain rule."""

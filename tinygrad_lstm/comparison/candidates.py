@@ -1,13 +1,15 @@
-"""Mistakes that are worth a try, those first whose effect points where the rows are wrong."""
+"""Mistakes that are worth a try, those first whose effect points where the rows are wrong; what is
+tried, and what comes of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from tinygrad_lstm.comparison.combined import Guess
 from tinygrad_lstm.comparison.stages import LAST, Stage
 
-__all__ = ["Candidate", "cheap", "near", "nearest", "waits"]
+__all__ = ["Candidate", "Outcome", "Several", "Where", "cheap", "near", "nearest", "waits"]
 
 POINTING = 0.3  # how far off a mistake may be, to be tried before more are looked at
 
@@ -20,6 +22,25 @@ class Candidate(NamedTuple):
     fetched: float
     place: int
     label: Any
+
+
+class Where(NamedTuple):
+    """What is to be tried: a mistake in a place, for the rows that nothing explains so far."""
+
+    place: int
+    label: Any
+    open_: int
+
+
+class Outcome(NamedTuple):
+    """What a try has found: the rows that are explained, as bits, and the explanation."""
+
+    rows: int
+    guess: Guess | None
+    spent: float
+
+
+Several = Callable[[Sequence[Sequence[Where]]], Sequence[Sequence[Outcome]]]
 
 
 def nearest(candidates: Sequence[Candidate]) -> list[Candidate]:

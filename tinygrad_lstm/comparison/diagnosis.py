@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lstm.comparison.above import Outcome, Where
+from tinygrad_lstm.comparison.candidates import Outcome, Where
 from tinygrad_lstm.comparison.combined import Guess, written
 from tinygrad_lstm.comparison.everywhere import FAR_FETCHED
 from tinygrad_lstm.comparison.implied import Implied

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tinygrad_lstm.comparison.above import Altered, Changes, Several, Where
-from tinygrad_lstm.comparison.candidates import Candidate
+from tinygrad_lstm.comparison.above import Altered, Changes
+from tinygrad_lstm.comparison.candidates import Candidate, Several, Where
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.changes import NEAR
 from tinygrad_lstm.comparison.combined import FOLLOWS, Guess, written

@@ -14,8 +14,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from tinygrad_lstm.comparison.above import Outcome, Where
 from tinygrad_lstm.comparison.blame import locate
+from tinygrad_lstm.comparison.candidates import Outcome, Where
 from tinygrad_lstm.comparison.chain import Chain
 from tinygrad_lstm.comparison.combined import Guess, written
 from tinygrad_lstm.comparison.everywhere import FAILED
