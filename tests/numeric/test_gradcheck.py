@@ -529,10 +529,12 @@ def test_no_false_alarm_over_the_table_of_operations(row, whole):
         xs = [Tensor(a.astype(float)) for a in make(np.random.default_rng(5))]
         for check in (gradcheck, *[gradgradcheck] * twice):
             report = check(row.f, *xs)
-            undecided = (
-                check is gradgradcheck and row.name == "qr (Q)"
-            )  # some of its gradients are 0 but for rounding
-            assert report or (undecided and all(e.doubt for e in report.failures)), str(report)
+            if check is gradgradcheck and row.name == "qr (Q)":
+                # some of its gradients are 0 but for rounding, which differs between processors
+                off = [e for e in report.failures if max(abs(e.tape), abs(e.numeric)) > 1e-12]
+                assert all(e.doubt for e in off), str(report)
+            else:
+                assert report, str(report)
 
 
 # Which method.
