@@ -89,7 +89,6 @@ TAKEN = "m, v, i, f, g, new, o, c = kept[s, t]"
         (f"{TAKEN} -> {TAKEN}; m = 1.0", "the mask is left out"),
         (f"{TAKEN} -> {TAKEN}; m = mask[t - 1]", "masks are read in reverse order of time"),
         ("dc * (1 - m) + dnew * f + -> dc * (1 - m) + dnew * i +", "i<4> was used where bw.f<4>"),
-        (' + dsi * p[f"pi{s}"] -> ', "∘ pib) of the fork is missing"),
         ("dh * (1 - m) + dv -> dh + dv", "missing"),
     ],
 )
