@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -137,12 +137,8 @@ class Above(Likely):
         rows."""
         changes = [self._change(where) for where in group]
         asked = [self.rerun.rows_in(self.places[w.place].rows & w.open_) for w in group]
-        first = [rows[:1] for rows in asked]  # most mistakes show in the first row
-        fitting, count = self._compared(first, self._edited(group, changes, first))
-        rest = [rows if fit else [] for rows, fit in zip(asked, fitting, strict=True)]
-        changed = self._edited(group, changes, rest)
-        fitting, more = self._compared(rest, changed)
-        spent = (count + more) * self._rule_cost / len(group)
+        fitting, count = self._fits(asked, partial(self._edited, group, changes))
+        spent = count * self._rule_cost / len(group)
         outcomes = []
         for where, change, rows, fit in zip(group, changes, asked, fitting, strict=True):
             explained = self._explained(where, rows, fit)
@@ -212,14 +208,16 @@ class Above(Likely):
         return {key: (tree, change) for key, (_, tree, change) in pairs}
 
     def _fits(
-        self, asked: Sequence[Sequence[int]], changed: Sequence[Changes]
+        self,
+        asked: Sequence[Sequence[int]],
+        changed: Callable[[Sequence[Sequence[int]]], Sequence[Changes]],
     ) -> tuple[list[int], int]:
         """Which of some rows each change explains, as bits, if it explains the first of them; and
-        how many rules ran."""
+        how many rules ran. What is changed for rows is asked for when they are looked at."""
         first = [rows[:1] for rows in asked]  # most mistakes show in the first
-        fitting, count = self._compared(first, changed)
+        fitting, count = self._compared(first, changed(first))
         rest = [rows[1:] if fit else [] for rows, fit in zip(asked, fitting, strict=True)]
-        also, more = self._compared(rest, changed)
+        also, more = self._compared(rest, changed(rest))
         return [one | others for one, others in zip(fitting, also, strict=True)], count + more
 
     def _compared(

@@ -93,7 +93,6 @@ class Implied:
         ]
         bytes_ = min((e.hand.dtype.itemsize for e in self.entries), default=8)
         self.close = CLOSE.get(bytes_, CLOSE[8])
-        self.left = ALLOWED
         self._done: set[Any] = set()  # what has been searched to the end
 
     def explained(self) -> dict[int, Guess | None]:

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Tape
 
-__all__ = ["Indices", "Where", "arrays", "exchanged", "put"]
+__all__ = ["Indices", "Where", "arrays", "exchanged", "is_binary", "put"]
 
 MIRROR = "turned"  # a step: that in the mirror image of time
 Where = tuple[str, int | None]
@@ -120,13 +120,18 @@ def _is_index(x: Any) -> bool:
     return isinstance(x, Node) and x._op is None and x.dtype.kind in "iu" and x._array.size > 0
 
 
+def is_binary(x: Any) -> bool:
+    """Whether a value is a constant of zeros and ones: a mask, or one-hot."""
+    if not isinstance(x, Node) or x._op is not None or x._requires_grad:
+        return False
+    return bool(np.all((x._array == 0) | (x._array == 1)))
+
+
 def _ones(x: Any) -> np.ndarray | None:
     """Where the ones of a constant are that is one-hot, in all or in each row; None of others."""
-    if not isinstance(x, Node) or x._op is not None or x.requires_grad or x._array.size < 2:
+    if not is_binary(x) or x._array.size < 2:
         return None
     array = x._array
-    if not np.all((array == 0) | (array == 1)):
-        return None
     if np.count_nonzero(array) == 1:
         return np.asarray(np.argmax(array))
     each = array.ndim == 2 and np.all(np.count_nonzero(array, axis=1) == 1)

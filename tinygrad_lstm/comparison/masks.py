@@ -4,7 +4,7 @@ multiplies by it and by its complement in several lines."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import NamedTuple, TypeAlias
 
@@ -13,10 +13,10 @@ import numpy as np
 from tinygrad_lstm.comparison.above import Above, Changes
 from tinygrad_lstm.comparison.chain import edge
 from tinygrad_lstm.comparison.combined import Guess
+from tinygrad_lstm.comparison.indices import is_binary
 from tinygrad_lstm.comparison.steps import RULE
 from tinygrad_lstm.comparison.tree import Tree
 from tinygrad_lstm.derivation.expression import Leaf
-from tinygrad_lstm.engine.node import Node
 from tinygrad_lstm.engine.tape import Branch
 
 __all__ = ["Masks"]
@@ -61,18 +61,24 @@ class Masks(Above):
         rows = self.rerun.rows_in(open_)
         ways = self._ways() if len(rows) >= FEW and self._masks else ()
         for kind, words, other in ways:
-            changed: Changes = {
-                edge(read.branch): (read.tree, {id(read.leaf): Leaf(array, "another mask")})
-                for reads in self._masks.values()
-                for read in reads
-                if (array := other(read)) is not None and not np.array_equal(array, read.array)
-            }
             with self.rerun.running():
-                (fitting,), count = self._fits([rows], [changed])
+                (fitting,), count = self._fits([rows], partial(self._changed, other))
             self.spent += count * self._rule_cost
             if fitting.bit_count() == len(rows):
                 yield fitting, self._told_of(kind, words)
                 return
+
+    def _changed(
+        self, other: Callable[[Read], Array | None], asked: Sequence[Sequence[int]]
+    ) -> list[Changes]:
+        """What other masks change in a run of the chain rule, whatever rows are asked for."""
+        changed: Changes = {
+            edge(read.branch): (read.tree, {id(read.leaf): Leaf(array, "another mask")})
+            for reads in self._masks.values()
+            for read in reads
+            if (array := other(read)) is not None and not np.array_equal(array, read.array)
+        }
+        return [changed] * len(asked)
 
     @cached_property
     def _masks(self) -> dict[str, list[Read]]:
@@ -90,13 +96,11 @@ class Masks(Above):
         if branch.stage.op != "multiply" or at is None:
             return None
         x = node._inputs[1 - branch.argument]
-        if not isinstance(x, Node) or x._op is not None or x._requires_grad or not x.ndim:
+        if not is_binary(x) or not x.ndim:
             return None
         tree = self.search.changes(branch, RULE).tree
         leaves = [e for e in tree.order if isinstance(e, Leaf) and not e.gradient]
-        if len(leaves) != 1 or not np.all((x._array == 0) | (x._array == 1)):
-            return None
-        return Read(branch, tree, leaves[0], x._array, at)
+        return Read(branch, tree, leaves[0], x._array, at) if len(leaves) == 1 else None
 
     def _with_complements(self, reads: list[Read]) -> list[Read]:
         """The same, and which are complements: a stage multiplies by the mask in all blocks, or by

@@ -179,7 +179,7 @@ class Pairs(Masks):
             self.rerun.rows_in((self.places[a.place].rows | self.places[b.place].rows) & open_)
             for a, b in pairs
         ]
-        fitting, _ = self._fits(every, changed)
+        fitting, _ = self._fits(every, lambda rows: changed)
         for pair, two, rows, fit in zip(pairs, both, every, fitting, strict=True):
             if fit.bit_count() == len(rows) > 1:
                 return fit, self._told_both(pair, two, fit)
