@@ -36,6 +36,7 @@ graph. All others are recorded as calls."""
 NUMBER = "compute with it as it is, or give the number as an argument"
 IN_PLACE = {"partition", "put", "resize", "sort"}
 ARRAY = "NumPy's functions take it as it is, and become a part of the program"
+POWERS: dict[float, Any] = {2: np.square, 1: np.copy, -1: np.reciprocal, 0.5: np.sqrt}
 EDIT = "make a new one, by np.where or concatenate"
 
 
@@ -205,8 +206,9 @@ class Abstract(NDArrayOperatorsMixin):
         return (self[i] for i in range(len(self)))
 
     def __pow__(self, other: Any) -> Any:
-        if isinstance(other, (int, float)) and other == 2 and self.dtype.kind in "fc":
-            return np.square(self)
+        """As of an array: for some numbers NumPy has a shorter way."""
+        if isinstance(other, (int, float)) and self.dtype.kind in "fc" and other in POWERS:
+            return POWERS[other](self)
         return np.power(self, other)
 
     @property

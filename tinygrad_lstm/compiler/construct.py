@@ -19,6 +19,7 @@ __all__ = ["Builder"]
 Bounds = tuple[tuple[int, int], ...]
 
 SIMPLER = {"cast", "negative", "multiply"}  # operations that may come to nothing
+NEUTRAL = {"add": 0, "multiply": 1}
 PLAIN = {"number", "broadcast"}  # arguments that may make an operation simpler
 SETTLED = ELEMENTWISE.keys() - {"cast", "negative"}  # those that only such arguments make simpler
 
@@ -35,9 +36,8 @@ class Builder:
     def elementwise(self, op: str, *args: Value, dtype: Dtype) -> Value:
         """The elementwise operation `op`, with broadcasting; `dtype` is that of the result."""
         shapes = [a.shape for a in args]
-        shape = shapes[0]
-        if shapes.count(shape) < len(shapes):
-            shape = self._together(*shapes)
+        alike = shapes.count(shapes[0]) == len(shapes)
+        shape = shapes[0] if alike else self._together(*shapes)
         if op in SIMPLER or not PLAIN.isdisjoint([a.op for a in args]):
             if all(a.op == "number" for a in args):
                 with np.errstate(all="ignore"):
@@ -66,12 +66,12 @@ class Builder:
             return first.args[0]
         if op == "negative" and first.op == "subtract":
             return self.elementwise("subtract", *first.args[::-1], dtype=dtype)
-        if op == "multiply":
-            for factor, other in (args, args[::-1]):
-                if factor.op == "number" and (other.shape, other.dtype) == (shape, dtype):
-                    if number(factor) == 1:
+        if op in NEUTRAL:
+            for given, other in (args, args[::-1]):
+                if given.op == "number" and (other.shape, other.dtype) == (shape, dtype):
+                    if number(given) == NEUTRAL[op]:
                         return other
-                    if number(factor) == -1:
+                    if op == "multiply" and number(given) == -1:
                         return self.elementwise("negative", other, dtype=dtype)
         narrow = [a.args[0] if a.op == "broadcast" else a for a in args]
         if all(a.op == "number" for a in narrow):
@@ -129,8 +129,8 @@ class Builder:
             return x
         if x.op == "reshape":
             return self.reshape(x.args[0], shape)
-        if x.op == "broadcast" and x.args[0].size == 1:
-            return self.broadcast(self.reshape(x.args[0], ()), shape)
+        if x.op == "number" or (x.op == "broadcast" and x.args[0].size == 1):
+            return self.broadcast(x if x.op == "number" else self.reshape(x.args[0], ()), shape)
         return self.graph.new("reshape", (x,), (), shape, x.dtype)
 
     def broadcast(self, x: Value, shape: Sequence[int]) -> Value:

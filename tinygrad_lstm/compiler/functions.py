@@ -121,6 +121,9 @@ def _mean(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def _matmul(a: Any, b: Any) -> Any:
     recorder = recorder_of(a, b)
     ndims = np.ndim(a), np.ndim(b)
+    if ndims[0] > 2 and ndims[1] in (1, 2):  # each row of a stack with one matrix
+        rows = _matmul(np.reshape(a, (-1, np.shape(a)[-1])), b)
+        return np.reshape(rows, (*np.shape(a)[:-1], *np.shape(b)[1:]))
     if 0 in ndims or max(ndims) > 2 or array_dtype(a) != array_dtype(b):
         return recorder.call(np.matmul, (a, b), {})
     x, y = valued(recorder, a), valued(recorder, b)
@@ -139,10 +142,7 @@ def _matmul(a: Any, b: Any) -> Any:
 def _dot(a: Any, b: Any) -> Any:
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return np.multiply(a, b)
-    if np.ndim(b) <= 2 and np.ndim(a) > 2:  # each row of a stack with one matrix
-        rows = _matmul(np.reshape(a, (-1, np.shape(a)[-1])), b)
-        return np.reshape(rows, (*np.shape(a)[:-1], *np.shape(b)[1:]))
-    if max(np.ndim(a), np.ndim(b)) > 2:
+    if np.ndim(b) > 2:
         return recorder_of(a, b).call(np.dot, (a, b), {})
     return _matmul(a, b)
 

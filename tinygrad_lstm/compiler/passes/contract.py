@@ -57,7 +57,7 @@ def _given(factor: Value) -> Value:
 def _contracted(build: Builder, found: list[Value], v: Value) -> Value | None:
     factor, found = _common_factor(found)
     kinds: dict[Any, list[Value]] = defaultdict(list)
-    for t in found:
+    for t in (_turned(build, t) for t in found):
         kinds[_kind(t)].append(t)
     if not any(len(group) > 1 for kind, group in kinds.items() if kind):
         return None
@@ -79,6 +79,14 @@ def _common_factor(found: list[Value]) -> tuple[Value | None, list[Value]]:
         if all(t.op == "multiply" and factor in t.args for t in found):
             return factor, [t.args[t.args[0] is factor] for t in found]
     return None, found
+
+
+def _turned(build: Builder, t: Value) -> Value:
+    """A transposed product, which the transpose of a parameter is sent, as a product."""
+    if t.op != "transpose" or t.args[0].op != "matmul":
+        return t
+    a, b = (build.transpose(factor, (1, 0)) for factor in t.args[0].args)
+    return build.matmul(b, a, t.dtype)
 
 
 def _kind(t: Value) -> Any:

@@ -13,12 +13,14 @@ import numpy as np
 
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Readers, Value
+from tinygrad_lstm.compiler.operations import LEAVES
 from tinygrad_lstm.compiler.passes.shared import leafy
 from tinygrad_lstm.compiler.rewriting import rewrite
 
 __all__ = ["ones"]
 
 Bounds = tuple[int, int]
+ASKED = {"matmul", "cut", "add", "concatenate", *LEAVES}
 
 
 @dataclass
@@ -42,7 +44,7 @@ class Biased:
 def ones(build: Builder, roots: list[Value]) -> list[Value]:
     """Let the products of what is given add the rows, and sum the gradients by them."""
     order = build.graph.order(roots)
-    biased = _biased(order, Readers(order, roots, {"matmul", "cut", "add"}))
+    biased = _biased(order, Readers(order, roots, ASKED))
     gone = {add for found in biased.values() for add in found.adds}
     wider = {v.args[0]: _with_ones(build, v.args[0]) for v in biased}
     joined = _joined(order, wider)
@@ -91,7 +93,13 @@ def _rows(product: Value, read: Readers) -> Biased | None:
         if low != at:
             return None
         at = high
-    return found if at == product.shape[1] else None
+    alone = all(_only(row, found.adds, read) for row in found.rows.values())
+    return found if alone and at == product.shape[1] else None
+
+
+def _only(row: Value, adds: set[Value], read: Readers) -> bool:
+    """Whether nothing else reads a row, which as a column of a matrix is in pieces."""
+    return all(u in adds for u in read[row.number])
 
 
 def _add(x: Value, read: Readers) -> Value | None:
