@@ -14,7 +14,7 @@ import os
 import sys
 from typing import Any
 
-__all__ = ["give_back", "keep_freed_memory"]
+__all__ = ["give_back", "keep_freed_memory", "trim"]
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 KEPT = 1 << 29  # bytes at the end of the heap that are kept
@@ -34,7 +34,7 @@ def keep_freed_memory() -> None:
 
 def give_back() -> None:
     """Let Python and the C library give freed memory back to the system, for when much has gone
-    that does not come again; the C library not where it was asked to keep it.
+    that does not come again.
 
     Python does so in pieces of a megabyte, and keeps for later some tuples, which the collector
     lets go of, and the slice that was given up first of several: another one takes its place.
@@ -42,6 +42,11 @@ def give_back() -> None:
     gc.collect()
     kept, other = slice(0), slice(0)
     del other, kept
+    trim()
+
+
+def trim() -> None:
+    """Let the C library give freed memory back, where it was not asked to keep it."""
     if "keep" not in _asked:
         _ask("malloc_trim", 0)
 

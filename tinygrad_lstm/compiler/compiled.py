@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tinygrad_lstm.allocator import give_back
+from tinygrad_lstm.allocator import give_back, trim
 from tinygrad_lstm.compiler.captured import Captured
 from tinygrad_lstm.compiler.flow import Flow
 from tinygrad_lstm.compiler.native import available
@@ -170,6 +170,9 @@ class Compiled:
         plan = Plan(found)
         if found.unsettled:
             self._again[key] += MANY // 3
+        del found
+        if plan.compiled:
+            trim()
         while len(self._plans) >= PLANS:
             del self._plans[next(iter(self._plans))]
         self._plans[key] = plan

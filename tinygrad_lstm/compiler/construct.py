@@ -176,7 +176,7 @@ class Builder:
         value = self.graph.new("concatenate", tuple(parts), (axis,), shape, first.dtype)
         if axis == 1:
             numbers = tuple(p.number for p in parts)
-            self.graph.columns.setdefault(frozenset(numbers), numbers)
+            self.graph.columns.setdefault(tuple(sorted(set(numbers))), numbers)
         return value
 
     def _inner(self, parts: list[Value], axis: int) -> Value | None:

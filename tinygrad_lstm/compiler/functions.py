@@ -33,11 +33,13 @@ def _resolved(ufunc: Any, kinds: tuple[Any, ...]) -> Any:
 
 
 def _ufunc(ufunc: Any) -> Callable[..., Abstract]:
+    name = ufunc.__name__  # a new text each time it is asked for
+
     def recorded(*inputs: Any) -> Abstract:
         recorder = recorder_of(*inputs)
         *read, result = _resolved(ufunc, tuple(map(dtype_of, inputs)))
         args = [valued(recorder, x, dtype) for x, dtype in zip(inputs, read, strict=True)]
-        return recorder.abstract(recorder.build.elementwise(ufunc.__name__, *args, dtype=result))
+        return recorder.abstract(recorder.build.elementwise(name, *args, dtype=result))
 
     return recorded
 

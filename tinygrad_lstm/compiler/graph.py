@@ -94,8 +94,8 @@ class Graph:
     origins : Origins
         Which stages the values come from.
     columns : dict
-        The order in which a set of values was joined as columns: whoever joins them again, and is
-        free to choose, takes the same order, and has the same value.
+        By numbers, sorted: the order in which such values were joined as columns. Whoever joins them
+        again, and is free to choose, takes the same order, and has the same value.
     uses : dict
         What is done with the products with a given factor, by its number, where somebody has looked
         (`contract`).
@@ -109,7 +109,7 @@ class Graph:
         self._ordered: tuple[list[Value], list[Value]] | None = None
         self._fresh: list[Value] | None = None
         self.data: dict[int, NDArray[Any]] = {}
-        self.columns: dict[frozenset[int], tuple[int, ...]] = {}
+        self.columns: dict[tuple[int, ...], tuple[int, ...]] = {}
         self.uses: dict[int, str] = {}
         self.origins = Origins()
         self._count = 0

@@ -52,7 +52,7 @@ def known_order(graph: Graph, values: Sequence[Value]) -> list[int]:
     for v in values:
         v = v.args[0] if v.op == "transpose" else v
         firsts.append(v.args[0] if v.op == "concatenate" and v.attrs == (0,) else v)
-    known = graph.columns.get(frozenset(f.number for f in firsts))
+    known = graph.columns.get(tuple(sorted({f.number for f in firsts})))
     if known is not None:
         return sorted(range(len(values)), key=lambda i: known.index(firsts[i].number))
     return sorted(range(len(values)), key=lambda i: place_key(graph, values[i]))
