@@ -1,8 +1,10 @@
 """What a function finds outside its arguments may change: the next call notices it."""
 
+import functools
 import random
 import types
 from collections import deque, namedtuple
+from contextvars import ContextVar
 
 import numpy as np
 import pytest
@@ -82,7 +84,32 @@ def in_a_set():
     return x, lambda: (x.clear(), x.add(3.0)), lambda: sum(x)
 
 
-@pytest.mark.parametrize("make", [patched, on_slots, on_a_class, on_a_method, in_a_deque, in_a_set])
+def by_a_special_method():
+    class Own:
+        def __call__(self):
+            return SCALES["k"]
+
+    own = Own()
+    return own, lambda: SCALES.update(k=SCALES["k"] + 1), own
+
+
+def in_a_partial():
+    module = types.ModuleType("of_the_user")
+    module.k = 2.0
+    read = functools.partial(lambda module: module.k, module)
+    return read, lambda: setattr(module, "k", 3.0), read
+
+
+def of_a_context():
+    k = ContextVar("k", default=2.0)
+    return k, lambda: k.set(3.0), k.get
+
+
+SCALES = {"k": 2.0}
+PLACES = [patched, on_slots, on_a_class, on_a_method, in_a_deque, in_a_set, by_a_special_method]
+
+
+@pytest.mark.parametrize("make", [*PLACES, in_a_partial, of_a_context])
 def test_what_changes_is_noticed(make):
     w = Tensor(np.ones(3), True, "w")
     _, change, read = make()

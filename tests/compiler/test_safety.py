@@ -94,8 +94,9 @@ def test_what_changes_at_every_call_ends_on_the_tape():
 @pytest.mark.parametrize(
     ("asks", "says"),
     [
-        (lambda y: y if y > 0 else -y, "asks for its value"),
-        (lambda y: y * bool(y), "asks for its value"),
+        (lambda y: y if y > 0 else -y, "a condition depends on its value"),
+        (lambda y: y * bool(y), "a condition depends on its value"),
+        (lambda y: y * float(y.detach()), "float() asks for its value"),
         (lambda y: y * y.item(), "item"),
         (lambda y: y * np.asarray(y.detach()), "array"),
         (lambda y: y * len(f"{y.detach()!r}"), "printed"),
@@ -130,6 +131,29 @@ def test_prints_and_edits_run_on_the_tape(capsys):
     assert capsys.readouterr().out == "step\n" * 2
     fast = compile(edits)
     assert [fast(np.ones(2))[0] for _ in range(3)] == [3.0, 4.0, 5.0]
+
+
+def test_a_print_that_does_not_run_keeps_nobody_from_a_program(capsys):
+    class Net:
+        def __init__(self):
+            self.w, self.aloud = Tensor(np.ones(2), True, "w"), False
+
+        def __call__(self, x):
+            if self.aloud:
+                print("step")
+            return (self.w * x).sum()
+
+        def show(self):
+            print(isinstance(self.w.data, np.ndarray))
+
+    net, before = Net(), print
+    fast = compile(net)
+    agrees(fast, net, np.ones(2))
+    assert fast.plan(np.ones(2)).compiled and before is print
+    net.aloud = True
+    fast(np.ones(2)), fast(np.ones(2))
+    assert capsys.readouterr().out == "step\n" * 2
+    assert "it prints, in line" in fast.plan(np.ones(2)).reason
 
 
 def test_who_asks_whether_something_is_an_array_is_told_the_truth():

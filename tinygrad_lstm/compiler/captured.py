@@ -16,11 +16,13 @@ import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lstm.compiler.codes import Codes, named
 from tinygrad_lstm.compiler.restored import put, refill, restore, set_state, state
 from tinygrad_lstm.engine.memory import SCALARS
 from tinygrad_lstm.engine.node import Node
@@ -51,6 +53,8 @@ class Captured:
     ----------
     generators : list of numpy.random.Generator
         The sources of random numbers among them that a program may draw from.
+    codes : Codes
+        The code of the functions among them.
     """
 
     def __init__(self, function: Callable[..., Any], arguments: Iterable[Any] = ()) -> None:
@@ -63,7 +67,7 @@ class Captured:
         self._sources: list[Any] = [np.random.mtrand._rand, random._inst]  # type: ignore[attr-defined]
         self.generators: list[np.random.Generator] = []
         self._iterators: list[str] = []  # the names that code has to know; empty where it has none
-        self._codes: list[types.CodeType] = []
+        self.codes = Codes()
         self._seen: set[int] = set()
         self._keep: list[Any] = []
         self._look([function, *arguments])
@@ -83,25 +87,22 @@ class Captured:
     def goes_on(self) -> bool:
         """Whether the function may take something from an iterator that it finds: what comes then
         is another thing each time."""
-        return any(not name or name in self.names for name in self._iterators)
-
-    @property
-    def names(self) -> set[str]:
-        """What the code that was found names."""
-        return {name for code in self._codes for name in _names(code)}
+        return any(not name or name in self.codes.read for name in self._iterators)
 
     def _look_into_modules(self) -> None:
         """What the code that was found may read of the modules that it names."""
-        named = self.names
+        names = self.codes.names
         for module in self._modules:
             own = vars(module)
-            keys = [name for name in named if name in own and name not in ("__name__", "__doc__")]
+            keys = [name for name in names if name in own and name not in ("__name__", "__doc__")]
             for get, key, value in self._all(module, own.get, keys):
                 self._bindings.append((get, key, value))
                 self._look([value])
 
     def _look(self, roots: Iterable[Any]) -> None:
         waiting = [(root, 0) for root in roots]
+        for root, _ in waiting:
+            self.codes.meet(None, "", root)
         self._iterators += ["" for root, _ in waiting if _is_iterator(root)]
         while waiting and len(self._seen) < MANY:
             x, depth = waiting.pop()
@@ -126,6 +127,7 @@ class Captured:
                 for get, key, value in self._inside(x):
                     self._bindings.append((get, key, value))
                     waiting.append((value, depth + 1))
+                    self.codes.meet(x, key, value)
                     if _is_iterator(value):
                         self._iterators.append("" if isinstance(x, HOLDERS) else key)
 
@@ -137,6 +139,10 @@ class Captured:
             yield from self._of_function(x)
         elif isinstance(x, types.BuiltinMethodType):
             yield from self._all(x, functools.partial(getattr, x), ("__self__",))
+        elif isinstance(x, functools.partial):
+            yield from self._all(x, functools.partial(getattr, x), ("func", "args", "keywords"))
+        elif isinstance(x, ContextVar):
+            yield from self._all(x, x.get, (None,))  # which is what it gives where it is not set
         elif isinstance(x, types.CellType):
             yield from self._all(x, functools.partial(getattr, x), ("cell_contents",))
         elif isinstance(x, type):
@@ -159,11 +165,11 @@ class Captured:
     def _of_function(self, f: types.FunctionType) -> Iterator[tuple[Any, Any, Any]]:
         if _library(f.__module__ or ""):
             return
-        self._codes.append(f.__code__)
+        self.codes.add(f.__code__)
         yield from self._all(f, functools.partial(getattr, f), ("__defaults__", "__kwdefaults__"))
         yield from self._all(f, (f.__closure__ or ()).__getitem__, range(len(f.__closure__ or ())))
-        named = [name for name in _names(f.__code__) if name in f.__globals__]
-        yield from self._all(f, f.__globals__.get, named)
+        names = [name for name in named(f.__code__) if name in f.__globals__]
+        yield from self._all(f, f.__globals__.get, names)
 
     def _of_class(self, x: type) -> Iterator[tuple[Any, Any, Any]]:
         """What a class of the user's, and those that it is derived from, define."""
@@ -172,7 +178,8 @@ class Captured:
         self._contents.append((vars(x), dict(vars(x))))
         self._classes.append((x, dict(vars(x))))
         for name, value in list(vars(x).items()):
-            if not name.startswith("__") and not isinstance(value, types.MemberDescriptorType):
+            special = name.startswith("__") and not isinstance(value, types.FunctionType)
+            if not special and not isinstance(value, types.MemberDescriptorType):
                 yield functools.partial(_own, x), name, _own(x, name)
         yield from self._all(x, functools.partial(getattr, x), ("__bases__",))
 
@@ -264,12 +271,3 @@ def _own(kind: type, name: str) -> Any:
     value = vars(kind)[name]
     value = value.fget if isinstance(value, property) else value
     return getattr(value, "__func__", value)
-
-
-def _names(code: types.CodeType) -> list[str]:
-    """The global names that a function's code reads, and the functions inside it."""
-    names = list(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names += _names(constant)
-    return list(dict.fromkeys(names))

@@ -11,6 +11,7 @@ from tinygrad_lstm.compiler.blueprint import Blueprint
 from tinygrad_lstm.compiler.captured import Captured
 from tinygrad_lstm.compiler.packed import Packed
 from tinygrad_lstm.compiler.planned import Planned
+from tinygrad_lstm.compiler.prints import refused_print
 from tinygrad_lstm.compiler.restored import same_state
 from tinygrad_lstm.compiler.signature import objects, outline, same
 from tinygrad_lstm.compiler.trace import abstracted, trace
@@ -19,7 +20,7 @@ from tinygrad_lstm.engine.node import Node
 
 __all__ = ["Recorded", "record"]
 
-REFUSED = {"print": "it prints", "ndarray": "it asks whether something is an array"}
+ARRAY = "it asks whether something is an array (ask whether it is a Tensor, or what shape it has)"
 
 
 class Recorded:
@@ -58,8 +59,8 @@ def record(
     for dtype in TYPES:
         gemm(dtype)  # found once in a process, and not while there is a graph
     captured = Captured(function, objects((args, kwargs)))
-    for name in captured.names & REFUSED.keys():
-        return Recorded(REFUSED[name], captured)
+    if "ndarray" in captured.codes.reached:
+        return Recorded(ARRAY, captured)
     if captured.goes_on:
         return Recorded("it takes from an iterator, which goes on each time", captured)
     found = Recorded("", captured)
@@ -69,7 +70,8 @@ def record(
     try:
         given, known = abstracted(tracer, (args, kwargs))
         before = outline(given)
-        program = trace(lambda: function(*given[0], **given[1]), known, tracer)
+        with refused_print:
+            program = trace(lambda: function(*given[0], **given[1]), known, tracer)
         if not same(before, outline(given)):
             raise Untraceable("it changes its arguments")
         if (edited := captured.edited()) is not None:

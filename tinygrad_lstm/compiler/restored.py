@@ -7,6 +7,7 @@ import functools
 import random
 import types
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ def put(get: Callable[[Any], Any], key: Any, value: Any) -> None:
     if isinstance(get, functools.partial):
         if get.func is getattr:
             setattr(get.args[0], key, value)
+    elif isinstance(get.__self__, ContextVar):  # type: ignore[attr-defined]
+        get.__self__.set(value)
     else:
         get.__self__[key] = value  # type: ignore[attr-defined]
 

@@ -206,7 +206,7 @@ class Methods(Functions):
         went(self, "tolist()", aloud=True)
         return self._look().tolist()
 
-    def _number(self, *index: Any) -> Any:
+    def _number(self, *index: Any, kind: Any = None) -> Any:
         if not index and self._array.size != 1:
             where, got = (
                 f"{getattr(self, 'name', None) or 'Tensor'}.item()",
@@ -215,23 +215,26 @@ class Methods(Functions):
             raise ShapeError(
                 "only one entry makes a number", where=where, expected="one entry", got=got
             )
-        return self._look().item(*index)
+        found = self._look()
+        if kind is None or isinstance(found, np.ndarray):
+            return found.item(*index)
+        return kind(found)  # who records a program says what it was asked for
 
     def __bool__(self) -> bool:
-        return bool(self._number())
+        return bool(self._number(kind=bool))
 
     def __float__(self) -> float:
-        number = float(self._number())
+        number = float(self._number(kind=float))
         went(self, "float()", aloud=True)
         return number
 
     def __int__(self) -> int:
-        number = int(self._number())
+        number = int(self._number(kind=int))
         went(self, "int()", aloud=True)
         return number
 
     def __complex__(self) -> complex:
-        number = complex(self._number())
+        number = complex(self._number(kind=complex))
         went(self, "complex()", aloud=True)
         return number
 
@@ -247,7 +250,7 @@ class Methods(Functions):
         return operator.index(self._look())
 
     def __format__(self, spec: str) -> str:
-        return format(self._number(), spec) if spec else str(self)
+        return format(self._number(kind=str), spec) if spec else str(self)
 
 
 _reshape = shape.reshape
