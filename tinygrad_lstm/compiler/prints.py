@@ -23,13 +23,15 @@ class Refused:
     def __enter__(self) -> None:
         with self._lock:
             if not self._recordings:
-                self._print, builtins.print = builtins.print, self
+                self._print = builtins.print
+                builtins.print = self  # type: ignore[assignment]
             self._recordings += 1
 
     def __exit__(self, *error: object) -> None:
+        ours: Any = self
         with self._lock:
             self._recordings -= 1
-            if not self._recordings and builtins.print is self:  # and nobody else's
+            if not self._recordings and builtins.print is ours:  # and nobody else's
                 builtins.print = self._print
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:

@@ -42,10 +42,12 @@ def put(get: Callable[[Any], Any], key: Any, value: Any) -> None:
     if isinstance(get, functools.partial):
         if get.func is getattr:
             setattr(get.args[0], key, value)
-    elif isinstance(get.__self__, ContextVar):  # type: ignore[attr-defined]
-        get.__self__.set(value)
+        return
+    holder: Any = get.__self__  # type: ignore[attr-defined]
+    if isinstance(holder, ContextVar):
+        holder.set(value)
     else:
-        get.__self__[key] = value  # type: ignore[attr-defined]
+        holder[key] = value
 
 
 def state(source: Any) -> Any:
