@@ -10,7 +10,7 @@ from collections import OrderedDict, defaultdict
 import numpy as np
 import pytest
 
-from tinygrad_lstm import LSTM, Tensor, compile, gradients
+from tinygrad_lstm import LSTM, Tensor, compile, gradients, optim
 
 X = np.arange(6.0).reshape(2, 3)
 w = Tensor(np.ones(3), True, "w")
@@ -81,6 +81,53 @@ def test_a_record_with_tensors_keeps_their_names_and_what_it_holds_is_read_afres
     model.w = Tensor(np.full(3, 2.0), True, "w")
     both(fast, loss, model)
     assert fast.plan(model).compiled
+
+
+class Trainer:
+    """As people write one: what it is compiled into, and what else it keeps, stand beside."""
+
+    def __init__(self):
+        self.w, self.scale, self.history, self.steps = Tensor(np.ones(3), True, "w"), 2.0, [], 0
+        self.fast = compile(self.loss)
+        self.opt = optim.Adam({"w": self.w})
+
+    def loss(self, x):
+        return (self.w * x).sum() * self.scaled() * getattr(self, "factor", 1.0)
+
+    def scaled(self):
+        return self.scale
+
+    def step(self, x):
+        loss, grads = self.fast(x)
+        self.w.grad = grads["w"]
+        self.opt.step()
+        self.history.append(loss)
+        self.steps += 1
+
+
+class Noted(Trainer):
+    def loss(self, x):
+        return super().loss(x) * self.scaled()
+
+    def step(self, x):
+        super().step(x)
+        self.last = self.history[-1]
+
+
+@pytest.mark.parametrize("kind", [Trainer, Noted])
+def test_what_a_trainer_keeps_beside_its_loss_keeps_the_program(kind):
+    trainer = kind()
+    plan = trainer.fast.plan(X)
+    for _ in range(3):
+        trainer.step(X)
+        both(trainer.fast, trainer.loss, X)
+    if kind is Trainer:  # whose code asks for what it names alone
+        assert trainer.fast.plan(X) is plan
+    assert plan.compiled and len(trainer.history) == 3
+    for name in ("scale", "factor"):
+        setattr(trainer, name, 5.0)
+        both(trainer.fast, trainer.loss, X)
+    assert trainer.fast.plan(X).compiled
 
 
 def counts(model):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import io
 import random
-import sys
 import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +21,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_lstm.compiler.attributes import (
+    Attributes,
+    Found,
+    by_name,
+    everything,
+    library,
+    read,
+)
 from tinygrad_lstm.compiler.codes import Codes, named
 from tinygrad_lstm.compiler.restored import put, refill, restore, set_state, state
 from tinygrad_lstm.engine.memory import SCALARS
@@ -63,15 +70,14 @@ class Captured:
         self._tensors: list[tuple[Any, Any]] = []
         self._contents: list[tuple[Any, Any]] = []  # containers, and a copy of each
         self._classes: list[tuple[type, dict[str, Any]]] = []
-        self._modules: list[types.ModuleType] = []
+        self._attributes = Attributes()
         self._sources: list[Any] = [np.random.mtrand._rand, random._inst]  # type: ignore[attr-defined]
         self.generators: list[np.random.Generator] = []
         self._iterators: list[str] = []  # the names that code has to know; empty where it has none
         self.codes = Codes()
         self._seen: set[int] = set()
         self._keep: list[Any] = []
-        self._look([function, *arguments])
-        self._look_into_modules()
+        self._settle(function, *arguments)
 
     def states(self) -> list[Any]:
         """Where the sources of random numbers stand: generators, those of NumPy and of Python
@@ -89,21 +95,29 @@ class Captured:
         is another thing each time."""
         return any(not name or name in self.codes.read for name in self._iterators)
 
-    def _look_into_modules(self) -> None:
-        """What the code that was found may read of the modules that it names."""
-        names = self.codes.names
-        for module in self._modules:
-            own = vars(module)
-            keys = [name for name in names if name in own and name not in ("__name__", "__doc__")]
-            for get, key, value in self._all(module, own.get, keys):
-                self._bindings.append((get, key, value))
-                self._look([value])
+    def _settle(self, *roots: Any) -> None:
+        """Look at all that is reached from `roots`. What code may read of objects and modules, it
+        names: the more of it is found, the more that is."""
+        waiting = self._bound(roots, read(roots.__getitem__, range(len(roots))), -1)
+        self._bindings.clear()
+        self._look(waiting)
+        while not (names := self.codes.reached) <= self._attributes.names:
+            for x, found in self._attributes.more(names):
+                self._look(self._bound(x, found, 0))
+        self._attributes.keep()
 
-    def _look(self, roots: Iterable[Any]) -> None:
-        waiting = [(root, 0) for root in roots]
-        for root, _ in waiting:
-            self.codes.meet(None, "", root)
-        self._iterators += ["" for root, _ in waiting if _is_iterator(root)]
+    def _bound(self, x: Any, found: Found, depth: int) -> list[tuple[Any, int]]:
+        """What `x` refers to, which is to be looked at."""
+        values = []
+        for get, key, value in found:
+            self._bindings.append((get, key, value))
+            self.codes.meet(x, key, value)
+            if _is_iterator(value):
+                self._iterators.append("" if isinstance(x, HOLDERS) else key)
+            values.append((value, depth + 1))
+        return values
+
+    def _look(self, waiting: list[tuple[Any, int]]) -> None:
         while waiting and len(self._seen) < MANY:
             x, depth = waiting.pop()
             if isinstance(x, PLAIN) or id(x) in self._seen or depth > DEPTH:
@@ -119,61 +133,57 @@ class Captured:
             elif isinstance(x, SOURCES):
                 self._sources.append(x)
             elif isinstance(x, types.ModuleType):
-                if not _library(x.__name__):
-                    self._modules.append(x)
+                if not library(x.__name__):
+                    waiting += self._bound(x, self._attributes.add(x), 0)
             elif isinstance(x, (set, frozenset)):
                 self._contents.append((x, frozenset(x)))
             else:
-                for get, key, value in self._inside(x):
-                    self._bindings.append((get, key, value))
-                    waiting.append((value, depth + 1))
-                    self.codes.meet(x, key, value)
-                    if _is_iterator(value):
-                        self._iterators.append("" if isinstance(x, HOLDERS) else key)
+                waiting += self._bound(x, self._inside(x), depth)
 
-    def _inside(self, x: Any) -> Iterator[tuple[Callable[[Any], Any], Any, Any]]:
+    def _inside(self, x: Any) -> Found:
         """What an object refers to: how to get it, and what it is now."""
         if isinstance(x, types.MethodType):
-            yield from self._all(x, functools.partial(getattr, x), ("__self__", "__func__"))
+            yield from read(functools.partial(getattr, x), ("__self__", "__func__"))
         elif isinstance(x, types.FunctionType):
             yield from self._of_function(x)
         elif isinstance(x, types.BuiltinMethodType):
-            yield from self._all(x, functools.partial(getattr, x), ("__self__",))
+            yield from read(functools.partial(getattr, x), ("__self__",))
         elif isinstance(x, functools.partial):
-            yield from self._all(x, functools.partial(getattr, x), ("func", "args", "keywords"))
+            yield from read(functools.partial(getattr, x), ("func", "args", "keywords"))
         elif isinstance(x, ContextVar):
-            yield from self._all(x, x.get, (None,))  # which is what it gives where it is not set
+            yield from read(x.get, (None,))  # which is what it gives where it is not set
         elif isinstance(x, types.CellType):
-            yield from self._all(x, functools.partial(getattr, x), ("cell_contents",))
+            yield from read(functools.partial(getattr, x), ("cell_contents",))
         elif isinstance(x, type):
             yield from self._of_class(x)
         elif isinstance(x, (list, tuple, deque)):
             self._contents.append((x, tuple(x)))
-            yield from self._all(x, x.__getitem__, range(len(x)))
+            yield from read(x.__getitem__, range(len(x)))
         elif isinstance(x, dict):
             self._contents.append((x, dict(x)))
-            yield from self._all(x, x.__getitem__, list(x))
-        elif not isinstance(x, LIBRARY):
-            if isinstance(own := getattr(x, "__dict__", None), dict):
-                self._contents.append((own, dict(own)))
-                yield from self._all(x, own.__getitem__, list(own))
-            yield from self._all(x, functools.partial(getattr, x), _slots(type(x)))
-            yield from self._all(x, functools.partial(getattr, x), ("__class__",))
+            yield from read(x.__getitem__, list(x))
+        elif not (isinstance(x, LIBRARY) or _wraps(x)):
+            if by_name(type(x)):
+                yield from self._attributes.add(x)
+            else:
+                yield from self._of_object(x)
+            yield from read(functools.partial(getattr, x), ("__class__",))
         if hasattr(x, "__wrapped__"):
-            yield from self._all(x, functools.partial(getattr, x), ("__wrapped__",))
+            yield from read(functools.partial(getattr, x), ("__wrapped__",))
 
-    def _of_function(self, f: types.FunctionType) -> Iterator[tuple[Any, Any, Any]]:
-        if _library(f.__module__ or ""):
+    def _of_function(self, f: types.FunctionType) -> Found:
+        if library(f.__module__ or ""):
             return
         self.codes.add(f.__code__)
-        yield from self._all(f, functools.partial(getattr, f), ("__defaults__", "__kwdefaults__"))
-        yield from self._all(f, (f.__closure__ or ()).__getitem__, range(len(f.__closure__ or ())))
+        yield from read(functools.partial(getattr, f), ("__defaults__", "__kwdefaults__"))
+        free = [i for i, name in enumerate(f.__code__.co_freevars) if name != "__class__"]
+        yield from read((f.__closure__ or ()).__getitem__, free)
         names = [name for name in named(f.__code__) if name in f.__globals__]
-        yield from self._all(f, f.__globals__.get, names)
+        yield from read(f.__globals__.get, names)
 
-    def _of_class(self, x: type) -> Iterator[tuple[Any, Any, Any]]:
+    def _of_class(self, x: type) -> Found:
         """What a class of the user's, and those that it is derived from, define."""
-        if _library(x.__module__):
+        if library(x.__module__):
             return
         self._contents.append((vars(x), dict(vars(x))))
         self._classes.append((x, dict(vars(x))))
@@ -181,12 +191,16 @@ class Captured:
             special = name.startswith("__") and not isinstance(value, types.FunctionType)
             if not special and not isinstance(value, types.MemberDescriptorType):
                 yield functools.partial(_own, x), name, _own(x, name)
-        yield from self._all(x, functools.partial(getattr, x), ("__bases__",))
+        yield from read(functools.partial(_base, x), range(len(x.__bases__)))
 
-    def _all(self, x: Any, get: Callable[[Any], Any], keys: Any) -> Iterator[tuple[Any, Any, Any]]:
-        for key in keys:
-            with suppress(ValueError, AttributeError):  # a cell or a slot that is empty yet
-                yield get, key, get(key)
+    def _of_object(self, x: Any) -> Found:
+        """What an object has that code of a library may read, and whose methods it may call."""
+        if isinstance(own := getattr(x, "__dict__", None), dict):
+            self._contents.append((own, dict(own)))
+        for kind in type(x).__mro__:
+            for method in () if library(kind.__module__) else vars(kind).values():
+                self.codes.meet(None, "", method)
+        yield from everything(x)
 
     def edited(self) -> str | None:
         """The name of a Tensor whose numbers were replaced since, or None."""
@@ -209,6 +223,8 @@ class Captured:
                 return f"a {type(container).__name__} has another length"
             if isinstance(container, (set, frozenset)) and container != before:
                 return "a set holds something else"
+        if self._attributes.changed():
+            return "an object has another attribute"
         for array, before in self._arrays:
             if array is not before and not _equal_arrays(array, before):
                 return "an array was edited"
@@ -223,6 +239,7 @@ class Captured:
                 array[...] = before
         for container, before in self._contents:
             refill(container, before)
+        self._attributes.undo()
         for kind, defined in self._classes:
             with suppress(AttributeError, TypeError):  # what a class says of itself
                 restore(kind, defined)
@@ -230,6 +247,11 @@ class Captured:
             with suppress(KeyError, IndexError, ValueError, AttributeError):
                 if get(key) is not before:
                     put(get, key, before)
+
+
+def _wraps(x: Any) -> bool:
+    """Whether something is a function with something around it, such as a compiled one."""
+    return library(type(x).__module__) and hasattr(x, "__wrapped__")
 
 
 def _is_iterator(x: Any) -> bool:
@@ -248,22 +270,8 @@ def _equal_arrays(a: NDArray[Any], b: NDArray[Any]) -> bool:
     return bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
 
 
-def _library(module: Any) -> bool:
-    """Whether a module is none of the user's: this package, NumPy, Python itself. What stands in
-    the place of its name in some classes that are not written in Python, is no text."""
-    if not isinstance(module, str):
-        return True
-    first = module.split(".")[0]
-    return first in ("tinygrad_lstm", "numpy") or first in sys.stdlib_module_names
-
-
-def _slots(kind: type) -> list[str]:
-    """The slots of a class."""
-    found: list[str] = []
-    for base in kind.__mro__:
-        names = vars(base).get("__slots__", ())
-        found += [names] if isinstance(names, str) else names
-    return [name for name in found if name not in ("__dict__", "__weakref__")]
+def _base(kind: type, i: int) -> type:
+    return kind.__bases__[i]
 
 
 def _own(kind: type, name: str) -> Any:
