@@ -98,7 +98,7 @@ def _reduction(op: str, ufunc: Any) -> Callable[..., Any]:
             kind = np.dtype(int)
         value = build.reduce(op, a.value, sorted(axes), np.dtype(dtype or kind))
         if keepdims:
-            shape = tuple(1 if i in axes else n for i, n in enumerate(a.shape))
+            shape = tuple([1 if i in axes else n for i, n in enumerate(a.shape)])
             value = build.reshape(value, shape)
         return of(a, value)
 

@@ -38,7 +38,7 @@ def _ravel(a: Any) -> Any:
 
 @records(np.transpose, np.permute_dims)
 def _transpose(a: Any, axes: Any = None) -> Any:
-    order = tuple(range(a.ndim))[::-1] if axes is None else tuple(int(i) % a.ndim for i in axes)
+    order = tuple(range(a.ndim))[::-1] if axes is None else tuple([int(i) % a.ndim for i in axes])
     return of(a, a.recorder.build.transpose(a.value, order))
 
 
@@ -66,13 +66,13 @@ def _expand_dims(a: Any, axis: Any) -> Any:
     ndim = a.ndim + len(axes)
     new = {i % ndim for i in axes}
     rest = iter(a.shape)
-    return _reshape(a, tuple(1 if i in new else next(rest) for i in range(ndim)))
+    return _reshape(a, tuple([1 if i in new else next(rest) for i in range(ndim)]))
 
 
 @records(np.squeeze)
 def _squeeze(a: Any, axis: Any = None) -> Any:
     gone = axes_of(a, axis) if axis is not None else {i for i, n in enumerate(a.shape) if n == 1}
-    return _reshape(a, tuple(n for i, n in enumerate(a.shape) if i not in gone))
+    return _reshape(a, tuple([n for i, n in enumerate(a.shape) if i not in gone]))
 
 
 @records(np.broadcast_to)
@@ -143,7 +143,7 @@ def placed(x: Any, key: Any, shape: Shape) -> Any:
         flat = build.place(x.value, ((i * n, (i + 1) * n), *rest), rows)
         return of(x, build.reshape(flat, shape))
     bounds, _ = bounds_of(shape, key)
-    inner = build.reshape(x.value, tuple(stop - start for start, stop in bounds))
+    inner = build.reshape(x.value, tuple([stop - start for start, stop in bounds]))
     return of(x, build.place(inner, bounds, shape))
 
 

@@ -79,7 +79,7 @@ class Memory:
             skipped = sum(s * n for s, n in zip(starts, inner.strides, strict=True))
             return Place(inner.offset + skipped * v.dtype.itemsize, inner.strides)
         if v.op == "transpose":
-            return Place(inner.offset, tuple(inner.strides[i] for i in v.attrs[0]))
+            return Place(inner.offset, tuple([inner.strides[i] for i in v.attrs[0]]))
         if v.op == "broadcast":
             return Place(inner.offset, repeated(inner.strides, x.shape, v.shape))
         strides = reshaped(x.shape, inner.strides, v.shape)

@@ -88,7 +88,7 @@ class Sharing:
     def partner(self, stack: Value, homes: Collection[int]) -> Value | None:
         """A product whose place a stack can take, part by part; it is taken then. Neither may have
         one of the `homes` yet."""
-        parts = dict(_parts(stack, tuple((0, n) for n in stack.shape)))
+        parts = dict(_parts(stack, tuple([(0, n) for n in stack.shape])))
         if any(p.number in homes or not (is_elementwise(p) or moved(p)) for p in parts.values()):
             return None
         for v in self._products:
@@ -109,7 +109,7 @@ class Sharing:
         axes = [sorted(set(b)) for b in zip(*regions, strict=True)]
         found = []
         for bounds, part in parts.items():
-            around = tuple(_around(b, axis) for b, axis in zip(bounds, axes, strict=True))
+            around = tuple([_around(b, axis) for b, axis in zip(bounds, axes, strict=True)])
             region = regions.get(around)  # type: ignore[arg-type]
             when = self.schedule.stage[part.number]
             if region is None or region.free > when - (around != bounds):

@@ -16,12 +16,12 @@ def moved(v: Value) -> bool:
         return False
     (turned,) = v.args
     inner = contiguous(turned.args[0].shape)
-    return reshaped(turned.shape, tuple(inner[i] for i in turned.attrs[0]), v.shape) is None
+    return reshaped(turned.shape, tuple([inner[i] for i in turned.attrs[0]]), v.shape) is None
 
 
 def contiguous(shape: Shape) -> Shape:
     """The strides of an array in C order, in entries."""
-    return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+    return tuple([math.prod(shape[i + 1 :]) for i in range(len(shape))])
 
 
 def repeated(strides: Shape, own: Shape, shape: Shape) -> Shape:

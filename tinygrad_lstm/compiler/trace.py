@@ -123,8 +123,7 @@ def described(nodes: list[Any], loss: Any, tracer: Tracer) -> dict[Any, str]:
     origins = tracer.graph.origins
     for node in nodes:
         origins[node._array.value.number] = origins.stage(node)
-    naming = Naming(nodes, loss)
-    return {x: str(naming.of(x)) for x in naming.leaves}
+    return {x: str(name) for x, name in Naming(nodes, loss).of_leaves().items()}
 
 
 def backward(totals: dict[Any, Any], nodes: list[Any], tracer: Tracer) -> None:

@@ -173,8 +173,17 @@ class Naming:
 
     @cached_property
     def _names(self) -> dict[int, Name]:
-        values = (*self.leaves, *self.nodes)
-        given = {id(x): canonical(text) for x in values if (text := x.name or _word(x))}
+        return self._named((*self.leaves, *self.nodes), numbers_of(self.nodes))
+
+    def of_leaves(self) -> dict[Node, Name]:
+        """The names of the leaves, without those of all that is computed from them."""
+        names = self._named(self.leaves, {})
+        return {x: names[id(x)] for x in self.leaves}
+
+    def _named(self, values: Sequence[Node], numbers: dict[int, int]) -> dict[int, Name]:
+        """The names of values, the leaves first, of which the nameless stages have numbers."""
+        everybody = (*self.leaves, *self.nodes)
+        given = {id(x): canonical(text) for x in everybody if (text := x.name or _word(x))}
         shared = Counter(given.values())
         taken = set(map(Name.parse, shared))
         counted: Counter[Name] = Counter()
@@ -188,7 +197,7 @@ class Naming:
             taken.add(found)
             return found
 
-        numbers, names = numbers_of(self.nodes), {}
+        names = {}
         for x in values:
             text, place = given.get(id(x)), x._place
             if text is None:

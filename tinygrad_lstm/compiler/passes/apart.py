@@ -53,7 +53,7 @@ def _columns(v: Value) -> bool:
     if v.attrs == (0,):
         if not all(p.attrs == (1,) and _columns(p) for p in v.args):
             return False
-        return len({tuple(p.shape[1] for p in part.args) for part in v.args}) == 1
+        return len({tuple([p.shape[1] for p in part.args]) for part in v.args}) == 1
     return v.size > LARGEST and all(p.op in ELEMENTWISE and p.shape[1] >= NARROW for p in v.args)
 
 
@@ -91,7 +91,10 @@ def _cut(build: Builder, v: Value, product: Value) -> Value:
     """Columns of a product: the rows of the product with these columns."""
     rows, columns = v.attrs
     factors = tuple(
-        build.cut(x, ((0, x.shape[0]), columns)) if i % 2 else x for i, x in enumerate(product.args)
+        [
+            build.cut(x, ((0, x.shape[0]), columns)) if i % 2 else x
+            for i, x in enumerate(product.args)
+        ]
     )
     shape = product.shape[0], v.shape[1]
     own = build.graph.new("matmul", factors, (), shape, v.dtype)

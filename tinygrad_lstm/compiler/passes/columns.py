@@ -20,13 +20,13 @@ def columns(build: Builder, roots: list[Value]) -> list[Value]:
             at = 0
             for k, part in enumerate(v.args[0].args):
                 if all(len(p.args) > k and p.args[k].shape[1] == part.shape[1] for p in v.args):
-                    found[tuple(p.args[k].number for p in v.args)] = v, at
+                    found[tuple([p.args[k].number for p in v.args])] = v, at
                 at += part.shape[1]
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
         if v.attrs != ((0,),) or args[0].op != "concatenate":
             return None
-        whole = found.get(tuple(p.number for p in args[0].args))
+        whole = found.get(tuple([p.number for p in args[0].args]))
         if whole is None or args[0].attrs != (0,):
             return None
         build.graph.follow(v)

@@ -22,15 +22,17 @@ def turn(build: Builder, roots: list[Value]) -> list[Value]:
 
     def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
         factors = tuple(
-            turned(x) if i % 2 and x.op == "transpose" and read[x] >= OFTEN and leafy(x) else x
-            for i, x in enumerate(args)
+            [
+                turned(x) if i % 2 and x.op == "transpose" and read[x] >= OFTEN and leafy(x) else x
+                for i, x in enumerate(args)
+            ]
         )
         return None if factors == args else build.again(v, factors)
 
     def turned(b: Value) -> Value:
         (x,) = b.args
         rows = x.args if x.op == "concatenate" and x.attrs == (0,) else (x,)
-        parts = tuple(build.transpose(p, (1, 0)) for p in rows)
+        parts = tuple([build.transpose(p, (1, 0)) for p in rows])
         # not the builder's concatenate, to which this is the same as the transposed matrix
         return build.graph.new("concatenate", parts, (1,), b.shape, b.dtype)
 
