@@ -132,10 +132,10 @@ def test_what_each_pass_does_to_the_lstm():
     # the biases of four gates, and their gradients, come with the products by x
     assert left["lift"]["add"] - left["ones"]["add"] == 4 * T and left["ones"]["sum"] == 0
     assert left["ones"]["matmul"] == left["lift"]["matmul"]
-    # in every block the sums of four gates, and three operations of the sigmoids of three, which
-    # stand side by side
+    # in every block the sums of four gates, and the sigmoids of three, which stand side by side,
+    # and their derivatives
     assert left["ones"]["add"] - left["widen"]["add"] >= 3 * T
-    assert left["lift"]["exp"] - left["widen"]["exp"] == 2 * T
+    assert left["lift"]["formula"] - left["widen"]["formula"] == 2 * 2 * T
     assert left["accumulate"] == left["overlap"]  # small sums are left
     assert left["overlap"]["concatenate"] == left["turn"]["concatenate"] - 1
 

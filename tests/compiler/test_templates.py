@@ -1,10 +1,27 @@
 """What a stage does to operands of a kind is recorded once, and made again for the next."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
-from tinygrad_lstm import LSTM, Tensor, compile, gradients, sigmoid, squared_error, stage
+from tinygrad_lstm import (
+    LSTM,
+    Tensor,
+    compile,
+    gradients,
+    sigmoid,
+    silu,
+    squared_error,
+    stage,
+    tanh,
+)
+from tinygrad_lstm.compiler.formulas import Formula, opened
+from tinygrad_lstm.compiler.graph import Value
+from tinygrad_lstm.compiler.schedule import Kernel
 from tinygrad_lstm.compiler.templates import Template
+from tinygrad_lstm.compiler.trace import abstracted, trace
+from tinygrad_lstm.compiler.tracer import Tracer
 
 X = np.linspace(-1, 1, 12).reshape(3, 4)
 
@@ -63,6 +80,41 @@ def test_equal_operands_of_one_call_may_differ_in_the_next():
         return (w * w + w * w * x + w * v + (v * x) * v + (w - w) + (w - v)).sum()
 
     agrees(loss, X)
+
+
+def recorded(function, *args):
+    """The values of a recorded function, by operation."""
+    tracer = Tracer()
+    given, known = abstracted(tracer, (args, {}))
+    program = trace(lambda: function(*given[0]), known, tracer)
+    return Counter(v.op for v in tracer.graph.order(program.roots))
+
+
+def test_steps_that_nobody_shares_are_one_value():
+    w = Tensor(X, True, "w")
+    ops = recorded(lambda x: (sigmoid(w) * tanh(w * x)).sum(), X)
+    # the sigmoid, and the slopes of both; the product and three multiplications by a gradient
+    assert ops["formula"] == 3 and not ops["exp"] and ops["tanh"] == 1
+    # the derivative takes a sigmoid of what forward takes it of
+    ops = recorded(lambda x: silu(w * x).sum(), X)
+    assert ops["exp"] == 1 and not ops["formula"]
+
+
+def test_equal_steps_of_a_loop_are_taken_once():
+    def loss(x):
+        y = sigmoid(x) * w
+        return (y * sigmoid(x) + sigmoid(np.zeros(4)) * w + sigmoid(y)).sum()
+
+    w = Tensor(X, True, "w")
+    agrees(loss, X)
+    x = Value("input", (), (0,), (3,), np.dtype(float), 0)
+    half = Value("number", (), (np.float64(0.5).tobytes(),), (), x.dtype, 1)
+    steps = (("multiply", (0, 1)), ("exp", (2,)), ("add", (3, 0)))
+    formulas = (Formula("a", (half,), steps), Formula("b", (half,), (*steps[:2], ("sin", (3,)))))
+    values = [Value("formula", (x,), (f,), (3,), x.dtype, 2 + i) for i, f in enumerate(formulas)]
+    found = opened(Kernel((3,), values, [x], values)).values
+    assert [v.op for v in found] == ["multiply", "exp", "add", "sin"]
+    assert [v.number for v in found[2:]] == [2, 3] and found[3].args == (found[1],)
 
 
 def test_what_a_user_writes_runs_each_time():

@@ -42,7 +42,7 @@ class Builder:
             if all(a.op == "number" for a in args):
                 with np.errstate(all="ignore"):
                     return self.graph.constant(compute(op, [number(a) for a in args], dtype))
-            args = tuple(self._narrow(a, args, shape) for a in args)
+            args = tuple([self._narrow(a, args, shape) for a in args])
             simple = self._simpler(op, args, shape, dtype)
             if simple is not None:
                 return simple
@@ -85,13 +85,13 @@ class Builder:
         bounds = tuple(bounds)
         if all(b == (0, n) for b, n in zip(bounds, x.shape, strict=True)):
             return x
-        shape = tuple(stop - start for start, stop in bounds)
+        shape = tuple([stop - start for start, stop in bounds])
         if x.op == "cut":
             moved = ((s + o[0], e + o[0]) for (s, e), o in zip(bounds, x.attrs, strict=True))
             return self.cut(x.args[0], tuple(moved))
         if x.op == "transpose":
             (axes,) = x.attrs
-            inner = tuple(bounds[axes.index(i)] for i in range(x.ndim))
+            inner = tuple([bounds[axes.index(i)] for i in range(x.ndim)])
             return self.transpose(self.cut(x.args[0], inner), axes)
         if x.op == "broadcast" and x.args[0].size == 1:
             return self.broadcast(x.args[0], shape)
@@ -115,9 +115,9 @@ class Builder:
         axes = tuple(axes)
         if axes == tuple(range(x.ndim)):
             return x
-        shape = tuple(x.shape[i] for i in axes)
+        shape = tuple([x.shape[i] for i in axes])
         if x.op == "transpose":
-            return self.transpose(x.args[0], tuple(x.attrs[0][i] for i in axes))
+            return self.transpose(x.args[0], tuple([x.attrs[0][i] for i in axes]))
         if x.op == "broadcast" and x.args[0].size == 1:
             return self.broadcast(x.args[0], shape)
         return self.graph.new("transpose", (x,), (axes,), shape, x.dtype)
@@ -175,7 +175,7 @@ class Builder:
             return inner
         value = self.graph.new("concatenate", tuple(parts), (axis,), shape, first.dtype)
         if axis == 1:
-            numbers = tuple(p.number for p in parts)
+            numbers = tuple([p.number for p in parts])
             self.graph.columns.setdefault(tuple(sorted(set(numbers))), numbers)
         return value
 
@@ -230,7 +230,7 @@ class Builder:
         axes = tuple(sorted(axes))
         if not axes and x.dtype == dtype:
             return x
-        shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
+        shape = tuple([n for i, n in enumerate(x.shape) if i not in axes])
         return self.graph.new(op, (x,), (axes,), shape, dtype)
 
     def again(self, value: Value, args: tuple[Value, ...]) -> Value:
@@ -257,9 +257,9 @@ class Builder:
         """What computes from `args` as `value` does from its own."""
         op = value.op
         if op in ELEMENTWISE:
-            if op in SETTLED and PLAIN.isdisjoint([a.op for a in args]):
+            if op == "formula" or (op in SETTLED and PLAIN.isdisjoint([a.op for a in args])):
                 args = arranged(op, args)
-                return self.graph.new(op, args, (), value.shape, value.dtype)
+                return self.graph.new(op, args, value.attrs, value.shape, value.dtype)
             return self.elementwise(op, *args, dtype=value.dtype)
         if op == "cut":
             return self.cut(args[0], value.attrs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tinygrad_lstm.compiler.formulas import steps
 from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.planned import Planned
 
@@ -56,7 +57,7 @@ def rows(planned: Planned) -> dict[int, Row]:
 
 def _row(planned: Planned, kind: str, what: Any) -> Row:
     if kind == "kernel":
-        values = f"{len(what.values)} operations, {len(what.inputs)} in, {len(what.outputs)} out"
+        values = f"{steps(what)} operations, {len(what.inputs)} in, {len(what.outputs)} out"
         return "loop", values, str(what.shape), _where(planned, what.outputs[0])
     if kind == "copy":
         return "copy", planned.told(what.source), str(what.source.shape), f"at {what.place.offset}"

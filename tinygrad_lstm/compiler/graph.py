@@ -38,8 +38,8 @@ class Value:
         (the sum of the products of its arguments, two by two, and of one that may be left over,
         into whose place it is computed), ``"dot"``, ``"sum"`` and other reductions,
         ``"concatenate"``, the views ``"cut"``, ``"transpose"``, ``"reshape"``, ``"broadcast"``;
-        ``"call"`` for a function that runs as it is; ``"input"``, ``"constant"`` and ``"number"``
-        for what is given.
+        ``"formula"`` for several elementwise ones (`formulas`), ``"call"`` for a function that runs
+        as it is; ``"input"``, ``"constant"`` and ``"number"`` for what is given.
     args : tuple of Value
         What it is computed from.
     attrs : tuple

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lstm.compiler.blas import TYPES, gemm, layout
+from tinygrad_lstm.compiler.formulas import opened
 from tinygrad_lstm.compiler.graph import Shape, Value
 from tinygrad_lstm.compiler.memory import Memory
 from tinygrad_lstm.compiler.native import Library
@@ -67,7 +68,7 @@ class NativeBackend:
 
     def kernel(self, kernel: Kernel) -> Entries | None:
         """A loop over elementwise values."""
-        key = _key(kernel)
+        key = _key(opened(kernel))
         if key is None or 0 in kernel.shape:
             return None
         where = self.memory.where
@@ -96,7 +97,7 @@ class NativeBackend:
             return None
         if any(column == 0 for _, column in steps[len(inputs) :]) and cols > 1:
             return None
-        flat = tuple(column == 0 and cols > 1 for _, column in steps[: len(inputs)])
+        flat = tuple([column == 0 and cols > 1 for _, column in steps[: len(inputs)]])
         numbers = [rows, cols]
         for (place, _), (row, _) in zip((*inputs, *outputs), steps, strict=True):
             numbers += [ADDRESS + place.offset, row * size]
@@ -164,12 +165,12 @@ def _key(kernel: Kernel) -> tuple[Any, ...] | None:
     for i, v in enumerate(kernel.values):
         if not supported(v.op, [a.dtype is BOOL for a in v.args]):
             return None
-        given = (
+        given = [
             ("number", float(number(a))) if a.op == "number" else numbers[a.number] for a in v.args
-        )
+        ]
         code.append((v.op, tuple(given)))
         numbers[v.number] = ("t", i)
-    return types.pop(), tuple(code), tuple(numbers[v.number][1] for v in kernel.outputs)
+    return types.pop(), tuple(code), tuple([numbers[v.number][1] for v in kernel.outputs])
 
 
 def planes(shape: Shape, strides: list[Shape]) -> tuple[int, int, list[tuple[int, int]]] | None:
@@ -185,7 +186,7 @@ def planes(shape: Shape, strides: list[Shape]) -> tuple[int, int, list[tuple[int
     if len(groups) > 2:
         return None
     lengths = [math.prod([shape[i] for i in g]) for g in groups]
-    steps = [tuple(s[g[-1]] for g in groups) for s in strides]
+    steps = [tuple([s[g[-1]] for g in groups]) for s in strides]
     while len(lengths) < 2:
         lengths.insert(0, 1)
         steps = [(0, *s) for s in steps]

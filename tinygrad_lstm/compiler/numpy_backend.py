@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.blas import gemm
 from tinygrad_lstm.compiler.calls import Call
+from tinygrad_lstm.compiler.formulas import opened
 from tinygrad_lstm.compiler.graph import Dtype, Shape, Value
 from tinygrad_lstm.compiler.holes import whole
 from tinygrad_lstm.compiler.memory import Memory
@@ -162,6 +163,7 @@ class NumpyBackend:
 
     def kernel(self, kernel: Kernel) -> list[Step]:
         """A loop over elementwise values, in pieces that stay in the cache."""
+        kernel = opened(kernel)
         shape = kernel.shape
         whole = {v.number: self.view(v) for v in kernel.inputs}
         whole |= {n: x.spread(shape) for n, x in whole.items() if x.shape != shape}

@@ -36,6 +36,7 @@ ELEMENTWISE: dict[str, Any] = {
     },
     "where": np.where,
     "cast": None,
+    "formula": None,
 }
 """The operations that compute each entry from one entry of each argument, with broadcasting."""
 

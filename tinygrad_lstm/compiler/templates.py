@@ -2,7 +2,9 @@
 
 The blocks of a sequence run the same stages on values of the same shapes. Where a forward function
 or a rule has met operands of such shapes and dtypes before, what it does is known: its values are
-made again on the operands at hand, and it need not run.
+made again on the operands at hand, and it need not run. Steps that work entry by entry are one
+value (`formulas`), if nobody else may share them: those of a stage whose derivative is a function
+of its output, and that function.
 """
 
 from __future__ import annotations
@@ -14,13 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lstm.compiler.abstract import Abstract, Untraceable, refused
-from tinygrad_lstm.compiler.construct import Builder
+from tinygrad_lstm.compiler.construct import PLAIN, Builder
+from tinygrad_lstm.compiler.edges import Rule
+from tinygrad_lstm.compiler.formulas import Formula
 from tinygrad_lstm.compiler.graph import Graph, Value, in_order
-from tinygrad_lstm.compiler.operations import LEAVES, number
+from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES, number
 
 __all__ = ["Templates"]
 
 NUMBERS = (bool, int, float, complex)
+Stage = tuple[Any, "int | None"]  # an operation, and an argument where it is the rule of that
 
 
 class Sketch:
@@ -56,6 +61,11 @@ class Template:
     args : tuple
         Operands of the kind: abstract arrays and Python's numbers.
 
+    Attributes
+    ----------
+    formula : Formula or None
+        The first steps, where they are one value.
+
     Raises
     ------
     Exception
@@ -63,6 +73,7 @@ class Template:
     """
 
     constants: list[Value]
+    formula: Formula | None
     result: int
 
     def __init__(self, graph: Graph, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
@@ -73,7 +84,7 @@ class Template:
             for i, a in enumerate(args)
             if isinstance(a, Abstract)
         ]
-        self.dtypes = [v.dtype for v in given]  # kept: the key of the template has their ids
+        self.given, self.formula = given, None  # kept: the key of the template has ids of dtypes
         rest = iter(given)
         result = function(
             *(sketch.abstract(next(rest)) if isinstance(a, Abstract) else a for a in args)
@@ -91,11 +102,41 @@ class Template:
                 place[v] = len(place)
         self.result = place[result.value]
 
+    def begin(self, name: str, operand: int) -> None:
+        """Let the first steps, which read one operand alone, be one value, if they are several of
+        one shape and dtype, and the others read none but the last of them."""
+        own = len(self.constants) + operand
+        first = len(self.constants) + len(self.given)
+        count = 0
+        for _, read in self.steps:
+            if not all(i < len(self.constants) or i == own or i >= first for i in read):
+                break
+            count += 1
+        begun, rest = self.steps[:count], self.steps[count:]
+        like = self.given[operand]
+        if (
+            count > 1
+            and all(v.op in ELEMENTWISE and v.op != "formula" for v, _ in begun)
+            and all((v.shape, v.dtype) == (like.shape, like.dtype) for v, _ in begun)
+            and all(c.op == "number" for c in self.constants)
+            and not any(first <= i < first + count - 1 for _, read in rest for i in read)
+        ):
+            now = {own: len(self.constants)}  # places without the other operands
+            now |= {first + i: len(self.constants) + 1 + i for i in range(count)}
+            steps = tuple([(v.op, tuple([now.get(i, i) for i in read])) for v, read in begun])
+            self.formula = Formula(name, tuple(self.constants), steps)
+            self._operand, self._begun = operand, count
+
     def on(self, build: Builder, operands: list[Value]) -> Value:
         """What the function computes of `operands`."""
-        known = [*self.constants, *operands]
-        for like, args in self.steps:
-            known.append(build.like(like, tuple([known[i] for i in args])))
+        known, steps = [*self.constants, *operands], self.steps
+        if self.formula is not None and operands[self._operand].op not in PLAIN:
+            like, _ = steps[self._begun - 1]
+            args, attrs = (operands[self._operand],), (self.formula,)
+            known += [build.graph.new("formula", args, attrs, like.shape, like.dtype)] * self._begun
+            steps = steps[self._begun :]
+        for like, read in steps:
+            known.append(build.like(like, tuple([known[i] for i in read])))
         return known[self.result]
 
 
@@ -116,11 +157,12 @@ class Templates:
     def __init__(self, build: Builder) -> None:
         self._build = build
         self._known: dict[Any, Template | None] = {}
-        self._met: set[Any] = set()
 
-    def value(self, name: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Value | None:
-        """What `function` computes of `args`; None where it has to run. `name` says which function
-        it is."""
+    def value(
+        self, name: Stage, function: Callable[..., Any], args: tuple[Any, ...]
+    ) -> Value | None:
+        """What `function` computes of `args`; None where it has to run. It is the forward function
+        of an operation, or the rule of one of its arguments."""
         kind: list[Any] = [name]
         operands: list[Value] = []
         for a in args:
@@ -137,16 +179,26 @@ class Templates:
         if template is None:
             if key in self._known:
                 return None
-            if key not in self._met:  # what is met once needs no template
-                self._met.add(key)
-                return None
-            template = self._known[key] = self._template(function, args)
+            template = self._known[key] = self._template(name, function, args)
         return None if template is None else template.on(self._build, operands)
 
-    def _template(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Template | None:
+    def _template(self, name: Stage, function: Any, args: tuple[Any, ...]) -> Template | None:
         known = len(refused())
         try:
             found = Template(self._build.graph, function, args)
+            op, argument = name
+            if argument is not None:
+                found.begin(f"{op.name}, backward", 1)
+            elif len(args) == 1 and not _reads_argument(op, args):
+                found.begin(op.name, 0)
         except Exception:  # whatever it is: it is raised again where the function runs
             return None
         return found if len(refused()) == known else None
+
+
+def _reads_argument(op: Any, args: tuple[Any, ...]) -> bool:
+    """Whether the rule of a stage with one argument reads that, and not its output alone: it may
+    repeat steps of the stage then, which are shared as values."""
+    rule = Template(Graph(), Rule(op, 0), args * 3)
+    place = len(rule.constants) + 2
+    return any(place in read for _, read in rule.steps)

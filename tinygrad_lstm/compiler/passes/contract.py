@@ -43,7 +43,8 @@ def _uses(order: list[Value]) -> dict[int, str]:
                 if v.op == "add" or v.op in VIEWS:
                     factors[v] = factors[a]
                 else:
-                    uses.setdefault(factors[a].number, v.op)
+                    use = v.attrs[0].name if v.op == "formula" else v.op
+                    uses.setdefault(factors[a].number, use)
     return uses
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.operations import ELEMENTWISE
+from tinygrad_lstm.compiler.passes.shared import entrywise
 from tinygrad_lstm.compiler.rewriting import rewrite
 
 __all__ = ["lift"]
@@ -33,7 +34,9 @@ def lift(build: Builder, roots: list[Value]) -> list[Value]:
 def _lifted(build: Builder, parts: tuple[Value, ...]) -> Value | None:
     first = parts[0]
     if first.op not in ELEMENTWISE or any(
-        (p.op, p.dtype, len(p.args)) != (first.op, first.dtype, len(first.args)) for p in parts
+        (p.op, p.attrs, p.dtype, len(p.args))
+        != (first.op, first.attrs, first.dtype, len(first.args))
+        for p in parts
     ):
         return None
     operands = []
@@ -46,4 +49,4 @@ def _lifted(build: Builder, parts: tuple[Value, ...]) -> Value | None:
             return None
     if all(x.op == "concatenate" for x in operands if x.ndim):
         return None  # nothing is there already: all operands would have to be stacked
-    return build.elementwise(first.op, *operands, dtype=first.dtype)
+    return entrywise(build, first, operands)

@@ -14,6 +14,7 @@ from tinygrad_lstm.compiler.rewriting import Walk
 __all__ = [
     "Groups",
     "disjoint",
+    "entrywise",
     "known_order",
     "leafy",
     "place_key",
@@ -56,6 +57,14 @@ def known_order(graph: Graph, values: Sequence[Value]) -> list[int]:
     if known is not None:
         return sorted(range(len(values)), key=lambda i: known.index(firsts[i].number))
     return sorted(range(len(values)), key=lambda i: place_key(graph, values[i]))
+
+
+def entrywise(build: Builder, like: Value, operands: Sequence[Value]) -> Value:
+    """What `like` does entry by entry, done to operands of another shape."""
+    if like.op == "formula":
+        shape = operands[0].shape
+        return build.graph.new(like.op, tuple(operands), like.attrs, shape, like.dtype)
+    return build.elementwise(like.op, *operands, dtype=like.dtype)
 
 
 def disjoint(bounds: Iterable[tuple[int, int]]) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Value, numbers
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES
-from tinygrad_lstm.compiler.passes.shared import Groups, regrouped
+from tinygrad_lstm.compiler.passes.shared import Groups, entrywise, regrouped
 
 __all__ = ["widen"]
 
@@ -90,7 +90,7 @@ class Widened:
         below = any(_is_below(whole, parts, first) for whole, parts in columns)
         one = self._below if below else self._beside
         operands = [one(whole, parts, first) for whole, parts in columns]
-        value = build.elementwise(first.op, *operands, dtype=first.dtype)
+        value = entrywise(build, first, operands)
         if not below and self._gains(run):
             value, below = stacked(build, value, len(run)), True
         self._wholes[first.number] = value
@@ -191,7 +191,7 @@ def _lane(v: Value, lanes: dict[Value, Lane]) -> tuple[Any, Bounds] | None:
     kinds = [_kind(a, v, lanes) for a in v.args]
     if len(bounds) != 1 or None in kinds:
         return None
-    return (v.op, v.dtype, *kinds), bounds.pop()
+    return (v.op, v.attrs, v.dtype, *kinds), bounds.pop()
 
 
 def _kind(a: Value, v: Value, lanes: dict[Value, Lane]) -> Any:
