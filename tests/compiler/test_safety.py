@@ -311,6 +311,29 @@ def test_what_is_not_finite_comes_out_as_from_the_tape():
         fast(np.where(X[0, 0, 0] == X, np.nan, X), Y)
 
 
+@pytest.mark.parametrize("backend", ["numpy", None])
+def test_large_numbers_are_no_reason_to_warn(backend):
+    w = Tensor(np.ones(3, "f4"), True, "w")
+    fast = compile(lambda x: (w * x).sum(), backend=backend)
+    x = np.full(3, 1e30, "f4")  # whose squares overflow
+    assert fast(x)[0] > 2e30 and fast(x)[1]["w"][0] == x[0]
+    assert fast.plan(x).compiled
+
+
+class Matrix(np.ndarray):
+    def __mul__(self, other):
+        return self @ other
+
+
+def test_an_array_with_rules_of_its_own_runs_on_the_tape():
+    w = Tensor(np.ones((2, 2)), True, "w")
+    fast = compile(lambda x: (w * (x * x)).sum())
+    assert fast(np.array([[1.0, 2.0], [3.0, 4.0]]).view(Matrix))[0] == 54
+    with pytest.raises(DtypeError, match="mask"):
+        fast(np.ma.array(np.ones((2, 2)), mask=np.eye(2)))
+    assert "rules of its own" in fast.plan(np.eye(2).view(Matrix)).reason
+
+
 def test_hooks_and_anomaly_detection_use_the_tape():
     w, seen = Tensor(np.ones(2), True, "w"), []
 

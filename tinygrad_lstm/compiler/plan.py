@@ -85,13 +85,10 @@ class Replay:
                 found = draw()
                 if drawn is not None:
                     drawn[...] = found
-            if self.calls.silent:
+            with np.errstate(all="ignore"):  # where it matters, the tape says it
                 self.calls()
-            else:
-                with np.errstate(all="ignore"):
-                    self.calls()
-            if not all(map(finite, self._checked)):
-                return None
+                if not all(map(finite, self._checked)):
+                    return None
             loss, *totals = [result.copy() for result in self._results]
         return loss[()], totals
 
@@ -110,14 +107,10 @@ class Calls:
     ----------
     functions, operands : list
         What is called, and with what, in order.
-    silent : bool
-        Whether NumPy, which may warn, has no part in it.
     """
 
-    silent: bool
-
     def __init__(self, written: Written, arrays: Arrays, start: int) -> None:
-        self.silent, self._spans = written.silent, array("q", written.spans)
+        self._spans = array("q", written.spans)
         self._table = np.frombuffer(written.table, np.int64).copy()
         self._table[self._table >= ADDRESS] += start - ADDRESS
         step: Step

@@ -30,6 +30,7 @@ from tinygrad_lstm.engine.tape import ancestors
 __all__ = ["Program", "abstracted", "named", "trace"]
 
 Array = NDArray[Any]
+ARRAYS = (np.ndarray, np.memmap)
 
 
 @dataclass
@@ -152,6 +153,8 @@ def abstracted(tracer: Tracer, arguments: Any) -> tuple[Any, dict[int, int]]:
 
     def shown(x: Any) -> Any:
         number = next(numbers)
+        if isinstance(x, np.ndarray) and type(x) not in ARRAYS:
+            raise Untraceable(f"{type(x).__name__} is an array with rules of its own")
         if not isinstance(x, Node):
             return tracer.abstract(tracer.input(number, x))
         if id(x) not in leaves:
