@@ -2,6 +2,7 @@
 
 import functools
 import random
+import tracemalloc
 import types
 from collections import deque, namedtuple
 from contextvars import ContextVar
@@ -125,6 +126,32 @@ def test_what_changes_is_noticed(make):
     assert read() != before
     agrees(fast, loss, X)
     assert fast.plan(X).compiled
+
+
+def test_the_sign_of_a_zero_that_changes_is_noticed():
+    w, zeros = Tensor(np.ones(3), True, "w"), np.zeros((3, 2))
+
+    def loss(x):
+        return (w * np.copysign(x, zeros[:, 0])).sum()
+
+    fast = compile(loss)
+    agrees(fast, loss, X)
+    zeros *= -1.0
+    agrees(fast, loss, X)
+    assert fast.plan(X).compiled
+
+
+def test_data_that_an_argument_indexes_run_on_the_tape_and_are_not_kept():
+    w, data = Tensor(np.ones(3), True, "w"), np.ones((200_000, 3))
+    as_tensor = Tensor(data)
+    fast = compile(lambda i: (w * data[i]).sum())
+    tracemalloc.start()
+    plan = fast.plan(np.arange(5))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < data.nbytes / 4 and "it indexes Tensors" in plan.reason
+    fast = compile(lambda i: (w * as_tensor[i]).sum())
+    assert fast(np.arange(5))[0] == 15 and fast.plan(np.arange(5)).compiled
 
 
 def test_a_captured_tensor_that_requires_a_gradient_no_more():

@@ -130,7 +130,7 @@ class Abstract(NDArrayOperatorsMixin):
     # What it cannot say.
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
-        raise Untraceable("an array of its numbers is made", ARRAY)
+        raise Untraceable("an array of its numbers is made", f"{ARRAY}; it indexes Tensors")
 
     def __bool__(self) -> bool:
         raise Untraceable("a condition depends on its value", "np.where chooses in a program")

@@ -197,6 +197,8 @@ class Plan:
     def __init__(self, found: Recorded) -> None:
         self.captured, self.reason = found.captured, found.reason
         self.replay = Replay(found.blueprint.unpacked()) if found.blueprint else None
+        if self.replay is None and self.captured is not None:
+            self.captured.let_go()
         inputs = self.replay.inputs if self.replay is not None else ()
         tensors = (x for _, x in inputs if not isinstance(x, int))
         self._captured = {id(x): (x, x._requires_grad) for x in tensors}

@@ -115,8 +115,8 @@ def trace(function: Callable[..., Any], args: Any, tracer: Tracer) -> Program:
 
 def named(leaves: Iterable[Any], nodes: list[Any], root: Any) -> list[str]:
     """A name for each leaf: that of the tape, which no other value has."""
-    naming = Naming(nodes, root)
-    return [str(naming.of(x)) for x in leaves]
+    names = Naming(nodes, root).of_leaves()
+    return [str(names[x]) for x in leaves]
 
 
 def described(nodes: list[Any], loss: Any, tracer: Tracer) -> dict[Any, str]:

@@ -185,11 +185,13 @@ class Naming:
         everybody = (*self.leaves, *self.nodes)
         given = {id(x): canonical(text) for x in everybody if (text := x.name or _word(x))}
         shared = Counter(given.values())
-        taken = set(map(Name.parse, shared))
+        taken: set[Name] = set()
         counted: Counter[Name] = Counter()
 
         def numbered(name: Name, number: int = 0) -> Name:
             """The name with a number behind its stem; if somebody has it, with the next one."""
+            if not taken:
+                taken.update(map(Name.parse, shared))
             counted[name] += 1
             number = number or counted[name]
             while (found := name._replace(stem=f"{name.stem}#{number}")) in taken:
