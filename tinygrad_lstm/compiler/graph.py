@@ -25,6 +25,7 @@ Shape = tuple[int, ...]
 Dtype = np.dtype[Any]
 Key = tuple[Any, ...]
 OPEN = {"reshape", "broadcast", "cast", "number", "place"}  # to other shapes or dtypes
+FEW = {"concatenate", "formula", "sum", "transpose"}  # with few attributes, but of many values
 MANY = 1.1  # times as many values as are needed are worth being forgotten
 
 
@@ -104,7 +105,7 @@ class Graph:
     origins: Origins
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[Key, Value]] = defaultdict(dict)  # by operation
+        self._known: dict[Any, dict[Key, Value]] = defaultdict(dict)  # by operation
         self._tuples: dict[Any, Any] = {}  # shapes, axes and bounds, each once: there are few
         self._ordered: tuple[list[Value], list[Value]] | None = None
         self._fresh: list[Value] | None = None
@@ -123,12 +124,12 @@ class Graph:
         if attrs:
             each = op == "cut"  # its bounds are its own, but not those of each axis
             attrs = tuple([once(x, x) for x in attrs]) if each else once(attrs, attrs)
-        key, value = self._known_as(op, args, attrs, shape, dtype)
+        known, key, value = self._known_as(op, args, attrs, shape, dtype)
         if value is None:
             value = Value(op, args, attrs, shape, dtype, self._count)
             self.origins.note(self.origins.here)
             self._count += 1
-            self._known[op][key] = value
+            known[key] = value
             if self._fresh is not None:
                 self._fresh.append(value)
         return value
@@ -144,29 +145,29 @@ class Graph:
 
     def _known_as(
         self, op: str, args: tuple[Value, ...], attrs: tuple[Any, ...], shape: Shape, dtype: Dtype
-    ) -> tuple[Key, Value | None]:
-        """Under which key a value is found, and the value, if it is there. Mostly what it reads
-        says what it is, and is a key that takes no memory of its own."""
-        known = self._known[op]
+    ) -> tuple[dict[Key, Value], Key, Value | None]:
+        """Where and under which key a value is found, and the value, if it is there. Mostly what it
+        reads says what it is, and is a key that takes no memory of its own."""
+        known = self._known[(op, attrs) if op in FEW else op]
         if op not in OPEN:
-            key: Key = (*args, attrs) if attrs else args
+            key: Key = args if op in FEW or not attrs else (*args, attrs)
             found = known.get(key)
             if found is None or (found.shape is shape and found.dtype is dtype):
-                return key, found
+                return known, key, found
         key = (*args, attrs, shape, id(dtype))
-        return key, known.get(key)
+        return known, key, known.get(key)
 
     def changed(self, value: Value, args: tuple[Value, ...]) -> Value:
         """`value`, which is computed from other arguments that are equal to its own; or what is
         computed so already. Whoever reads it need not be made again."""
         own = value.attrs, value.shape, value.dtype
-        key, found = self._known_as(value.op, args, *own)
+        known, key, found = self._known_as(value.op, args, *own)
         if found is not None:
             return found
-        before, same = self._known_as(value.op, value.args, *own)
+        _, before, same = self._known_as(value.op, value.args, *own)
         if same is value:
-            del self._known[value.op][before]
-        self._known[value.op][key] = value
+            del known[before]
+        known[key] = value
         value.args, self._ordered = args, None
         return value
 

@@ -7,6 +7,7 @@ shape that is computed from it (`sharing`).
 
 from __future__ import annotations
 
+import functools
 import heapq
 from collections import defaultdict
 from typing import Any
@@ -46,6 +47,7 @@ class Memory:
         self.size = 0
         self.homes: dict[int, Place] = {}
         self.copies: list[tuple[float, int, Copy]] = []
+        self._dense = functools.cache(contiguous)  # strides, each once
         self._rank = stages(schedule.numbers)
         for i, v in enumerate(schedule.order):
             self._rank[v.number] = i
@@ -58,7 +60,8 @@ class Memory:
         self._place_results()
         self._join()
         self._give_homes()
-        del self._rank, self._last, self._sharing, self._holes, self._taken  # nobody asks any more
+        del self._dense, self._rank, self._last, self._sharing  # nobody asks any more
+        del self._holes, self._taken
 
     def where(self, v: Value) -> Place:
         """Where a value lies."""
@@ -116,7 +119,7 @@ class Memory:
         return moved(u) if u.op == "reshape" else is_heavy(u) and not accumulates(u, v)
 
     def _new(self, v: Value) -> Place:
-        place = Place(self.size, contiguous(v.shape))
+        place = Place(self.size, self._dense(v.shape))
         self.size += whole(v.size * v.dtype.itemsize)
         return place
 
@@ -220,7 +223,7 @@ class Memory:
                 waiting = free[size]
                 if not waiting and self._fill(v, now):
                     continue
-                place = Place(waiting.pop(), contiguous(v.shape)) if waiting else self._new(v)
+                place = Place(waiting.pop(), self._dense(v.shape)) if waiting else self._new(v)
                 if v.op == "concatenate":
                     self._put(v, place, v)
                     self._last[v.number] = max(self._last[p.number] for p in (v, *v.args))
@@ -236,7 +239,7 @@ class Memory:
             return False
         offset = self._holes.take(v.size * v.dtype.itemsize, now, self._last[v.number])
         if offset is not None:
-            self.homes[v.number] = Place(offset, contiguous(v.shape))
+            self.homes[v.number] = Place(offset, self._dense(v.shape))
         return offset is not None
 
     def _lodge(self, v: Value, loop: Kernel | None) -> bool:
@@ -246,7 +249,7 @@ class Memory:
         region = self._sharing.lodger(v, loop)
         if region is not None:
             place = self.homes[v.number] = self.where(region.cut)
-            if place.strides == contiguous(v.shape):
+            if place.strides == self._dense(v.shape):
                 size = v.size * v.dtype.itemsize
                 self._holes.add(place.offset, size, self._last[v.number], region.until)
             return True

@@ -29,7 +29,7 @@ def repeated(strides: Shape, own: Shape, shape: Shape) -> Shape:
     if own == shape:
         return strides
     lead = len(shape) - len(own)
-    kept = (s if n == m else 0 for s, n, m in zip(strides, own, shape[lead:], strict=True))
+    kept = [s if n == m else 0 for s, n, m in zip(strides, own, shape[lead:], strict=True)]
     return (0,) * lead + tuple(kept)
 
 

@@ -120,11 +120,13 @@ def named(leaves: Iterable[Any], nodes: list[Any], root: Any) -> list[str]:
 
 
 def described(nodes: list[Any], loss: Any, tracer: Tracer) -> dict[Any, str]:
-    """The names of the leaves of a tape. Its values get to know the stages that they come from."""
+    """The names of the leaves of a tape that require gradients; the others may go when the tape
+    does. Its values get to know the stages that they come from."""
     origins = tracer.graph.origins
     for node in nodes:
         origins[node._array.value.number] = origins.stage(node)
-    return {x: str(name) for x, name in Naming(nodes, loss).of_leaves().items()}
+    names = Naming(nodes, loss).of_leaves()
+    return {x: str(name) for x, name in names.items() if x._requires_grad}
 
 
 def backward(totals: dict[Any, Any], nodes: list[Any], tracer: Tracer) -> None:
