@@ -12,6 +12,7 @@ from tinygrad_lstm import (
     add_n,
     compile,
     concatenate,
+    gradients,
     linear,
     sigmoid,
     squared_error,
@@ -62,9 +63,9 @@ def peephole(x, y):
     return squared_error(np.stack(outputs), y)
 
 
-def planned(function, without=()):
+def planned(function, without=(), arrays=None):
     tracer = Tracer()
-    arrays = RNG.normal(size=(T, N, D)), RNG.normal(size=(T, N, H))
+    arrays = arrays or (RNG.normal(size=(T, N, D)), RNG.normal(size=(T, N, H)))
     given = [tracer.abstract(tracer.input(i, x)) for i, x in enumerate(arrays)]
     program = trace(lambda: function(*given), {}, tracer)
     return Planned(program, "numpy", [p for p in PASSES if p not in without])
@@ -152,6 +153,34 @@ def test_sums_gates_and_their_gradients_share_a_place():
     entries = planned(LSTM(D, H, rng=0).error, without=["widen", "dense"]).memory.size / 8
     given, weights = T * N * (D + 1 + H), 4 * H * (3 * (H + D + 2) + D + 1)
     assert entries < 1.1 * (T * N * (4 * H + 4 * H + D) + given + weights + 12 * N * H)
+
+
+def test_places_of_results_are_lent_until_they_are_written():
+    function = LSTM(8, 16, rng=0, dtype="float32").error
+    plan = planned(function, arrays=[RNG.normal(size=(T, N, n)).astype("f4") for n in (8, 16)])
+    memory, ((start, end),) = plan.memory, plan.memory.results.values()
+    results = set().union(*map(writers, plan.roots))
+    inside = [n for n, place in memory.homes.items() if start <= place.offset < end]
+    assert set(inside) - results and memory.apart == []
+
+
+@pytest.mark.parametrize("backend", ["numpy", None])
+def test_results_that_are_arguments(backend):
+    w = Tensor(RNG.normal(size=(8, 8)), True, "w")
+
+    def loss(x, y):
+        h = x
+        for _ in range(3):
+            h = tanh(h @ y)
+        return (w * concatenate([x[:4], y[4:]])).sum() + (h * w).sum()
+
+    fast = compile(loss, backend=backend)
+    for _ in range(2):
+        x, y = RNG.normal(size=(2, 8, 8))
+        g = gradients(loss(x, y))
+        np.testing.assert_allclose(fast(x, y)[1]["w"], g["w"], rtol=1e-12)
+    fast = compile(lambda x, y: (w * concatenate([x, y])).sum(), backend=backend)
+    np.testing.assert_array_equal(fast(x[:4], y[4:])[1]["w"], np.concatenate([x[:4], y[4:]]))
 
 
 def test_the_last_to_read_an_argument_writes_in_its_place():

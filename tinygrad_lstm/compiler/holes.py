@@ -27,9 +27,16 @@ class Hole:
 
 
 class Holes:
-    """All holes of an arena."""
+    """Holes of an arena.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    near : int
+        How many of them are looked at, the last ones.
+    """
+
+    def __init__(self, near: int = NEAR) -> None:
+        self._near = near
         self._holes: list[Hole] = []
 
     def add(self, offset: int, size: int, since: int, until: int) -> None:
@@ -40,9 +47,12 @@ class Holes:
     def take(self, size: int, born: int, last: int) -> int | None:
         """The first of so many bytes for a value that is there between two stages, or None."""
         size = whole(size)
-        for hole in self._holes[-NEAR:]:
+        for i, hole in enumerate(self._holes[-self._near :], -min(self._near, len(self._holes))):
             if hole.since < born and last < hole.until and size <= hole.size:
-                self.add(hole.offset, size, last, hole.until)
-                hole.offset, hole.size = hole.offset + size, hole.size - size
-                return hole.offset - size
+                offset = hole.offset
+                hole.offset, hole.size = offset + size, hole.size - size
+                if not hole.size:
+                    del self._holes[i]
+                self.add(offset, size, last, hole.until)
+                return offset
         return None

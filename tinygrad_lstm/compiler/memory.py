@@ -16,11 +16,13 @@ from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.holes import Holes, whole
 from tinygrad_lstm.compiler.operations import ELEMENTWISE, LEAVES, VIEWS, accumulates
 from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, Stages, is_heavy, stages
-from tinygrad_lstm.compiler.sharing import Sharing
+from tinygrad_lstm.compiler.sharing import Sharing, written
 from tinygrad_lstm.compiler.strides import contiguous, moved, repeated, reshaped
 from tinygrad_lstm.compiler.views import Copy, Place, View
 
 __all__ = ["Memory"]
+
+RESULTS = 64  # places of results that are looked at for others that may live there before
 
 
 class Memory:
@@ -54,6 +56,7 @@ class Memory:
         self._last = self._last_uses()
         self._sharing = Sharing(schedule, self._last)
         self._holes = Holes()
+        self._results = Holes(RESULTS)  # their places, until they are written to
         self._taken: set[int] = set()  # whose places others have now
         self.results: dict[Any, tuple[int, int]] = {}
         self.apart: list[Value] = []
@@ -61,7 +64,7 @@ class Memory:
         self._join()
         self._give_homes()
         del self._dense, self._rank, self._last, self._sharing  # nobody asks any more
-        del self._holes, self._taken
+        del self._holes, self._results, self._taken
 
     def where(self, v: Value) -> Place:
         """Where a value lies."""
@@ -136,8 +139,11 @@ class Memory:
                 self.apart.append(v)
                 continue
             start, _ = self.results.get(v.dtype, (self.size, 0))
-            self._put(v, self._new(v), v)
+            place, size = self._new(v), v.size * v.dtype.itemsize
+            self._put(v, place, v)
             self.results[v.dtype] = start, self.size
+            if size == whole(size):  # beside it nothing else may be left
+                self._results.add(place.offset, size, -1, written(v, self.schedule.stage))
 
     def _join(self) -> None:
         """Concatenations first, the outermost first: their parts are computed in place. Those of
@@ -237,7 +243,10 @@ class Memory:
         """Let a value that is computed by itself live in a hole."""
         if v.op in ("concatenate", "reshape"):
             return False
-        offset = self._holes.take(v.size * v.dtype.itemsize, now, self._last[v.number])
+        size, last = v.size * v.dtype.itemsize, self._last[v.number]
+        offset = self._results.take(size, now, last)
+        if offset is None:
+            offset = self._holes.take(size, now, last)
         if offset is not None:
             self.homes[v.number] = Place(offset, self._dense(v.shape))
         return offset is not None

@@ -19,7 +19,7 @@ from tinygrad_lstm.compiler.passes.shared import disjoint
 from tinygrad_lstm.compiler.schedule import NEVER, Kernel, Schedule, Stages, is_elementwise
 from tinygrad_lstm.compiler.strides import moved
 
-__all__ = ["Region", "Sharing"]
+__all__ = ["Region", "Sharing", "written"]
 
 Bounds = tuple[tuple[int, int], ...]
 
@@ -150,6 +150,15 @@ class Sharing:
             elif max(self._last[u.number], self.schedule.stage[u.number]) >= until:
                 return False
         return True
+
+
+def written(v: Value, stage: Stages) -> int:
+    """The first stage in which something is written to the place of a value."""
+    if v.op == "concatenate":
+        return min([written(part, stage) for part in v.args])
+    if v.op == "matmul" and accumulates(v, v.args[-1]):
+        return written(v.args[-1], stage)
+    return stage[v.number]
 
 
 def _around(inner: tuple[int, int], intervals: list[tuple[int, int]]) -> tuple[int, int] | None:
