@@ -10,7 +10,8 @@ from collections import OrderedDict, defaultdict
 import numpy as np
 import pytest
 
-from tinygrad_lstm import LSTM, Tensor, compile, gradients, optim
+from tinygrad_lstm import LSTM, Tensor, compile, gradients, nn, optim
+from tinygrad_lstm.errors import DataError, ShapeError
 
 X = np.arange(6.0).reshape(2, 3)
 w = Tensor(np.ones(3), True, "w")
@@ -169,6 +170,37 @@ def test_a_record_that_contains_itself_runs_on_the_tape():
     batch.scale = batch
     fast = compile(lambda batch: (w * batch.x).sum())
     assert fast(batch)[0] == X.sum() and "themselves" in fast.plan(batch).reason
+
+
+@pytest.mark.parametrize("backend", ["numpy", None])
+def test_lengths_and_masks_are_arguments(backend):
+    model = nn.LSTM(3, 2, num_layers=2, bidirectional=True, rng=0)
+    rng = np.random.default_rng(0)
+
+    def loss(x, lengths, mask):
+        y, last = model(x, lengths=lengths)
+        error = top.error(y, np.ones((4, 3, 2)), lengths=lengths, mask=mask)
+        return (y**2).sum() + last[0].sum() + error
+
+    top = nn.LSTM(4, 2, rng=1)
+    fast, everywhere = compile(loss, backend=backend), np.ones(4)
+    with pytest.raises(ShapeError, match="do not fit the batch"):
+        fast(rng.normal(size=(4, 3, 3)), np.array([5, 1, 1]), everywhere)
+    for lengths, mask in (([4, 2, 1], [1, 1, 1, 1]), ([1, 4, 3], [0, 1, 0, 1]), ([4] * 3, [1] * 4)):
+        args = rng.normal(size=(4, 3, 3)), np.array(lengths), np.array(mask, float)
+        loss_, grads = fast(*args)
+        expected = loss(*args)
+        assert loss_ == pytest.approx(expected.item(), rel=1e-12)
+        g = gradients(expected)
+        for leaf in (*model.parameters().values(), *top.parameters().values()):
+            np.testing.assert_allclose(grads[leaf], g[leaf], rtol=1e-9, atol=1e-12)
+    plan = fast.plan(*args)
+    assert plan.compiled
+    with pytest.raises(ShapeError, match="do not fit the batch"):
+        fast(args[0], np.array([4, 0, 1]), everywhere)
+    with pytest.raises(DataError, match="no block has a loss"):
+        fast(*args[:2], np.zeros(4))
+    assert fast.plan(*args) is plan
 
 
 class Loader:

@@ -136,7 +136,14 @@ class Compiled:
         """The loss, and the derivatives by name."""
         plan, flat = self._plan(args, kwargs)
         found = None if plan.replay is None else plan.run(flat)
-        return on_tape(self._function, args, kwargs) if found is None else found
+        if found is not None:
+            return found
+        try:
+            return on_tape(self._function, args, kwargs)
+        except Exception:
+            if plan.replay is None:  # perhaps because of these numbers
+                self._plans = {key: p for key, p in self._plans.items() if p is not plan}
+            raise
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
         """What is done for such arguments: the program, or why there is none."""

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lstm.engine.memory import by_shape
 from tinygrad_lstm.engine.recorder import block
 from tinygrad_lstm.errors import DataError, ShapeError
 from tinygrad_lstm.lstm.inputs import check_finite
 from tinygrad_lstm.nn.layers import as_tensor
-from tinygrad_lstm.nn.sequence import blocks
+from tinygrad_lstm.nn.sequence import blocks, checked
 from tinygrad_lstm.ops.elementwise import where
 from tinygrad_lstm.ops.loss import squared_error
 from tinygrad_lstm.ops.reduce import add_n
@@ -31,37 +32,56 @@ def error(outputs: list[Any], reading: Any, targets: Any, mask: Any) -> Any:
             got=targets.shape,
         )
     counted = _counted(reading, mask, expected[:2])
-    zero, errors = np.zeros((), y.dtype), []
-    if not counted.all():
+    zero, errors, unknown = np.zeros((), y.dtype), [], by_shape(counted)
+    if unknown or not counted.all():
         targets = where(counted[..., np.newaxis], targets, zero)
     check_finite(targets, "targets")
     for t, (y, target) in enumerate(zip(outputs, blocks(targets), strict=True), 1):
         rows = counted[t - 1]
-        if rows.any():
+        if unknown or rows.any():
             with block(t):
-                y = y if rows.all() else where(rows[:, np.newaxis], y, zero).named("counted")
+                y = (
+                    y
+                    if not unknown and rows.all()
+                    else where(rows[:, np.newaxis], y, zero).named("counted")
+                )
                 errors.append(squared_error(y, target.named("â")).named("Error"))
     return add_n(*errors).named("Error")
 
 
-def _counted(reading: Any, mask: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _counted(reading: Any, mask: Any, shape: tuple[int, ...]) -> Any:
     """Which rows have a loss in which blocks, shape (T, N)."""
     there = np.stack([np.ones(shape[1], bool) if r is None else r for r in reading.active])
     if mask is None:
         return there
-    marks = np.asarray(mask)
+    marks = mask if by_shape(mask) else np.asarray(mask)
     if marks.ndim == 2 and reading.batched and reading.batch_first:
         marks = marks.T
-    if marks.shape not in (shape, shape[:1]) or not np.isin(marks, (0, 1)).all():
-        raise ShapeError(
-            "a mask says of each block, or of each of its rows, whether it has a loss",
-            where="mask",
-            expected=f"numbers 0 or 1, of shape {shape[:1]} or {shape}",
-            got=marks.shape,
-        )
+    if marks.shape not in (shape, shape[:1]):
+        raise _no_mask(marks, shape)
+    marks = checked(_marks, marks, shape)
     counted = there & (marks == 1 if marks.ndim == 2 else (marks == 1)[:, np.newaxis])
+    return checked(_some, counted)
+
+
+def _marks(marks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if not np.isin(marks, (0, 1)).all():
+        raise _no_mask(marks, shape)
+    return marks
+
+
+def _no_mask(marks: np.ndarray, shape: tuple[int, ...]) -> ShapeError:
+    return ShapeError(
+        "a mask says of each block, or of each of its rows, whether it has a loss",
+        where="mask",
+        expected=f"numbers 0 or 1, of shape {shape[:1]} or {shape}",
+        got=marks.shape,
+    )
+
+
+def _some(counted: np.ndarray) -> np.ndarray:
     if not counted.any():
         raise DataError(
             "no block has a loss, so there is no Error", where="mask", expected="at least one 1"
         )
-    return np.asarray(counted)
+    return counted

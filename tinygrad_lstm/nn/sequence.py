@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_lstm.engine.memory import array_of
+from tinygrad_lstm.engine.memory import array_of, by_shape
 from tinygrad_lstm.engine.recorder import block
 from tinygrad_lstm.errors import DtypeError, ShapeError
 from tinygrad_lstm.lstm.inputs import at
 from tinygrad_lstm.ops.elementwise import where
 from tinygrad_lstm.tensor.tensor import Tensor
 
-__all__ = ["Active", "Blocks", "blocks", "filled", "running"]
+__all__ = ["Active", "Blocks", "blocks", "checked", "filled", "running"]
 
 Blocks: TypeAlias = Any
 """A list of x<1> .. x<T>, or one Tensor of shape (T, N, D) where blocks are checkpointed."""
@@ -32,7 +32,9 @@ def running(lengths: Any, steps: int, rows: int) -> Active:
     """
     if lengths is None:
         return [None] * steps
-    lengths = np.asarray(array_of(lengths))
+    lengths = array_of(lengths)
+    unknown = by_shape(lengths) and lengths.ndim == 1
+    lengths = lengths if unknown else np.asarray(lengths)
     if lengths.dtype.kind not in "iu":
         raise DtypeError(
             "a length counts blocks",
@@ -40,6 +42,21 @@ def running(lengths: Any, steps: int, rows: int) -> Active:
             expected="whole numbers",
             got=lengths.dtype,
         )
+    lengths = checked(_fitting, lengths, steps, rows)
+    shortest = 0 if unknown else int(lengths.min())
+    return [None if t <= shortest else lengths >= t for t in range(1, steps + 1)]
+
+
+def checked(check: Callable[..., np.ndarray], x: Any, *more: Any) -> Any:
+    """``check(x, *more)``, which raises or returns `x`. Where only its shape is known as yet, a
+    function of NumPy's is recorded, which checks the numbers each time that there are some."""
+    if not by_shape(x):
+        return check(x, *more)
+    return np.apply_along_axis(check, 0, np.reshape(x, -1), *more).reshape(x.shape)
+
+
+def _fitting(lengths: np.ndarray, steps: int, rows: int) -> np.ndarray:
+    """The lengths, if they fit."""
     if lengths.shape != (rows,) or lengths.min() < 1 or lengths.max() > steps:
         raise ShapeError(
             "the lengths do not fit the batch",
@@ -47,8 +64,7 @@ def running(lengths: Any, steps: int, rows: int) -> Active:
             expected=f"{rows} whole numbers, each from 1 to {steps}",
             got=lengths.tolist(),
         )
-    shortest = int(lengths.min())
-    return [None if t <= shortest else lengths >= t for t in range(1, steps + 1)]
+    return lengths
 
 
 def filled(x: Tensor, active: Active) -> Tensor:
