@@ -44,10 +44,34 @@ def test_an_own_stage_in_a_program(forward, rule):
         return (made(w * x) * x).sum()
 
     fast = compile(function, backend="numpy")
-    loss, grads = fast(X)
-    expected = function(X)
-    assert loss == pytest.approx(expected.item())
-    np.testing.assert_allclose(grads["w"], gradients(expected)["w"])
+    for x in (X, 2 * X):
+        loss, grads = fast(x)
+        expected = function(x)
+        assert loss == pytest.approx(expected.item())
+        np.testing.assert_allclose(grads["w"], gradients(expected)["w"])
+    assert fast.plan(X).compiled
+
+
+SCALE = {"forward": 2.0, "rule": 2.0}
+
+
+def test_what_an_own_stage_reads_is_noticed():
+    @stage
+    def scaled(a):
+        return a * SCALE["forward"]
+
+    @scaled.rule
+    def scaled_a(g, y, a):
+        return g * SCALE["rule"]
+
+    w = Tensor(X, True, "w")
+    fast = compile(lambda: scaled(w).sum())
+    for k in (2.0, 3.0, 5.0):
+        SCALE["forward"] = k
+        assert fast()[0] == pytest.approx(k * X.sum())
+        SCALE["rule"] = k
+        assert fast()[1]["w"][0, 0] == k
+    assert fast.plan().compiled
 
 
 def test_what_is_printed_stays_on_the_tape():

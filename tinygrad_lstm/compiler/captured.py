@@ -175,11 +175,12 @@ class Captured:
     def _of_function(self, f: types.FunctionType) -> Found:
         if library(f.__module__ or ""):
             return
-        self.codes.add(f.__code__)
+        if own := not library(f.__globals__.get("__name__")):  # and not a wrapper's
+            self.codes.add(f.__code__)
         yield from read(functools.partial(getattr, f), ("__defaults__", "__kwdefaults__"))
         free = [i for i, name in enumerate(f.__code__.co_freevars) if name != "__class__"]
         yield from read((f.__closure__ or ()).__getitem__, free)
-        names = [name for name in named(f.__code__) if name in f.__globals__]
+        names = [name for name in named(f.__code__) if own and name in f.__globals__]
         yield from read(f.__globals__.get, names)
 
     def _of_class(self, x: type) -> Found:
