@@ -28,9 +28,13 @@ def loop(code, x, outputs):
     numbers = [1, x.size, x.ctypes.data, 0]
     for out in found:
         numbers += [out.ctypes.data, 0]
+    run(function, numbers)
+    return found
+
+
+def run(function, numbers):
     table = np.array([function, 2 + len(numbers), *numbers], np.int64)
     machine().run(table.ctypes.data, 1)
-    return found
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
@@ -77,7 +81,7 @@ def test_sums_are_as_accurate_as_numpys(dtype):
 def test_kernels_serve_all_shapes_and_lengths():
     rng = np.random.default_rng(0)
     before = {}
-    for T, N in ((5, 2), (9, 3), (20, 1)):
+    for T, N in ((9, 2), (15, 3), (20, 1)):
         lstm = LSTM(3, 4, rng=0)
         x, y = rng.normal(size=(T, N, 3)), rng.normal(size=(T, N, 4))
         _, grads = compile(lstm.error, backend="native")(x, y)
@@ -128,3 +132,58 @@ def test_layouts():
     assert planes((), [()]) == (1, 1, [(0, 1)])
     assert leading((4, 1), (3, 4)) == (111, 4) and leading((1, 4), (4, 3)) == (112, 4)
     assert leading((8, 2), (3, 4)) is None and LANES["float"] == 2 * LANES["double"]
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_products_by_panels(dtype, turned):
+    """Whatever the rows and the strides, with NaN and infinity too."""
+    rng, type = np.random.default_rng(0), TYPES[np.dtype(dtype)]
+    lay, height = machine().function(("panels", type)), machine().height
+    multiply, lanes = machine().function(("by panels", type, height)), LANES[type]
+    for rows in range(1, 2 * height + 2):
+        for inner in (1, 5, 128, 129, 300):
+            shapes = (rows, inner), (inner, 3 * lanes)
+            a, b = (rng.normal(size=shape).astype(dtype) for shape in shapes)
+            if turned:
+                a, b = np.asfortranarray(a), np.asfortranarray(b)
+            if rows == 2:
+                a[0, 0], a[1, -1] = np.inf, np.nan
+            laid, out = np.empty(b.size, dtype), np.full((rows, 4 * lanes), np.nan, dtype)
+            out[:, lanes:] = 1
+            first = [*b.shape, b.ctypes.data, *b.strides, laid.ctypes.data]
+            second = [rows, 3, inner, a.ctypes.data, *a.strides, laid.ctypes.data]
+            second += [inner * lanes * a.itemsize, out.ctypes.data, out.strides[0]]
+            run(lay, first), run(multiply, [*second, 0])
+            exact = a.astype(np.longdouble) @ b.astype(np.longdouble)
+            close = {"rtol": 0, "atol": 400 * np.finfo(dtype).eps, "equal_nan": True}
+            np.testing.assert_allclose(out[:, : 3 * lanes], exact.astype(dtype), **close)
+            run(multiply, [*second, 1])  # and is added
+            np.testing.assert_allclose(out[:, : 3 * lanes], 2 * exact.astype(dtype), **close)
+            assert (out[:, 3 * lanes :] == 1).all()
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("shape", [(2, 16), (7, 32), (13, 16), (5, 48), (1, 16), (4, 20)])
+def test_a_program_by_panels(shape, dtype):
+    rng, (n, h) = np.random.default_rng(1), shape
+    w, v = (Tensor(0.3 * rng.normal(size=(h, h)), True, name, dtype) for name in "wv")
+    x = rng.normal(size=(n, h)).astype(dtype)
+
+    def loss(x):
+        y, total = x, 0
+        for t in range(10):
+            y = tg.tanh(y @ w.T + y[::-1] @ v) if t % 2 else tg.tanh(y @ w.T) @ v
+            total = total + (y**2).sum()
+        return total
+
+    agree(compile(loss, backend="native"), loss, x, rtol=1e-5 if dtype == "f4" else 1e-12)
+
+
+def agree(fast, loss, x, rtol):
+    value, grads = fast(x)
+    expected = gradients(loss(x))
+    assert fast.plan(x).compiled and value == pytest.approx(loss(x).item(), rel=rtol)
+    for name, total in grads.items():
+        atol = rtol * np.abs(expected[name]).max()
+        np.testing.assert_allclose(total, expected[name], rtol=0, atol=atol)

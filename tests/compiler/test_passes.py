@@ -18,8 +18,8 @@ from tinygrad_lstm import (
     tanh,
 )
 from tinygrad_lstm.compiler.graph import Value, in_order
-from tinygrad_lstm.compiler.passes import accumulate, apart
-from tinygrad_lstm.compiler.passes.optimise import ORDER, PASSES, optimise
+from tinygrad_lstm.compiler.passes import accumulate, apart, panels
+from tinygrad_lstm.compiler.passes.optimise import BACKEND, ORDER, PASSES, optimise
 from tinygrad_lstm.compiler.planned import Planned, taken
 from tinygrad_lstm.compiler.reference import evaluate
 from tinygrad_lstm.compiler.trace import trace
@@ -99,8 +99,10 @@ def counts(roots):
 def test_a_pass_changes_no_result(name, passes):
     program = recorded(FUNCTIONS[name])
     before = computed(program, program.roots)
-    roots, done = optimise(program.graph, program.roots, passes)
-    assert [d.name for d in done] == ["recorded", *(p for p in ORDER if p in passes)]
+    backend = BACKEND.get(passes[0], "numpy")
+    roots, done = optimise(program.graph, program.roots, passes, backend)
+    here = [p for p in ORDER if p in passes and BACKEND.get(p, backend) == backend]
+    assert [d.name for d in done] == ["recorded", *here]
     for a, b in zip(before, computed(program, roots), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
     order = program.graph.order(roots)
@@ -229,6 +231,43 @@ def test_a_factor_that_many_products_read_transposed_is_turned_once():
     expected = gradients(products(8))
     for name, total in compile(lambda: products(8))()[1].items():
         np.testing.assert_allclose(total, expected[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "rows", "columns", "threads", "laid"),
+    [
+        (8, 2, 16, 1, True),
+        (7, 2, 16, 1, False),  # not often enough
+        (8, 1, 16, 1, False),  # no product of matrices
+        (8, 2, 20, 1, False),  # the last panel is not full
+        (8, 300, 16, 1, False),  # a BLAS is as fast
+        (8, 2, 16, 2, True),  # too small for several threads
+        (8, 250, 64, 2, False),
+        (8, 250, 64, None, False),
+    ],
+)
+def test_a_factor_that_many_products_read_is_laid_out_in_panels(
+    blocks, rows, columns, threads, laid, monkeypatch
+):
+    monkeypatch.setattr(panels, "threads", lambda: threads)
+    h = Tensor(RNG.normal(size=(rows, columns)))
+    W = Tensor(RNG.normal(size=(columns, columns)), True, "W")
+
+    def products():
+        y = h
+        for _ in range(blocks):
+            y = tanh(y @ W)
+        return y.sum()
+
+    program = trace(products, {}, Tracer())
+    before = computed(program, program.roots)
+    roots, done = optimise(program.graph, program.roots, backend="native")
+    left = {d.name: d.counts for d in done}
+    assert left["panels"] - left["apart"] == (Counter(panels=1) if laid else Counter())
+    factors = {v.args[1] for v in in_order(roots) if v.op == "matmul" and v.shape == h.shape}
+    assert {f.op for f in factors} >= ({"panels"} if laid else set()) and len(factors) <= 2
+    for x, y in zip(before, computed(program, roots), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-10)
 
 
 def test_what_the_passes_do_to_a_gru():

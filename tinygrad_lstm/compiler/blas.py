@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tinygrad_lstm.compiler.graph import Dtype, Shape
 from tinygrad_lstm.compiler.views import View
 
-__all__ = ["TYPES", "Gemm", "gemm", "layout", "leading"]
+__all__ = ["TYPES", "Gemm", "gemm", "layout", "leading", "threads"]
 
 Array = NDArray[Any]
 
@@ -101,17 +101,32 @@ def gemm(dtype: Dtype) -> Gemm | None:
 
 def _candidates(dtype: Dtype) -> Iterator[Gemm]:
     """What the library that NumPy is linked to may call its product."""
-    letter = "d" if dtype == np.float64 else "s"
-    try:
-        blas = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
-    except (OSError, AttributeError):
-        return
+    letter, blas = "d" if dtype == np.float64 else "s", _library()
     for prefix in ("scipy_cblas_", "cblas_"):
         for suffix, ints in (("64_", "i64"), ("", "i32")):
             call = getattr(blas, f"{prefix}{letter}gemm{suffix}", None)
             if call is not None:
                 call.restype = None
                 yield Gemm(int(ctypes.cast(call, ctypes.c_void_p).value or 0), ints, call)
+
+
+@functools.cache
+def _library() -> Any:
+    """What has the symbols of the BLAS; nothing where there is none."""
+    try:
+        return ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
+    except (OSError, AttributeError):
+        return None
+
+
+def threads() -> int | None:
+    """On how many threads the BLAS computes large products; None where it does not say."""
+    for prefix in ("scipy_openblas", "openblas"):
+        for suffix in ("64_", ""):
+            asked = getattr(_library(), f"{prefix}_get_num_threads{suffix}", None)
+            if asked is not None:
+                return int(asked())
+    return None
 
 
 def _right(found: Gemm, dtype: Dtype) -> bool:

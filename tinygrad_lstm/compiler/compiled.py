@@ -57,7 +57,8 @@ def compile(
     passes : collection of str
         What is done to the program's graph: all of ``gather``, ``contract``, ``align``, ``split``,
         ``push``, ``merge``, ``columns``, ``lift``, ``ones``, ``apart``, ``widen`` and
-        ``dense`` (for NumPy), ``turn``, ``overlap`` and ``accumulate`` unless some are left out.
+        ``dense`` (for NumPy), ``panels`` (for compiled loops), ``turn``, ``overlap`` and
+        ``accumulate`` unless some are left out.
 
     Returns
     -------

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from tinygrad_lstm.compiler import native_code
+from tinygrad_lstm.compiler import native_code, panel_code
 from tinygrad_lstm.compiler.native_code import Key
 
 __all__ = ["Library", "available", "library"]
@@ -25,16 +25,25 @@ def available() -> bool:
 
 
 class Library:
-    """The compiled functions of this process."""
+    """The compiled functions of this process.
+
+    Attributes
+    ----------
+    height : int
+        How many rows of a product have room in the registers of this machine: there are 16 for
+        half a vector each, or 32.
+    """
 
     run: Any
+    height: int
 
     def __init__(self) -> None:
         import llvmlite.binding as llvm
 
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
-        host = llvm.get_host_cpu_features().flatten()
+        known = llvm.get_host_cpu_features()
+        self.height, host = 8 if known.get("avx512f") else 6, known.flatten()
         target = llvm.Target.from_default_triple()
         self._llvm = llvm
         self._jit = llvm.create_lljit_compiler(
@@ -71,6 +80,8 @@ WRITTEN: dict[str, Callable[..., str]] = {
     "kernel": lambda name, key: native_code.kernel(key, name),
     "sum": lambda name, type: native_code.sum_rows(type, name),
     "dot": lambda name, type: native_code.dot(type, name),
+    "panels": lambda name, type: panel_code.panels(type, name),
+    "by panels": lambda name, type, height: panel_code.by_panels(type, name, height),
     "product": lambda name, type, ints: native_code.product(type, name, ints),
 }
 

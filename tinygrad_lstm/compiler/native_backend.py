@@ -16,7 +16,7 @@ from tinygrad_lstm.compiler.operations import accumulates, number
 from tinygrad_lstm.compiler.pieces import piece, pieces
 from tinygrad_lstm.compiler.schedule import Kernel
 from tinygrad_lstm.compiler.strides import repeated
-from tinygrad_lstm.compiler.vector_code import supported
+from tinygrad_lstm.compiler.vector_code import LANES, supported
 from tinygrad_lstm.compiler.views import Copy, Place
 
 __all__ = ["ADDRESS", "NativeBackend"]
@@ -110,6 +110,11 @@ class NativeBackend:
             return None
         if v.op == "matmul":
             return self._product(v, type)
+        if v.op == "panels":
+            place, out = self.memory.where(v.args[0]), self.memory.where(v)
+            strides = [s * v.dtype.itemsize for s in place.strides]
+            numbers = [*v.shape, self._at(place), *strides, self._at(out)]
+            return [self._entry(self._function("panels", type), numbers)]
         if v.op == "dot":
             places = [self.memory.where(a) for a in v.args]
             if any(p.strides != (1,) for p in places):
@@ -137,6 +142,10 @@ class NativeBackend:
         entries: Entries = []
         adds = accumulates(v, v.args[-1])
         for pair, low, high in pieces(v):
+            if v.args[pair + 1].op == "panels":
+                entries.append(self._by_panels(v, type, (pair, low, high), adds))
+                adds = True
+                continue
             values = (*v.args[pair : pair + 2], v)
             places = [self.memory.where(x) for x in values]
             found = layout((p.strides, x.shape) for p, x in zip(places, values, strict=True))
@@ -150,6 +159,19 @@ class NativeBackend:
             entries.append(self._entry(function, [*numbers, out, steps[2], adds]))
             adds = True
         return entries
+
+    def _by_panels(self, v: Value, type: str, part: tuple[int, int, int], adds: bool) -> Numbers:
+        """A part of a product, by a matrix in panels."""
+        pair, low, high = part
+        a, b, out = (self.memory.where(x) for x in (*v.args[pair : pair + 2], v))
+        assert out.strides[1] == 1, v
+        size, lanes = v.dtype.itemsize, LANES[type]
+        row, column = (s * size for s in a.strides)
+        panel = lanes * size
+        numbers = [v.shape[0], v.shape[1] // lanes, high - low, self._at(a) + low * column]
+        numbers += [row, column, self._at(b) + low * panel, v.args[pair].shape[1] * panel]
+        numbers += [self._at(out), out.strides[0] * size, adds]
+        return self._entry(self._function("by panels", type, self.library.height), numbers)
 
 
 def _key(kernel: Kernel) -> tuple[Any, ...] | None:

@@ -60,7 +60,7 @@ def kernel(key: Key, name: str) -> str:
         for k in range(len(flat) + len(outputs))
     ]
 
-    def row(i: str, _: str) -> None:
+    def row(i: str, _: list[str]) -> None:
         bases = [f.moved(p, f.new(f"mul i64 {i}, {stride}")) for p, stride in operands]
         fixed = {
             k: f.splat(f.new(f"load {type}, ptr {bases[k]}")) for k, one in enumerate(flat) if one
@@ -106,7 +106,7 @@ def sum_rows(type: str, name: str) -> str:
     def clear(j: str, mask: str | None) -> None:
         f.store("zeroinitializer", f.moved(out, f.new(f"mul i64 {j}, {f.size}")), mask)
 
-    def block(start: str, _: str) -> None:
+    def block(start: str, _: list[str]) -> None:
         count = f.least(f.new(f"sub i64 {rows}, {start}"), piece)
         first = f.moved(source, f.new(f"mul i64 {start}, {stride}"))
 
@@ -114,11 +114,11 @@ def sum_rows(type: str, name: str) -> str:
             at = f.new(f"mul i64 {j}, {f.size}")
             base = f.moved(first, at)
 
-            def add(i: str, part: str) -> str:
+            def add(i: str, parts: list[str]) -> list[str]:
                 x = f.load(f.moved(base, f.new(f"mul i64 {i}, {stride}")), mask)
-                return f.new(f"fadd {f.vector} {part}, {x}")
+                return [f.new(f"fadd {f.vector} {parts[0]}, {x}")]
 
-            part = f.loop(count, 1, add, "zeroinitializer")
+            (part,) = f.loop(count, 1, add, ["zeroinitializer"])
             total = f.load(f.moved(out, at), mask)
             f.store(f.new(f"fadd {f.vector} {total}, {part}"), f.moved(out, at), mask)
 
@@ -136,21 +136,20 @@ def dot(type: str, name: str) -> str:
     a, b, out = (f.argument(i, "ptr") for i in (1, 2, 3))
     zero = f"splat ({type} 0.0)"
 
-    def run(start: str, total: str) -> str:
+    def run(start: str, totals: list[str]) -> list[str]:
         count = f.least(f.new(f"sub i64 {n}, {start}"), RUN)
         whole = f.new(f"and i64 {count}, {-f.lanes}")
 
         def product(at: str, mask: str | None, part: str) -> str:
             by = f.new(f"mul i64 {f.new(f'add i64 {start}, {at}')}, {f.size}")
             x, y = f.load(f.moved(a, by), mask), f.load(f.moved(b, by), mask)
-            xy = f.new(f"fmul contract {f.vector} {x}, {y}")
-            return f.new(f"fadd contract {f.vector} {part}, {xy}")
+            return f.multiplied(x, y, part)
 
-        part = f.loop(whole, f.lanes, lambda i, part: product(i, None, part), zero)
+        (part,) = f.loop(whole, f.lanes, lambda i, parts: [product(i, None, *parts)], [zero])
         rest = product(whole, f.first(f.new(f"sub i64 {count}, {whole}")), part)
-        return f.new(f"fadd {f.vector} {total}, {rest}")
+        return [f.new(f"fadd {f.vector} {totals[0]}, {rest}")]
 
-    total = f.loop(n, RUN, run, zero)
+    (total,) = f.loop(n, RUN, run, [zero])
     whole = f.new(
         f"call reassoc {type} @llvm.vector.reduce.fadd.{f.suffix}({type} 0.0, {f.vector} {total})"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tinygrad_lstm.compiler.vector_code import LANES
 
@@ -98,6 +98,11 @@ class Function:
         zeros = f"<{self.lanes} x i32> zeroinitializer"
         return self.new(f"shufflevector {self.vector} {one}, {self.vector} poison, {zeros}")
 
+    def multiplied(self, a: str, b: str, c: str) -> str:
+        """``c + a * b``, rounded once where the machine can."""
+        ab = self.new(f"fmul contract {self.vector} {a}, {b}")
+        return self.new(f"fadd contract {self.vector} {c}, {ab}")
+
     def first(self, count: str) -> str:
         """A mask of the first lanes."""
         ints = f"<{self.lanes} x i64>"
@@ -113,11 +118,15 @@ class Function:
         return self.new(f"select i1 {less}, i64 {x}, i64 {bound}")
 
     def loop(
-        self, stop: str, step: int | str, body: Callable[[str, str], str | None], start: str = ""
-    ) -> str:
-        """``for i in range(0, stop, step)``: `body` gets the register of i and that of what is
-        carried along, which begins as the vector `start`, and returns it for the next turn. The
-        last is returned."""
+        self,
+        stop: str,
+        step: int | str,
+        body: Callable[[str, list[str]], list[str] | None],
+        starts: Sequence[str] = (),
+    ) -> list[str]:
+        """``for i in range(0, stop, step)``: `body` gets the register of i and those of what is
+        carried along, which begin as the vectors `starts`, and returns them for the next turn. The
+        last are returned."""
         self._count += 1
         name = f"loop{self._count}"
         self.add(f"br label %{name}.before")
@@ -125,21 +134,32 @@ class Function:
         self.add(f"br label %{name}")
         self.label(name)
         self.add(f"%{name}.i = phi i64 [0, %{name}.before], [%{name}.next, %{name}.latch]")
-        carried = f"%{name}.carried"
+        carried = [f"%{name}.carried{i}" for i in range(len(starts))]
         place = len(self.lines)
         self.add(f"%{name}.more = icmp slt i64 %{name}.i, {stop}")
         self.add(f"br i1 %{name}.more, label %{name}.body, label %{name}.end")
         self.label(f"{name}.body")
-        again = body(f"%{name}.i", carried)
-        if start:
-            phi = f"phi {self.vector} [{start}, %{name}.before], [{again}, %{name}.latch]"
-            self.lines.insert(place, f"  {carried} = {phi}")
+        again = body(f"%{name}.i", carried) or []
+        self.lines[place:place] = [
+            f"  {x} = phi {self.vector} [{start}, %{name}.before], [{then}, %{name}.latch]"
+            for x, start, then in zip(carried, starts, again, strict=True)
+        ]
         self.add(f"br label %{name}.latch")
         self.label(f"{name}.latch")
         self.add(f"%{name}.next = add i64 %{name}.i, {step}")
         self.add(f"br label %{name}")
         self.label(f"{name}.end")
         return carried
+
+    def where(self, condition: str, body: Callable[[], None]) -> None:
+        """``if condition:``."""
+        self._count += 1
+        name = f"where{self._count}"
+        self.add(f"br i1 {condition}, label %{name}, label %{name}.end")
+        self.label(name)
+        body()
+        self.add(f"br label %{name}.end")
+        self.label(f"{name}.end")
 
     def columns(self, count: str, body: Callable[[str, str | None], None]) -> None:
         """A loop over columns, a vector at a time; `body` gets the column and the mask of the
@@ -148,12 +168,7 @@ class Function:
         self.loop(whole, self.lanes, lambda j, _: body(j, None))
         rest = self.new(f"sub i64 {count}, {whole}")
         some = self.new(f"icmp ne i64 {rest}, 0")
-        name = f"rest{self._count}"
-        self.add(f"br i1 {some}, label %{name}, label %{name}.end")
-        self.label(name)
-        body(whole, self.first(rest))
-        self.add(f"br label %{name}.end")
-        self.label(f"{name}.end")
+        self.where(some, lambda: body(whole, self.first(rest)))
 
     def text(self) -> str:
         """The function, with what it needs."""

@@ -54,6 +54,7 @@ OTHERS: dict[str, Any] = {
     "reshape": lambda graph, value, args: args[0].reshape(value.shape),
     "broadcast": lambda graph, value, args: np.broadcast_to(args[0], value.shape),
     "place": _place,
+    "panels": lambda graph, value, args: args[0],
     "call": lambda graph, value, args: value.attrs[0](*args),
 }
 

@@ -20,6 +20,7 @@ from tinygrad_lstm.compiler.passes.lift import lift
 from tinygrad_lstm.compiler.passes.merge import merge
 from tinygrad_lstm.compiler.passes.ones import ones
 from tinygrad_lstm.compiler.passes.overlap import overlap
+from tinygrad_lstm.compiler.passes.panels import panels
 from tinygrad_lstm.compiler.passes.push import push
 from tinygrad_lstm.compiler.passes.split import split
 from tinygrad_lstm.compiler.passes.turn import turn
@@ -42,6 +43,7 @@ PASSES: dict[str, Pass] = {
     "apart": apart,
     "widen": widen,
     "dense": dense,
+    "panels": panels,
     "turn": turn,
     "overlap": overlap,
     "accumulate": accumulate,
@@ -61,14 +63,15 @@ ORDER = (
     "apart",
     "widen",
     "dense",
+    "panels",
     "turn",
     "overlap",
     "accumulate",  # the last: nobody else may come to read a part afterwards
 )
 
-BACKEND = {"widen": "numpy", "dense": "numpy"}
+BACKEND = {"widen": "numpy", "dense": "numpy", "panels": "native"}
 """Passes that only one backend gains by: compiled loops join what is of one shape anyway, and each
-line of them costs the same."""
+line of them costs the same; NumPy has no product by panels."""
 
 
 @dataclass(frozen=True)
