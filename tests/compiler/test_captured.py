@@ -106,11 +106,32 @@ def of_a_context():
     return k, lambda: k.set(3.0), k.get
 
 
+def by_a_text(read):
+    def make():
+        x = Holder(2.0)
+        return x, lambda: setattr(x, "k", 3.0), lambda: read(x)
+
+    return make
+
+
+class Holder:
+    def __init__(self, k):
+        self.k = k
+
+
+SHOWN = "{0.k}"
+TEXTS = [
+    lambda x: float(SHOWN.format(x)),
+    lambda x: x.__getattribute__(chr(107)),
+    lambda x: eval(SHOWN[1:-1].replace("0", "x")),
+    lambda x: sum(vars(x).values()),
+]
 SCALES = {"k": 2.0}
 PLACES = [patched, on_slots, on_a_class, on_a_method, in_a_deque, in_a_set, by_a_special_method]
+PLACES += [in_a_partial, of_a_context, *map(by_a_text, TEXTS)]
 
 
-@pytest.mark.parametrize("make", [*PLACES, in_a_partial, of_a_context])
+@pytest.mark.parametrize("make", PLACES)
 def test_what_changes_is_noticed(make):
     w = Tensor(np.ones(3), True, "w")
     _, change, read = make()

@@ -11,7 +11,10 @@ from typing import Any
 __all__ = ["ANY", "Codes", "named"]
 
 ANY = "*"
-ASKING = {"__dict__", "attrgetter", "dir", "eval", "exec", "methodcaller", "vars"}
+ASKING = {
+    *("__dict__", "__getattribute__", "__getstate__", "attrgetter", "dir", "eval", "exec"),
+    *("format", "format_map", "getmembers", "methodcaller", "vars"),
+}
 PLAIN = ("LOAD_CONST", "LOAD_SMALL_INT", "LOAD_FAST", "LOAD_DEREF")
 LOADS = (*PLAIN[2:], "LOAD_GLOBAL", "LOAD_ATTR", "PUSH_NULL")
 
