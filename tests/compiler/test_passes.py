@@ -312,6 +312,22 @@ def test_transposed_weights_powers_and_a_total_from_zero_cost_nothing():
             np.testing.assert_allclose(total, expected[name], rtol=1e-11, atol=1e-12)
 
 
+def test_sums_of_products_of_two_factors_are_products():
+    W, V = (Tensor(RNG.normal(size=shape), True, f"W{shape}") for shape in ((D, H), (2, H, D)))
+
+    def loss(x, y):
+        h = np.einsum("tnd,dh->htn", x, W) + np.einsum("khd,tnd", V, x).sum(axis=1).mT
+        return (h**2).sum() + np.tensordot(V, x, (2, 2)).sum()
+
+    counted = counts(recorded(loss).roots)
+    assert counted["matmul"] and not counted["call"]
+    expected = loss(X, Y)
+    value, grads = compile(loss)(X, Y)
+    assert value == pytest.approx(expected.item(), rel=1e-12)
+    for leaf in (W, V):
+        np.testing.assert_allclose(grads[leaf], gradients(expected)[leaf], rtol=1e-11)
+
+
 def test_an_unknown_pass_is_refused():
     with pytest.raises(TypeError, match="no such pass"):
         compile(gru, passes=["contract", "unroll"])

@@ -186,6 +186,14 @@ def test_a_parameter_that_the_function_sets_is_set_each_time():
     assert "edited" in fast.plan(np.ones(2)).reason
 
 
+def test_a_value_that_was_computed_before_runs_on_the_tape():
+    w = Tensor(np.ones(2), True, "w")
+    y = (w * 2.0).named("y")
+    fast = compile(lambda x: (y * x).sum())
+    agrees(fast, lambda x: (y * x).sum(), np.ones(2))
+    assert "y was computed before" in fast.plan(np.ones(2)).reason
+
+
 def test_an_array_argument_is_not_edited_unnoticed():
     w = Tensor(np.ones(2), True, "w")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -152,3 +152,41 @@ def _dot(a: Any, b: Any) -> Any:
 @records(np.outer)
 def _outer(a: Any, b: Any) -> Any:
     return np.multiply(np.reshape(a, (-1, 1)), np.reshape(b, (1, -1)))
+
+
+@records(np.tensordot)
+def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    if np.ndim(axes) == 0:
+        return _summed(a, b, range(np.ndim(a) - axes, np.ndim(a)), range(axes))
+    return _summed(a, b, *(np.atleast_1d(part).tolist() for part in axes))
+
+
+def _summed(a: Any, b: Any, of_a: Sequence[int], of_b: Sequence[int]) -> Any:
+    """The sum of products over pairs of axes: the other axes of `a`, then those of `b`."""
+    free, shape = [], []
+    for x, summed in ((a, of_a), (b, of_b)):
+        taken = {i % np.ndim(x) for i in summed}
+        free.append([i for i in range(np.ndim(x)) if i not in taken])
+        shape += [np.shape(x)[i] for i in free[-1]]
+    n = count(np.shape(a), of_a)
+    if [np.shape(a)[i] for i in of_a] != [np.shape(b)[i] for i in of_b]:
+        raise ValueError("the axes that are summed have different lengths")
+    rows = np.reshape(np.transpose(a, (*free[0], *of_a)), (count(np.shape(a), free[0]), n))
+    columns = np.reshape(np.transpose(b, (*of_b, *free[1])), (n, count(np.shape(b), free[1])))
+    return np.reshape(np.matmul(rows, columns), shape)
+
+
+@records(np.einsum)
+def _einsum(subscripts: str, *operands: Any, optimize: Any = False) -> Any:
+    """One product, where two factors are summed over what they share; else a call."""
+    terms, arrow, output = subscripts.replace(" ", "").partition("->")
+    first, _, second = terms.partition(",")
+    shared = sorted(set(first) & set(second))
+    left = [i for i in first + second if i not in shared]
+    output = output if arrow else "".join(sorted(left))
+    once = len(set(first)) == len(first) and len(set(second)) == len(second)
+    if not (shared and once and (first + second + output).isalpha() and set(left) == set(output)):
+        given = (subscripts, *operands)
+        return recorder_of(*operands).call(np.einsum, given, {"optimize": optimize})
+    found = _summed(*operands, *([term.index(i) for i in shared] for term in (first, second)))
+    return np.transpose(found, [left.index(i) for i in output])

@@ -85,6 +85,11 @@ class Tracer:
 
     def leaf(self, node: Node) -> Value:
         """The value of a Tensor that the function found elsewhere."""
+        if node._op is not None and node._requires_grad:
+            raise Untraceable(
+                f"{called(node)} was computed before, outside of the function",
+                "compute it inside, or detach it",
+            )
         array = node._array
         known = self._leaves.get(id(node))
         if known is not None:
