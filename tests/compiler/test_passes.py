@@ -76,8 +76,8 @@ FUNCTIONS = {"lstm": LSTM(D, H, rng=0).error, "gru": gru, "rnn": rnn} | {
 }
 
 
-def recorded(function, *arrays):
-    tracer = Tracer()
+def recorded(function, *arrays, contracts=False):
+    tracer = Tracer(contracts=contracts)
     xs = [tracer.abstract(tracer.input(i, a)) for i, a in enumerate(arrays or (X, Y))]
     return trace(lambda: function(*xs), {}, tracer)
 
@@ -92,6 +92,17 @@ def computed(program, roots):
 
 def counts(roots):
     return Counter(v.op for v in in_order(roots))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_blocks_send_back_is_contracted_as_it_is_recorded(name):
+    whole, less = (recorded(FUNCTIONS[name], contracts=contracts) for contracts in (False, True))
+    for a, b in zip(computed(whole, whole.roots), computed(less, less.roots), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+    _, first = optimise(whole.graph, whole.roots)
+    _, then = optimise(less.graph, less.roots)
+    assert sum(then[0].counts.values()) < sum(first[0].counts.values())
+    assert [d.counts for d in then[2:]] == [d.counts for d in first[2:]]  # from `contract` on
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

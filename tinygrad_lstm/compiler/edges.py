@@ -10,7 +10,7 @@ from tinygrad_lstm.compiler.abstract import Abstract, Untraceable
 from tinygrad_lstm.compiler.layouts import basic, placed
 from tinygrad_lstm.engine.lazy import Sparse
 
-__all__ = ["Rule", "contribution"]
+__all__ = ["Rule", "Runner", "contribution"]
 
 
 class Runner(Protocol):

@@ -90,6 +90,8 @@ class Graph:
 
     Attributes
     ----------
+    count : int
+        How many values there have been.
     data : dict
         The array of every ``"constant"``, by its number.
     origins : Origins
@@ -113,7 +115,7 @@ class Graph:
         self.columns: dict[tuple[int, ...], tuple[int, ...]] = {}
         self.uses: dict[int, str] = {}
         self.origins = Origins()
-        self._count = 0
+        self.count = 0
 
     def new(
         self, op: str, args: tuple[Value, ...], attrs: tuple[Any, ...], shape: Shape, dtype: Dtype
@@ -126,9 +128,9 @@ class Graph:
             attrs = tuple([once(x, x) for x in attrs]) if each else once(attrs, attrs)
         known, key, value = self._known_as(op, args, attrs, shape, dtype)
         if value is None:
-            value = Value(op, args, attrs, shape, dtype, self._count)
+            value = Value(op, args, attrs, shape, dtype, self.count)
             self.origins.note(self.origins.here)
-            self._count += 1
+            self.count += 1
             known[key] = value
             if self._fresh is not None:
                 self._fresh.append(value)
@@ -164,12 +166,16 @@ class Graph:
         known, key, found = self._known_as(value.op, args, *own)
         if found is not None:
             return found
-        _, before, same = self._known_as(value.op, value.args, *own)
-        if same is value:
-            del known[before]
+        self.drop(value)
         known[key] = value
         value.args, self._ordered = args, None
         return value
+
+    def drop(self, v: Value) -> None:
+        """Forget how a value is found."""
+        known, key, found = self._known_as(v.op, v.args, v.attrs, v.shape, v.dtype)
+        if found is v:
+            del known[key]
 
     def order(self, roots: list[Value]) -> list[Value]:
         """As `in_order`; what was found last is not looked for again."""
@@ -204,7 +210,7 @@ class Graph:
 
     def marks(self, values: Iterable[Value] = ()) -> bytearray:
         """By number whether a value is one of these: a byte each, where a set takes 30."""
-        found = bytearray(self._count)
+        found = bytearray(self.count)
         for v in values:
             found[v.number] = True
         return found

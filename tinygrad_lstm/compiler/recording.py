@@ -65,7 +65,7 @@ def record(
         return Recorded("it takes from an iterator, which goes on each time", captured)
     found = Recorded("", captured)
     states = captured.states()
-    tracer = Tracer(captured.generators)
+    tracer = Tracer(captured.generators, "contract" in passes)
     reason = ""
     try:
         given, known = abstracted(tracer, (args, kwargs))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from tinygrad_lstm.compiler.abstract import Abstract, Untraceable
 from tinygrad_lstm.compiler.edges import contribution
 from tinygrad_lstm.compiler.graph import Graph, Value
 from tinygrad_lstm.compiler.signature import mapped
+from tinygrad_lstm.compiler.totals import Share, total
 from tinygrad_lstm.compiler.tracer import Tracer, called
 from tinygrad_lstm.engine.memory import conjugated
 from tinygrad_lstm.engine.naming import Naming
@@ -131,8 +133,9 @@ def described(nodes: list[Any], loss: Any, tracer: Tracer) -> dict[Any, str]:
 
 def backward(totals: dict[Any, Any], nodes: list[Any], tracer: Tracer) -> None:
     """The rules of a tape on abstract arrays: `totals` has the derivative by the loss, and then
-    those by the leaves. The stages in `nodes` go away as they are met, and leave their memory to
-    what is recorded."""
+    those by the leaves, whose shares come last. The stages in `nodes` go away as they are met, and
+    leave their memory to what is recorded."""
+    shares: dict[Any, list[Share]] = defaultdict(list)
     while nodes:
         node = nodes.pop()
         if node._hooks is not None:
@@ -142,8 +145,14 @@ def backward(totals: dict[Any, Any], nodes: list[Any], tracer: Tracer) -> None:
         for i, x in reversed(list(enumerate(node._inputs))):
             if not isinstance(x, Node) or not x._requires_grad:
                 continue
+            if x._op is None:
+                shares[x].append(Share(node, i, g, tracer.graph.origins.here))
+                continue
             sent = contribution(tracer, node, i, g)
             totals[x] = totals[x] + sent if x in totals else sent
+    for leaf, sent_there in shares.items():
+        totals[leaf] = total(tracer, sent_there, tracer.contracts)
+        sent_there.clear()
 
 
 def abstracted(tracer: Tracer, arguments: Any) -> tuple[Any, dict[int, int]]:

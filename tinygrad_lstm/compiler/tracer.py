@@ -43,15 +43,21 @@ class Tracer:
         What stands behind each input and draw now, by its number.
     generators : sequence of numpy.random.Generator
         Those that the function finds outside itself, and may draw from.
+    contracts : bool
+        Whether what blocks send back to a leaf becomes one product at once.
     refused : list of str
         What was asked for in vain, and not by a stage, which runs as it is then.
     """
 
+    contracts: bool
     graph: Graph
     build: Builder
     templates: Templates
 
-    def __init__(self, generators: Sequence[np.random.Generator] = ()) -> None:
+    def __init__(
+        self, generators: Sequence[np.random.Generator] = (), contracts: bool = False
+    ) -> None:
+        self.contracts = contracts
         self.caller = user_frame()
         self.graph = Graph()
         self.build = Builder(self.graph)

@@ -19,13 +19,13 @@ from tinygrad_lstm.compiler.graph import Value
 from tinygrad_lstm.compiler.operations import LEAVES, VIEWS, number
 from tinygrad_lstm.compiler.passes.shared import place_key, rewrite_sums
 
-__all__ = ["contract"]
+__all__ = ["contract", "contracted"]
 
 
 def contract(build: Builder, roots: list[Value]) -> list[Value]:
     """Contract every chain of additions."""
     build.graph.uses = _uses(build.graph.order(roots))
-    return rewrite_sums(build, roots, partial(_contracted, build))
+    return rewrite_sums(build, roots, partial(contracted, build))
 
 
 def _uses(order: list[Value]) -> dict[int, str]:
@@ -55,7 +55,8 @@ def _given(factor: Value) -> Value:
     return factor
 
 
-def _contracted(build: Builder, found: list[Value], v: Value) -> Value | None:
+def contracted(build: Builder, found: list[Value], v: Value) -> Value | None:
+    """The sum `v` of some terms, contracted; None where no two of them are of one kind."""
     factor, found = _common_factor(found)
     kinds: dict[Any, list[Value]] = defaultdict(list)
     for t in (_turned(build, t) for t in found):
