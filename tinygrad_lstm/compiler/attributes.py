@@ -51,7 +51,9 @@ class Attributes:
 
     def changed(self) -> bool:
         """Whether there is more or less of what is named."""
-        return any(len(self._named(own)) != len(old) for own, old in self._before)
+        if not self._before:  # asked at each call
+            return False
+        return any(len(self._named(own)) != len(before) for own, before in self._before)
 
     def undo(self) -> None:
         """Let them have what they had."""

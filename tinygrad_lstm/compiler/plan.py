@@ -85,10 +85,13 @@ class Replay:
                 found = draw()
                 if drawn is not None:
                     drawn[...] = found
-            with np.errstate(all="ignore"):  # where it matters, the tape says it
+            if self.calls.silent:
                 self.calls()
-                if not all(map(finite, self._checked)):
-                    return None
+            else:
+                with np.errstate(all="ignore"):
+                    self.calls()
+            if not all(map(finite, self._checked)):
+                return None
             loss, *totals = [result.copy() for result in self._results]
         return loss[()], totals
 
@@ -107,10 +110,14 @@ class Calls:
     ----------
     functions, operands : list
         What is called, and with what, in order.
+    silent : bool
+        Whether NumPy, which may warn, has no part in it.
     """
 
+    silent: bool
+
     def __init__(self, written: Written, arrays: Arrays, start: int) -> None:
-        self._spans = array("q", written.spans)
+        self.silent, self._spans = written.silent, array("q", written.spans)
         self._table = np.frombuffer(written.table, np.int64).copy()
         self._table[self._table >= ADDRESS] += start - ADDRESS
         step: Step
@@ -147,8 +154,9 @@ class Calls:
 
 
 def finite(x: Array) -> bool:
-    """Whether all entries are finite: the sum of squares says so at once, unless it overflows."""
-    if x.ndim == 1 and x.dtype.kind == "f" and math.isfinite(np.dot(x, x)):
+    """Whether all entries are finite: the sum of squares says so at once, unless it overflows, of
+    which `numpy.vdot` does not warn."""
+    if x.ndim == 1 and x.dtype.kind == "f" and math.isfinite(np.vdot(x, x)):
         return True
     return bool(np.isfinite(x).all())
 

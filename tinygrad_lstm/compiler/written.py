@@ -36,6 +36,8 @@ class Written:
         Of each instruction: which call, where in the table or -1, and how many entries.
     objects, forms : list
         Functions, and operands that are no arrays; what arrays look like.
+    silent : bool
+        Whether NumPy, which may warn, has no part in it.
     """
 
     calls: bytes
@@ -43,6 +45,7 @@ class Written:
     spans: bytes
     objects: list[Any]
     forms: list[Any]
+    silent: bool
 
 
 class Writer:
@@ -64,6 +67,7 @@ class Writer:
         self._forms: dict[Any, int] = {}
         self._count = 0  # of calls
         self._open = False  # whether the last of them is a part of the table
+        self._silent = native is not None
         for kind, what in instructions:
             entries = None if native is None else getattr(native, kind)(what)
             if entries is None:
@@ -75,7 +79,7 @@ class Writer:
         """What was written, and all that has got a number."""
         return Written(
             *(self._calls.tobytes(), self._table.tobytes(), self._spans.tobytes()),
-            *(self._objects, list(self._forms)),
+            *(self._objects, list(self._forms), self._silent),
         )
 
     def _numpy(self, steps: list[Step]) -> None:
@@ -87,6 +91,7 @@ class Writer:
             )
         self._count += len(steps)
         self._open = self._open and not steps
+        self._silent = self._silent and not steps
 
     def _native(self, entries: list[list[int]]) -> None:
         if entries and not self._open:
