@@ -114,7 +114,7 @@ class NativeBackend:
             place, out = self.memory.where(v.args[0]), self.memory.where(v)
             strides = [s * v.dtype.itemsize for s in place.strides]
             numbers = [*v.shape, self._at(place), *strides, self._at(out)]
-            return [self._entry(self._function("panels", type), numbers)]
+            return [self._entry(self._panels(type)[0], numbers)]
         if v.op == "dot":
             places = [self.memory.where(a) for a in v.args]
             if any(p.strides != (1,) for p in places):
@@ -139,6 +139,7 @@ class NativeBackend:
         if blas is None:
             return None
         function = self._function("product", type, blas.ints)
+        self._panels(type)  # other shapes take them, and compile nothing then
         entries: Entries = []
         adds = accumulates(v, v.args[-1])
         for pair, low, high in pieces(v):
@@ -171,7 +172,12 @@ class NativeBackend:
         numbers = [v.shape[0], v.shape[1] // lanes, high - low, self._at(a) + low * column]
         numbers += [row, column, self._at(b) + low * panel, v.args[pair].shape[1] * panel]
         numbers += [self._at(out), out.strides[0] * size, adds]
-        return self._entry(self._function("by panels", type, self.library.height), numbers)
+        return self._entry(self._panels(type)[1], numbers)
+
+    def _panels(self, type: str) -> tuple[int, int]:
+        """What lays a matrix out in panels, and what multiplies by them."""
+        by_panels = self._function("by panels", type, self.library.height)
+        return self._function("panels", type), by_panels
 
 
 def _key(kernel: Kernel) -> tuple[Any, ...] | None:
