@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from tinygrad_lstm.compiler.abstract import Untraceable
-from tinygrad_lstm.compiler.blas import TYPES, gemm
+from tinygrad_lstm.compiler.blas import TYPES, gemm, threads
 from tinygrad_lstm.compiler.blueprint import Blueprint
 from tinygrad_lstm.compiler.captured import Captured
 from tinygrad_lstm.compiler.packed import Packed
@@ -56,8 +56,9 @@ def record(
     passes: Collection[str],
 ) -> Recorded:
     """Record a function for arguments of one kind."""
+    threads()  # what is found once in a process is not, while there is a graph
     for dtype in TYPES:
-        gemm(dtype)  # found once in a process, and not while there is a graph
+        gemm(dtype)
     captured = Captured(function, objects((args, kwargs)))
     if "ndarray" in captured.codes.reached:
         return Recorded(ARRAY, captured)
