@@ -40,7 +40,7 @@ def run(function, numbers):
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize(
     ("op", "reference", "ulp"),
-    [("exp", np.exp, 2), ("tanh", np.tanh, 4), ("sqrt", np.sqrt, 1), ("negative", np.negative, 0)],
+    [("exp", np.exp, 2), ("tanh", np.tanh, 2), ("sqrt", np.sqrt, 1), ("negative", np.negative, 0)],
 )
 def test_functions_to_the_last_digits(op, reference, ulp, dtype):
     rng = np.random.default_rng(0)
@@ -51,6 +51,7 @@ def test_functions_to_the_last_digits(op, reference, ulp, dtype):
         expected = reference(x.astype("f8" if dtype == "f4" else np.longdouble)).astype(dtype)
     finite = np.isfinite(expected)
     np.testing.assert_array_equal(y[~finite], expected[~finite])
+    np.testing.assert_array_equal(np.signbit(y[x == 0]), np.signbit(expected[x == 0]))
     largest = np.maximum(np.abs(expected[finite]), np.finfo(dtype).tiny)
     assert np.max(np.abs(y[finite] - expected[finite]) / largest) <= ulp * np.finfo(dtype).eps
 
@@ -187,7 +188,8 @@ def test_a_program_by_panels(shape, dtype):
             total = total + (y**2).sum()
         return total
 
-    agree(compile(loss, backend="native"), loss, x, rtol=1e-5 if dtype == "f4" else 1e-12)
+    # the tape in float32 is itself 2e-5 from float64 here
+    agree(compile(loss, backend="native"), loss, x, rtol=1e-4 if dtype == "f4" else 1e-12)
 
 
 def agree(fast, loss, x, rtol):
