@@ -43,7 +43,7 @@ HOLDERS = (  # of objects that code reads without naming them
     *(types.FunctionType, types.MethodType, types.BuiltinMethodType, types.CellType),
     *(list, tuple, deque, dict),
 )
-BITS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+BITS: dict[int, Any] = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 DEPTH = 8  # objects within objects
 MANY = 20_000  # objects that are looked at
 
@@ -64,6 +64,8 @@ class Captured:
     codes : Codes
         The code of the functions among them.
     """
+
+    codes: Codes
 
     def __init__(self, function: Callable[..., Any], arguments: Iterable[Any] = ()) -> None:
         self._bindings: list[tuple[Callable[[Any], Any], Any, Any]] = []

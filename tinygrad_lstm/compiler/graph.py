@@ -104,6 +104,7 @@ class Graph:
         (`contract`).
     """
 
+    count: int
     origins: Origins
 
     def __init__(self) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tinygrad_lstm.compiler.flow import flow, rows
+from tinygrad_lstm.compiler.flow import Flow, Row, flow, rows
 from tinygrad_lstm.compiler.graph import Value
+from tinygrad_lstm.compiler.passes.optimise import Done
 from tinygrad_lstm.compiler.planned import Planned
 from tinygrad_lstm.compiler.trace import Program
 
@@ -41,6 +42,10 @@ class Listing:
     calls: list[str]
     inputs: list[str]
     constants: list[str]
+    counts: Counter[str]
+    done: list[Done]
+    rows: dict[int, Row]
+    flow: Flow
 
     def __init__(self, program: Program, planned: Planned) -> None:
         order = planned.schedule.order

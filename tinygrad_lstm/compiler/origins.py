@@ -4,6 +4,7 @@ for each stage would take a tenth of the graph's memory, and few are ever read."
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 from tinygrad_lstm.engine.names import spelled
@@ -20,7 +21,12 @@ class Origins:
     ----------
     here : int
         The origin of what is made from now on.
+    note : callable
+        Gives the next value its origin.
     """
+
+    here: int
+    note: Callable[[int], None]
 
     def __init__(self) -> None:
         self.here = 0

@@ -74,6 +74,7 @@ class Template:
 
     constants: list[Value]
     formula: Formula | None
+    given: list[Value]
     result: int
 
     def __init__(self, graph: Graph, function: Callable[..., Any], args: tuple[Any, ...]) -> None:

@@ -46,6 +46,10 @@ class Share:
 
     __slots__ = ("_array", "_op", "_params", "_values", "argument", "g", "origin")
 
+    argument: int
+    g: Any
+    origin: int
+
     def __init__(self, node: Any, argument: int, g: Any, origin: int) -> None:
         self._op, self._params = node._op, node._params
         self._array, self._values = node._array, node._values
