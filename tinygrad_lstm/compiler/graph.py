@@ -100,8 +100,7 @@ class Graph:
         By numbers, sorted: the order in which such values were joined as columns. Whoever joins
         them again, and is free to choose, takes the same order, and has the same value.
     uses : dict
-        What is done with the products with a given factor, by its number, where somebody has looked
-        (`contract`).
+        What is done with the products with a given factor, by its number (`contract` looks).
     """
 
     count: int
