@@ -25,6 +25,7 @@ BOOL = np.dtype(bool)
 ADDRESS = 1 << 62  # what is more, counts from the first byte of the arena
 LONGEST = 200  # operations of a loop, beyond which NumPy runs it: to compile them takes too long
 Numbers = list[int]
+Part = tuple[int, int, int]  # as of `pieces`
 Entries = list[Numbers]  # one after the other in the table
 
 
@@ -138,30 +139,36 @@ class NativeBackend:
         blas = gemm(v.dtype)
         if blas is None:
             return None
-        function = self._function("product", type, blas.ints)
-        self._panels(type)  # other shapes take them, and compile nothing then
+        self._function("product", type, blas.ints)  # other shapes take what this one does not,
+        self._panels(type)  # and compile nothing then
         entries: Entries = []
         adds = accumulates(v, v.args[-1])
-        for pair, low, high in pieces(v):
-            if v.args[pair + 1].op == "panels":
-                entries.append(self._by_panels(v, type, (pair, low, high), adds))
-                adds = True
-                continue
-            values = (*v.args[pair : pair + 2], v)
-            places = [self.memory.where(x) for x in values]
-            found = layout((p.strides, x.shape) for p, x in zip(places, values, strict=True))
-            if found is None:
+        for part in pieces(v):
+            laid = v.args[part[0] + 1].op == "panels"
+            entry = (self._by_panels if laid else self._by_blas)(v, type, part, adds)
+            if entry is None:
                 return None
-            flags, steps = found
-            a, b, out = map(self._at, places)
-            a += low * places[0].strides[1] * v.dtype.itemsize
-            b += low * places[1].strides[0] * v.dtype.itemsize
-            numbers = [blas.address, *flags, *v.shape, high - low, a, steps[0], b, steps[1]]
-            entries.append(self._entry(function, [*numbers, out, steps[2], adds]))
+            entries.append(entry)
             adds = True
         return entries
 
-    def _by_panels(self, v: Value, type: str, part: tuple[int, int, int], adds: bool) -> Numbers:
+    def _by_blas(self, v: Value, type: str, part: Part, adds: bool) -> Numbers | None:
+        """A part of a product, by a BLAS, if it can read the factors where they lie."""
+        pair, low, high = part
+        values, blas = (*v.args[pair : pair + 2], v), gemm(v.dtype)
+        places = [self.memory.where(x) for x in values]
+        found = layout((p.strides, x.shape) for p, x in zip(places, values, strict=True))
+        if blas is None or found is None:
+            return None
+        flags, steps = found
+        a, b, out = map(self._at, places)
+        a += low * places[0].strides[1] * v.dtype.itemsize
+        b += low * places[1].strides[0] * v.dtype.itemsize
+        numbers = [blas.address, *flags, *v.shape, high - low, a, steps[0], b, steps[1]]
+        function = self._function("product", type, blas.ints)
+        return self._entry(function, [*numbers, out, steps[2], adds])
+
+    def _by_panels(self, v: Value, type: str, part: Part, adds: bool) -> Numbers:
         """A part of a product, by a matrix in panels."""
         pair, low, high = part
         a, b, out = (self.memory.where(x) for x in (*v.args[pair : pair + 2], v))

@@ -32,21 +32,23 @@ def error(outputs: list[Any], reading: Any, targets: Any, mask: Any) -> Any:
             got=targets.shape,
         )
     counted = _counted(reading, mask, expected[:2])
-    zero, errors, unknown = np.zeros((), y.dtype), [], by_shape(counted)
-    if unknown or not counted.all():
+    zero, errors = np.zeros((), y.dtype), []
+    if not _everywhere(counted):
         targets = where(counted[..., np.newaxis], targets, zero)
     check_finite(targets, "targets")
     for t, (y, target) in enumerate(zip(outputs, blocks(targets), strict=True), 1):
         rows = counted[t - 1]
-        if unknown or rows.any():
+        if by_shape(rows) or rows.any():
             with block(t):
-                y = (
-                    y
-                    if not unknown and rows.all()
-                    else where(rows[:, np.newaxis], y, zero).named("counted")
-                )
+                if not _everywhere(rows):
+                    y = where(rows[:, np.newaxis], y, zero).named("counted")
                 errors.append(squared_error(y, target.named("â")).named("Error"))
     return add_n(*errors).named("Error")
+
+
+def _everywhere(rows: Any) -> bool:
+    """Whether all rows are known to have a loss."""
+    return not by_shape(rows) and bool(rows.all())
 
 
 def _counted(reading: Any, mask: Any, shape: tuple[int, ...]) -> Any:

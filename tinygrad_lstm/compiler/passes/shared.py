@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tinygrad_lstm.compiler.construct import Builder
 from tinygrad_lstm.compiler.graph import Graph, Readers, Value
 from tinygrad_lstm.compiler.operations import LEAVES, VIEWS
-from tinygrad_lstm.compiler.rewriting import Walk
+from tinygrad_lstm.compiler.rewriting import Walk, rewrite
 
 __all__ = [
     "Groups",
@@ -18,9 +19,13 @@ __all__ = [
     "known_order",
     "leafy",
     "place_key",
+    "refactored",
     "regrouped",
     "rewrite_sums",
+    "shared_factors",
 ]
+
+OFTEN = 8  # products from which on it is worth while to lay out anew what all of them read
 
 Groups = dict[int, list[Value]]  # by the number of a value, all that become one with it
 Join = Callable[  # of a group, and of what has taken the places of values: what each member is now
@@ -65,6 +70,28 @@ def entrywise(build: Builder, like: Value, operands: Sequence[Value]) -> Value:
         shape = operands[0].shape
         return build.graph.new(like.op, tuple(operands), like.attrs, shape, like.dtype)
     return build.elementwise(like.op, *operands, dtype=like.dtype)
+
+
+def shared_factors(order: list[Value]) -> set[Value]:
+    """The given right factors that many products read."""
+    read = Counter(b for v in order if v.op == "matmul" for b in v.args[1::2])
+    return {b for b, times in read.items() if times >= OFTEN and leafy(b)}
+
+
+def refactored(
+    build: Builder,
+    roots: list[Value],
+    order: list[Value],
+    instead: Callable[[Value, Value], Value],
+) -> list[Value]:
+    """The roots of a graph whose products read ``instead(product, factor)`` in the place of each of
+    their right factors."""
+
+    def rule(v: Value, args: tuple[Value, ...]) -> Value | None:
+        factors = tuple([instead(v, x) if i % 2 else x for i, x in enumerate(args)])
+        return None if factors == args else build.again(v, factors)
+
+    return rewrite(build, roots, order, {"matmul"}, rule)
 
 
 def disjoint(bounds: Iterable[tuple[int, int]]) -> bool:
